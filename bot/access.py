@@ -1,0 +1,69 @@
+"""Who may speak, and who may approve: numeric ids only, for messages and for taps."""
+
+import os
+
+from bot.settings import Limits, Settings
+from memory.models import Actor, Role
+from tools.gate.policy import NEEDED
+from tools.kit.service import Risk
+
+CONSOLE = "console:"
+TELEGRAM = "tg:"
+ANONYMOUS_ADMIN = 1087968824
+"""The id behind which Telegram hides a group's anonymous admins: nobody in particular."""
+
+
+class Access:
+    """The configured people. Strangers get nothing and are counted."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._roles: dict[int, tuple[Role, Limits]] = {}
+        for role, people in (
+            (Role.VIEWER, settings.telegram_viewers),
+            (Role.OPERATOR, settings.telegram_operators),
+            (Role.ADMIN, settings.telegram_admins),
+        ):
+            for ident, limits in people.items():
+                self._roles[ident] = (role, limits)
+        self._chats = set(settings.telegram_chats)
+        self.strangers = 0
+
+    def welcome(self, user: int | None, chat: int, private: bool) -> bool:
+        """Whether to listen to this person in this chat."""
+        known = user is not None and user in self._roles and user != ANONYMOUS_ADMIN
+        if known and (chat == user if private else chat in self._chats):
+            return True
+        self.strangers += 1
+        return False
+
+    def role(self, actor: str, service: str = "") -> Role:
+        """A person's role, for a service when one is named. The console belongs to whoever owns the data: an admin."""
+        if actor.startswith(CONSOLE):
+            return Role.ADMIN if actor == console_actor().id else Role.NOBODY
+        role, limits = self._roles.get(_ident(actor), (Role.NOBODY, None))
+        return role if not service or limits is None or service in limits else Role.NOBODY
+
+    def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
+        """Who may approve here: in a private chat the person alone, in a group whoever has the role."""
+        return [actor for actor in self._present(conversation, asker) if self.role(actor, service) >= NEEDED[risk]]
+
+    def highest(self, conversation: str, asker: Actor, service: str) -> Role:
+        """The highest role among those who could approve here."""
+        return max((self.role(actor, service) for actor in self._present(conversation, asker)), default=Role.NOBODY)
+
+    def _present(self, conversation: str, asker: Actor) -> list[str]:
+        if conversation.startswith(CONSOLE):
+            return [conversation]
+        chat = _ident(conversation)
+        if chat in self._chats:
+            return [f"{TELEGRAM}{ident}" for ident in self._roles]
+        return [f"{TELEGRAM}{chat}"] if chat in self._roles else []
+
+
+def console_actor() -> Actor:
+    """Whoever can open the control socket: the owner of the data directory."""
+    return Actor(f"{CONSOLE}{os.getuid()}", "console")
+
+
+def _ident(actor: str) -> int:
+    return int(actor.removeprefix(TELEGRAM)) if actor.startswith(TELEGRAM) else 0

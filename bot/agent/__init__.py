@@ -1,0 +1,1 @@
+"""The thinking: the loop, the model port, budgets. Never imports telegram."""

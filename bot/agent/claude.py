@@ -1,0 +1,205 @@
+"""Claude, and the only import of anthropic: streaming, our own retry policy, cost booked per request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_exponential_jitter
+
+from bot.agent.budget import CHARACTERS_PER_TOKEN, Budget
+from bot.agent.model import ModelUnavailable, RunStopped
+from bot.agent.prices import cost
+from memory.models import Message, Run
+from memory.text import Redactor
+from memory.usage import Tokens, Usage
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+MAX_TOKENS = 8000
+ATTEMPTS, RETRY_SECONDS, LONGEST_WAIT = 4, 90.0, 30.0
+REQUEST_SECONDS = 180.0
+"""Total deadline of one request, streaming included."""
+COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
+SPEND_LIMIT = "spend_limit"
+
+
+class Incomplete(Exception):
+    """The reply broke off: nothing of it may be used; nothing was executed, so it may be asked for again."""
+
+
+class Claude:
+    """The model port over the Messages API."""
+
+    def __init__(
+        self, *, key: str, base_url: str, model: str, system: str, tools: list[dict[str, Any]], budget: Budget,
+        usage: Usage, redact: Redactor,
+    ) -> None:  # fmt: skip
+        self._key, self._base_url, self.model = key, base_url, model
+        # Frozen for the life of the process: a changed system prompt or tool list voids history and cache.
+        self._system = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+        self._tools = tools
+        self._prefix = len(system) + len(json.dumps(tools))
+        self._budget, self._usage, self._redact = budget, usage, redact
+        self._client: AsyncAnthropic | None = None
+        self._lock = asyncio.Lock()
+
+    async def warm_up(self) -> None:
+        """Import the SDK off the event loop: it takes about a second."""
+        async with self._lock:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._connect)
+
+    def _connect(self) -> AsyncAnthropic:
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+
+        return AsyncAnthropic(
+            api_key=self._key,
+            base_url=self._base_url or None,
+            max_retries=0,
+            timeout=REQUEST_SECONDS,
+            http_client=DefaultAsyncHttpxClient(trust_env=False),
+        )
+
+    async def reply(self, run: Run, messages: list[Message], *, last: bool) -> Message:
+        """The next message. Raises ModelUnavailable, OutOfBudget or RunStopped."""
+        if not self._key:
+            raise ModelUnavailable("I can't think now: ANTHROPIC_API_KEY is not set.")
+        characters = self._prefix + len(json.dumps(messages))
+        first = not any(block["type"] == "tool_result" for m in messages for block in m["content"])
+        cached = 0 if first else self._prefix // CHARACTERS_PER_TOKEN
+        await self._budget.check(run.id, self.model, characters, cached)
+        await self.warm_up()
+        import anthropic
+
+        try:
+            return await self._with_retries(run, messages, last)
+        except Incomplete as error:
+            raise ModelUnavailable(f"I can't think now: {error}.") from None
+        except anthropic.APIStatusError as error:
+            raise _explain(error) from None
+        except (anthropic.APIConnectionError, TimeoutError, _transport_error()):
+            raise ModelUnavailable("I can't think now: Claude cannot be reached.") from None
+
+    async def _with_retries(self, run: Run, messages: list[Message], last: bool) -> Message:
+        limit = MAX_TOKENS
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_worth_another_try),
+            wait=_wait,
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(RETRY_SECONDS),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                reply, stop = await self._request(run, messages, last, limit)
+                if stop == "max_tokens" and limit == MAX_TOKENS:
+                    limit *= 2
+                if stop not in COMPLETE:
+                    raise _stopped(stop)
+                return reply
+        raise AssertionError("tenacity re-raises the last error")
+
+    async def _request(self, run: Run, messages: list[Message], last: bool, limit: int) -> tuple[Message, str | None]:
+        assert self._client is not None, "warm_up() comes first"
+        request: dict[str, Any] = {"system": self._system, "messages": messages}
+        if self._tools:
+            request |= {"tools": self._tools, "tool_choice": {"type": "none" if last else "auto"}}
+        async with (
+            asyncio.timeout(REQUEST_SECONDS),
+            self._client.messages.stream(
+                model=self.model,
+                max_tokens=limit,
+                thinking={"type": "adaptive", "display": "summarized"},
+                cache_control={"type": "ephemeral"},
+                **request,
+            ) as stream,
+        ):
+            message = await stream.get_final_message()
+        await self._book(run, message)
+        content = [block.to_dict() for block in message.content]
+        _check_calls(content, message.stop_reason)
+        return {"role": "assistant", "content": content}, message.stop_reason
+
+    async def _book(self, run: Run, message: Any) -> None:
+        used = message.usage
+        written = used.cache_creation_input_tokens or 0
+        tokens = Tokens(used.input_tokens, used.cache_read_input_tokens or 0, written, used.output_tokens)
+        hour = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
+        await self._usage.record(run.id, self.model, tokens, cost(self.model, tokens, hour_write=hour))
+
+
+def _check_calls(content: list[dict[str, Any]], stop: str | None) -> None:
+    """Tool calls are only real when the model says that it stopped for them, each under an id of its own."""
+    ids = [block["id"] for block in content if block["type"] == "tool_use"]
+    if bool(ids) != (stop == "tool_use") and stop in COMPLETE:
+        raise Incomplete("the reply's calls and its ending do not fit together")
+    if len(set(ids)) != len(ids):
+        raise Incomplete("the reply repeats the id of a call")
+    if not content and stop in COMPLETE:
+        raise Incomplete("the reply was empty")
+
+
+def _stopped(reason: str | None) -> Exception:
+    if reason == "refusal":
+        return RunStopped("Claude declined to answer this.")
+    if reason == "model_context_window_exceeded":
+        return RunStopped("This conversation has become too long: /new begins a fresh one.")
+    return Incomplete(f"the reply broke off ({reason or 'no reason given'})")
+
+
+def _transport_error() -> type[Exception]:
+    import httpx2
+
+    error: type[Exception] = httpx2.TransportError
+    return error
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    import anthropic
+
+    if isinstance(error, Incomplete | anthropic.APIConnectionError | _transport_error()):
+        return True
+    if not isinstance(error, anthropic.APIStatusError) or SPEND_LIMIT in str(_error_code(error)):
+        return False
+    transient = error.status_code in (408, 409, 429) or error.status_code >= 500 or error.type == "overloaded_error"
+    return transient and _retry_after(error) <= LONGEST_WAIT
+
+
+def _error_code(error: Any) -> str:
+    return f"{getattr(error, 'error_code', '')} {getattr(error, 'details', '')}"
+
+
+def _retry_after(error: BaseException | None) -> float:
+    response = getattr(error, "response", None)
+    try:
+        return max(0.0, float(response.headers.get("retry-after", 0))) if response is not None else 0.0
+    except ValueError:
+        return LONGEST_WAIT + 1
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    logger.info("Claude: attempt {} failed ({})", state.attempt_number, type(error).__name__)
+    return max(_retry_after(error), wait_exponential_jitter(initial=0.5, max=8)(state))
+
+
+def _explain(error: Any) -> RunStopped:
+    """An API error in words that name the setting to look at. Never the API's own text: it may quote the request."""
+    if SPEND_LIMIT in _error_code(error):
+        return ModelUnavailable("I can't think now: the Anthropic account has reached its own spend limit.")
+    words = {
+        400: "Claude rejected the request; the log has the details. /new begins a fresh conversation.",
+        401: "I can't think now: Anthropic rejects ANTHROPIC_API_KEY.",
+        402: "I can't think now: the Anthropic account has no credit.",
+        403: "I can't think now: ANTHROPIC_API_KEY may not use this model.",
+        404: "I can't think now: Anthropic does not know the model; check MODEL_BALANCED.",
+        413: "This conversation has become too long: /new begins a fresh one.",
+        429: "I can't think now: Anthropic's rate limit is reached. Try again in a few minutes.",
+    }
+    logger.warning("Claude answered {} ({})", error.status_code, error.type)
+    text = words.get(error.status_code, "I can't think now: Claude is overloaded or out of order.")
+    return ModelUnavailable(text) if text.startswith("I can't") else RunStopped(text)

@@ -1,0 +1,36 @@
+"""The loop: ask the model, run what it asked, until it answers or waits for a person."""
+
+from typing import Literal
+
+from bot.agent.model import Model, open_calls, steps
+from memory.runs import Runs
+from tools.gate.gate import Gate
+
+MAX_STEPS = 12
+
+
+class Loop:
+    """Advances a run from wherever it stands. A message, a tap, a schedule and a restart all come through here."""
+
+    def __init__(self, runs: Runs, gate: Gate, model: Model, max_steps: int = MAX_STEPS) -> None:
+        self._runs, self._gate, self._model, self._max_steps = runs, gate, model, max_steps
+
+    async def advance(self, run_id: str) -> Literal["waiting", "done"]:
+        """Carry the run on. Raises RunStopped when it cannot."""
+        async with self._runs.exclusive(run_id):  # a second caller waits, then reads afresh
+            messages = await self._runs.messages(run_id)
+            while run := await self._runs.get(run_id):
+                if run.state in ("done", "failed", "stopped"):
+                    break
+                if calls := open_calls(messages):
+                    settled = await self._gate.settle(run, calls, messages)
+                    if settled is None:
+                        return "waiting"  # a card is on the table; a tap advances the run again
+                    messages = await self._runs.append(run_id, messages, settled.message, tainted=settled.tainted)
+                    if not (run.thinks and settled.go_on):
+                        break
+                elif messages[-1]["role"] == "assistant" or not run.thinks:
+                    break
+                reply = await self._model.reply(run, messages, last=steps(messages) >= self._max_steps - 1)
+                messages = await self._runs.append(run_id, messages, reply)
+            return "done"

@@ -1,0 +1,195 @@
+"""Settings: environment, `.env`, and files in `$CREDENTIALS_DIRECTORY`. All problems at once, never a value."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tools.gate.policy import Autonomy
+from tools.kit.service import Service, ServiceSettings
+
+PLACEHOLDERS = frozenset({"undefined", "null", "none", "changeme", "your-token-here", "token", "xxx", "todo"})
+TELEGRAM_TOKEN = re.compile(r"\d{4,12}:[A-Za-z0-9_-]{20,}")
+
+T = TypeVar("T", bound=BaseSettings)
+Limits = frozenset[str] | None
+"""Services that a role is limited to; None means every service."""
+
+
+class BadConfiguration(Exception):
+    """Everything that is wrong with the configuration, a line for each setting."""
+
+    exit_code = 78
+
+
+def _people(value: Any) -> dict[int, Limits]:
+    """`42, 43:docker+pihole` → numeric ids with the services that each role is limited to."""
+    people: dict[int, Limits] = {}
+    for item in (part.strip() for part in str(value or "").split(",")):
+        if not item:
+            continue
+        ident, _, services = item.partition(":")
+        if not re.fullmatch(r"-?\d{1,19}", ident):
+            raise ValueError("use numeric Telegram ids, separated by commas; @userinfobot tells yours")
+        people[int(ident)] = frozenset(services.split("+")) if services else None
+    return people
+
+
+def _words(value: Any) -> frozenset[str]:
+    return frozenset(part.strip() for part in str(value or "").split(",") if part.strip())
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("use a name such as Europe/London")
+    return value
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("use HH:MM")
+    return value
+
+
+def _hours(value: str) -> str:
+    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("use HH:MM-HH:MM")
+    return value
+
+
+def _number(value: Any) -> Any:
+    return None if value in ("", None) else value
+
+
+People = Annotated[dict[int, Limits], NoDecode, BeforeValidator(_people)]
+Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
+Chat = Annotated[int | None, BeforeValidator(_number)]
+
+
+class Settings(BaseSettings):
+    """Rackhand's own settings; the line under each is its comment in `.env.example`."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    telegram_bot_token: SecretStr = SecretStr("")
+    """The bot's token, from @BotFather."""
+    telegram_api_url: str = "https://api.telegram.org"
+    """Root of the Bot API; change it only for a server of your own."""
+    telegram_admins: People = Field(default_factory=dict)
+    """Numeric ids who may approve everything, comma-separated. A role may be limited: 42:docker+pihole."""
+    telegram_operators: People = Field(default_factory=dict)
+    """Numeric ids who may approve changes, but nothing that destroys."""
+    telegram_viewers: People = Field(default_factory=dict)
+    """Numeric ids who may only look."""
+    telegram_chats: People = Field(default_factory=dict)
+    """Ids of groups it may speak in; without any it speaks in private chats only."""
+    anthropic_api_key: SecretStr = SecretStr("")
+    """From the Anthropic console. Without it commands work and free text does not."""
+    anthropic_base_url: str = ""
+    """Root of the Messages API, when it is not Anthropic's own."""
+    model_fast: str = "claude-haiku-5-5"
+    """For simple turns."""
+    model_balanced: str = "claude-sonnet-5-5"
+    """For most turns."""
+    model_flagship: str = "claude-opus-5-5"
+    """For the hardest ones."""
+    autonomy: Autonomy = Autonomy.ASK
+    """observe: refuse changes and say what they would have done. ask: a card each. reversible: run what can be undone."""
+    protected_targets: Words = frozenset()
+    """Names or ids that always ask, comma-separated."""
+    forbidden_targets: Words = frozenset()
+    """Names or ids that are never touched, whoever asks."""
+    budget_task_usd: float = Field(default=0.25, ge=0)
+    """Most that one request may cost."""
+    budget_daily_usd: float = Field(default=1.0, ge=0)
+    """Most that one day may cost."""
+    data_dir: Path = Path("./data")
+    """Where the database lives."""
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """For times in messages and schedules."""
+    digest_time: Annotated[str, AfterValidator(_clock)] = "08:00"
+    """When the daily digest is sent."""
+    digest_chat: Chat = None
+    """Where it is sent; the first admin when empty."""
+    alert_chat: Chat = None
+    """Where alerts and unattended cards go; the first admin when empty."""
+    quiet_hours: Annotated[str, AfterValidator(_hours)] = "22:00-07:00"
+    """When messages make no sound."""
+    http_listen: str = ""
+    """Address for webhooks, health and metrics, e.g. 127.0.0.1:8477; empty: off."""
+    webhook_token: SecretStr = SecretStr("")
+    """Bearer token that webhooks must carry."""
+    heartbeat_url: str = ""
+    """Fetched regularly while all is well: a dead-man's switch of your own."""
+    embedder: Literal["wordllama", "none"] = "wordllama"
+    """What turns text into vectors for the memory; none: search by words only."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """How much is logged."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """TIMEZONE as an object."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def first_admin(self) -> int | None:
+        """The default for chats that are not set."""
+        return next(iter(self.telegram_admins), None)
+
+    def secrets(self) -> list[str]:
+        """Every secret value, for the redactor."""
+        return secret_values(self)
+
+    def telegram_problems(self) -> list[str]:
+        """What keeps the bot from speaking to Telegram."""
+        token, found = self.telegram_bot_token.get_secret_value().strip(), []
+        if not token:
+            found.append("TELEGRAM_BOT_TOKEN: not set; get one from @BotFather.")
+        elif token.lower() in PLACEHOLDERS or not TELEGRAM_TOKEN.fullmatch(token):
+            found.append("TELEGRAM_BOT_TOKEN: this is not a bot token (123456:ABC…); get one from @BotFather.")
+        if not self.telegram_admins:
+            found.append("TELEGRAM_ADMINS: no admin; put your numeric Telegram id there (@userinfobot tells it).")
+        if self.webhook_token.get_secret_value() and self.webhook_token.get_secret_value() == token:
+            found.append("WEBHOOK_TOKEN: must differ from TELEGRAM_BOT_TOKEN.")
+        return found
+
+
+def secret_values(settings: BaseSettings) -> list[str]:
+    """The values of every SecretStr field."""
+    values = (getattr(settings, name) for name in type(settings).model_fields)
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value.get_secret_value()]
+
+
+def load(
+    services: list[Service[Any]], env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, dict[str, ServiceSettings]]:
+    """Our settings and each service's by its name. Raises BadConfiguration with every problem at once."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    sources: dict[str, Any] = {"_env_file": env_file, "_secrets_dir": folder}
+    problems: list[str] = []
+    settings = _load_one(Settings, sources, problems)
+    found = {service.name: _load_one(service.settings, sources, problems) for service in services}
+    if problems or settings is None:
+        raise BadConfiguration("\n".join(problems))
+    return settings, {name: value for name, value in found.items() if value is not None}
+
+
+def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T | None:
+    try:
+        return kind(**sources)
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        for item in error.errors(include_input=False, include_url=False):
+            name = f"{prefix}{'.'.join(map(str, item['loc'])) or kind.__module__}".upper()
+            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
+    except ValueError as error:
+        # pydantic-settings raises its own error for JSON it cannot read, naming the field but not its value.
+        problems.append(f"{str(error).splitlines()[0]}.")
+    return None

@@ -1,0 +1,168 @@
+"""Cards and approvals: waiting is a stored row, and one compare-and-set decides."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from memory.database import Database, Row, Transaction
+from memory.keys import Keys, digest
+from memory.models import Approval, Card
+
+EXPIRY_SECONDS = 600.0
+"""A tap carries no date: this is what bounds late execution."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One call as it is put before a person."""
+
+    call: str
+    args_hash: str
+    shown_hash: str
+
+
+class Approvals:
+    """Single-use decisions, bound to a call, its arguments, the shown facts, the chat, the message and the person."""
+
+    def __init__(self, database: Database, keys: Keys) -> None:
+        self._db = database
+        self._keys = keys
+
+    def key(self, card: str) -> str:
+        """The secret in a card's buttons."""
+        return self._keys.button("card", card)
+
+    async def request(
+        self,
+        tx: Transaction,
+        run: str,
+        conversation: str,
+        asks: list[Ask],
+        *,
+        allowed: list[str],
+        policy: int,
+    ) -> str:
+        """A new card with a pending approval for each call; earlier live ones are superseded."""
+        card, now = secrets.token_hex(8), await self._now(tx)
+        epoch = await self.epoch(tx)
+        await tx.run(
+            "INSERT INTO cards (id, run, conversation, key_hash, allowed, policy, epoch, created, expires)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            card, run, conversation, digest(self.key(card)), json.dumps(allowed), policy, epoch, now,
+            now + EXPIRY_SECONDS,
+        )  # fmt: skip
+        for ask in asks:
+            await tx.run(
+                "UPDATE approvals SET state = 'superseded' WHERE call = ? AND state IN ('pending', 'approved')",
+                ask.call,
+            )
+            await tx.run(
+                "INSERT INTO approvals (call, card, args_hash, shown_hash) VALUES (?, ?, ?, ?)",
+                ask.call, card, ask.args_hash, ask.shown_hash,
+            )  # fmt: skip
+        return card
+
+    async def grant(self, tx: Transaction, run: str, conversation: str, ask: Ask, *, actor: str, policy: int) -> None:
+        """Record a decision that was made elsewhere: a tap on Undo is its own approval."""
+        card = await self.request(tx, run, conversation, [ask], allowed=[actor], policy=policy)
+        await tx.run(
+            "UPDATE approvals SET state = 'approved', decided_by = ?, decided = ? WHERE card = ?",
+            actor, self._db.now(), card,
+        )  # fmt: skip
+
+    async def decide(self, tx: Transaction, card: Card, calls: list[str], approve: bool, actor: str) -> bool:
+        """Decide these calls of a card, all of them or none. The second tap loses."""
+        now, marks = await self._now(tx), ",".join("?" * len(calls))
+        changed = await tx.run(
+            f"UPDATE approvals SET state = ?, decided_by = ?, decided = ? WHERE card = ? AND call IN ({marks})"
+            " AND state = 'pending' AND EXISTS (SELECT 1 FROM cards WHERE id = card AND expires > ? AND epoch ="
+            " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'))",
+            "approved" if approve else "denied", actor, now, card.id, *calls, now,
+        )  # fmt: skip
+        return changed == len(calls)
+
+    async def arm(self, tx: Transaction, card: str) -> None:
+        """The first of the two taps that a DESTROY needs."""
+        await tx.run("UPDATE cards SET armed = 1 WHERE id = ?", card)
+
+    async def supersede(self, tx: Transaction, card: str) -> None:
+        """Put a card's open questions aside, to be asked otherwise."""
+        await tx.run("UPDATE approvals SET state = 'superseded' WHERE card = ? AND state = 'pending'", card)
+
+    async def expire(self, tx: Transaction, *, everything: bool = False) -> list[str]:
+        """Close overdue approvals (or all of them); returns the runs to be advanced."""
+        now = await self._now(tx)
+        where = "state = 'pending' AND card IN (SELECT id FROM cards WHERE expires <= ? OR ?)"
+        rows = await tx.all(
+            f"SELECT DISTINCT run FROM cards WHERE id IN (SELECT card FROM approvals WHERE {where})",
+            now, int(everything),
+        )  # fmt: skip
+        await tx.run(f"UPDATE approvals SET state = 'expired' WHERE {where}", now, int(everything))
+        return [row["run"] for row in rows]
+
+    async def by_key(self, key: str) -> Card | None:
+        """The card whose buttons carry this secret."""
+        row = await self._db.one("SELECT * FROM cards WHERE key_hash = ?", digest(key))
+        return _card(row) if row else None
+
+    async def card(self, card: str) -> Card | None:
+        """A card by id."""
+        row = await self._db.one("SELECT * FROM cards WHERE id = ?", card)
+        return _card(row) if row else None
+
+    async def of_card(self, card: str) -> list[Approval]:
+        """A card's approvals in the order shown."""
+        return [_approval(r) for r in await self._db.all("SELECT * FROM approvals WHERE card = ? ORDER BY id", card)]
+
+    async def latest(self, call: str) -> Approval | None:
+        """The newest approval of a call."""
+        row = await self._db.one("SELECT * FROM approvals WHERE call = ? ORDER BY id DESC LIMIT 1", call)
+        return _approval(row) if row else None
+
+    async def open_cards(self, conversation: str | None = None) -> list[Card]:
+        """Cards with a pending approval, oldest first."""
+        rows = await self._db.all(
+            "SELECT * FROM cards WHERE id IN (SELECT card FROM approvals WHERE state = 'pending') ORDER BY created"
+        )
+        return [_card(row) for row in rows if conversation in (None, row["conversation"])]
+
+    async def bind(self, tx: Transaction, card: str, message: int) -> None:
+        """The message that shows this card: taps on any other are refused."""
+        await tx.run("UPDATE cards SET message = ? WHERE id = ?", message, card)
+
+    async def epoch(self, tx: Transaction) -> int:
+        """The fencing epoch; a restore makes a new one."""
+        row = await tx.one("SELECT CAST(value AS INTEGER) AS epoch FROM meta WHERE key = 'epoch'")
+        assert row is not None, "meta.epoch is written by the first migration"
+        return int(row["epoch"])
+
+    async def next_epoch(self, tx: Transaction) -> None:
+        """Void everything that was approved or pending under the old epoch."""
+        await tx.run("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'epoch'")
+
+    async def _now(self, tx: Transaction) -> float:
+        """Now, but never earlier than the latest moment seen: a clock set back revives nothing."""
+        await tx.run("UPDATE meta SET value = max(CAST(value AS REAL), ?) WHERE key = 'clock'", self._db.now())
+        row = await tx.one("SELECT CAST(value AS REAL) AS now FROM meta WHERE key = 'clock'")
+        assert row is not None, "meta.clock is written by the first migration"
+        return float(row["now"])
+
+
+def _card(row: Row) -> Card:
+    return Card(
+        row["id"], row["run"], row["conversation"], row["message"], json.loads(row["allowed"]), row["policy"],
+        row["epoch"], bool(row["armed"]), row["created"], row["expires"],
+    )  # fmt: skip
+
+
+def _approval(row: Any) -> Approval:
+    return Approval(
+        row["id"],
+        row["call"],
+        row["card"],
+        row["state"],
+        row["shown_hash"],
+        row["decided_by"],
+        row["decided"],
+    )

@@ -1,0 +1,77 @@
+"""The audit log: a chain of HMACs, each record committed with the change it tells of."""
+
+import hmac
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from memory.database import Database, Transaction
+from memory.keys import Keys
+from memory.models import canonical
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One audit record."""
+
+    seq: int
+    at: float
+    kind: str
+    actor: str
+    data: dict[str, Any]
+    mac: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What checking the chain found."""
+
+    records: int
+    head: str
+    broken_at: int | None
+
+
+class Audit:
+    """Append-only; an edit or a removal in the middle breaks the chain at that record."""
+
+    def __init__(self, database: Database, keys: Keys) -> None:
+        self._db = database
+        self._key = keys.derive("audit")
+
+    async def record(self, tx: Transaction, kind: str, actor: str, **data: Any) -> None:
+        """Append one record inside the caller's transaction."""
+        last = await tx.one("SELECT seq, mac FROM audit ORDER BY seq DESC LIMIT 1")
+        seq, previous = (last["seq"] + 1, last["mac"]) if last else (1, "")
+        at, body = round(self._db.now(), 3), canonical(data)
+        await tx.run(
+            "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)",
+            seq, at, kind, actor, body, self._mac(previous, seq, at, kind, actor, body),
+        )  # fmt: skip
+
+    async def last(self, count: int) -> list[Entry]:
+        """The newest records, newest first."""
+        rows = await self._db.all("SELECT * FROM audit ORDER BY seq DESC LIMIT ?", count)
+        return [_entry(row) for row in rows]
+
+    async def export(self) -> list[Entry]:
+        """Every record, oldest first."""
+        return [_entry(row) for row in await self._db.all("SELECT * FROM audit ORDER BY seq")]
+
+    async def verify(self) -> Verdict:
+        """Recompute the chain."""
+        previous, expected = "", 1
+        for row in await self._db.all("SELECT * FROM audit ORDER BY seq"):
+            mac = self._mac(previous, row["seq"], row["at"], row["kind"], row["actor"], row["data"])
+            if row["seq"] != expected or not hmac.compare_digest(mac, row["mac"]):
+                return Verdict(row["seq"], previous[-8:], row["seq"])
+            previous, expected = mac, expected + 1
+        return Verdict(expected - 1, previous[-8:], None)
+
+    def _mac(self, previous: str, seq: int, at: float, kind: str, actor: str, body: str) -> str:
+        text = canonical([previous, seq, at, kind, actor, body])
+        return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+
+
+def _entry(row: Any) -> Entry:
+    data = json.loads(row["data"])
+    return Entry(row["seq"], row["at"], row["kind"], row["actor"], data, row["mac"])

@@ -1,0 +1,193 @@
+"""The database: one writing connection, one reading, opened strictly or not at all."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import aiosqlite
+
+Row = Any
+"""A `sqlite3.Row` of whichever driver is in use: index by column name."""
+
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+    "trusted_schema=OFF",
+)
+"""FULL, because the bot may be told to reboot the machine it runs on."""
+
+WAL_RESET_FIXED = (3, 51, 3)
+"""Older SQLite may corrupt a WAL that two connections write; ours has one writer."""
+
+
+class DatabaseBroken(Exception):
+    """The database cannot be trusted or written. `str()` says what to do."""
+
+
+def pick_driver() -> tuple[ModuleType, bool]:
+    """The sqlite3 module to use and whether it can load sqlite-vec.
+
+    The standard library where it can load extensions, else pysqlite3, else the standard library without vectors.
+    """
+    candidates: list[ModuleType] = [sqlite3]
+    try:
+        from pysqlite3 import dbapi2
+
+        candidates.append(dbapi2)
+    except ImportError:
+        pass
+    for module in candidates:
+        if hasattr(module.Connection, "enable_load_extension"):
+            return module, True
+    return sqlite3, False
+
+
+class Transaction:
+    """The writing connection inside one `BEGIN IMMEDIATE … COMMIT`."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, sql: str, *values: Any) -> int:
+        """Number of rows changed."""
+        cursor = await self._connection.execute(sql, values)
+        return cursor.rowcount
+
+    async def many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """The same statement for every row."""
+        await self._connection.executemany(sql, rows)
+
+    async def one(self, sql: str, *values: Any) -> Row | None:
+        """The first row, or None."""
+        rows = list(await self._connection.execute_fetchall(sql, values))
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, *values: Any) -> list[Row]:
+        """Every row."""
+        return list(await self._connection.execute_fetchall(sql, values))
+
+
+class Database:
+    """Reads see what is committed; writes go one after another through `transaction()`."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self.now = clock
+        self.vectors = False
+        self.driver = ""
+        self.sqlite_version: tuple[int, ...] = ()
+        self._lock = asyncio.Lock()
+        self._writer: aiosqlite.Connection
+        self._reader: aiosqlite.Connection
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Callable[[], float] = time.time) -> "Database":
+        """The database at `path`, migrated. Raises DatabaseBroken."""
+        from memory.migrations import migrate
+
+        self = cls(path, clock=clock)
+        module, loadable = pick_driver()
+        self.driver = module.__name__
+        self.sqlite_version = tuple(module.sqlite_version_info)
+        size = await asyncio.to_thread(_size, path)
+        if size == 0:
+            raise DatabaseBroken(f"{path} is empty: restore a backup with `python main.py restore FILE`.")
+        try:
+            self._writer = await self._connect(module, loadable)
+            if size is not None:
+                await self._check()
+            await migrate(self)
+            self._reader = await self._connect(module, loadable)
+            await self._reader.execute("PRAGMA query_only=ON")
+        except (sqlite3.Error, module.Error) as error:
+            raise DatabaseBroken(
+                f"{path} cannot be used ({error}): check the disk, or `python main.py restore FILE`."
+            ) from error
+        return self
+
+    async def _connect(self, module: ModuleType, loadable: bool) -> aiosqlite.Connection:
+        connection = aiosqlite.Connection(
+            lambda: module.connect(str(self.path), isolation_level=None, check_same_thread=False),
+            iter_chunk_size=64,
+        )
+        await connection
+        connection.row_factory = module.Row
+        for pragma in PRAGMAS:
+            await connection.execute(f"PRAGMA {pragma}")
+        if loadable:
+            await self._load_vectors(connection)
+        return connection
+
+    async def _load_vectors(self, connection: aiosqlite.Connection) -> None:
+        try:
+            import sqlite_vec
+        except ImportError:
+            return
+        await connection.enable_load_extension(True)
+        try:
+            await connection.load_extension(sqlite_vec.loadable_path())
+            self.vectors = True
+        except sqlite3.Error:
+            self.vectors = False
+        finally:
+            await connection.enable_load_extension(False)
+
+    async def _check(self) -> None:
+        rows = list(await self._writer.execute_fetchall("PRAGMA quick_check(1)"))
+        if rows[0][0] != "ok":
+            raise DatabaseBroken(f"{self.path} is damaged: restore a backup with `python main.py restore FILE`.")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Everything inside is committed together, or nothing is."""
+        async with self._lock:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(self._writer)
+                await self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    await asyncio.shield(self._writer.execute("ROLLBACK"))
+                raise
+
+    async def one(self, sql: str, *values: Any) -> Row | None:
+        """The first committed row, or None."""
+        rows = await self.all(sql, *values)
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, *values: Any) -> list[Row]:
+        """Every committed row."""
+        return list(await self._reader.execute_fetchall(sql, values))
+
+    async def writable(self) -> bool:
+        """Whether a write goes through now."""
+        try:
+            async with self.transaction() as tx:
+                await tx.run("UPDATE meta SET value = value WHERE key = 'epoch'")
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Both connections closed, the log folded back into the file."""
+        for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
+            if connection is not None:
+                await connection.close()
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.exists() else None
+
+
+def is_database_error(error: BaseException) -> bool:
+    """Whether an exception comes from the driver: its classes are not the standard library's."""
+    return any(kind.__name__ == "DatabaseError" and "sqlite" in kind.__module__ for kind in type(error).__mro__)

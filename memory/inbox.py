@@ -1,0 +1,58 @@
+"""Updates, committed before Telegram is told that they arrived."""
+
+import json
+from typing import Any
+
+from memory.database import Database, Transaction
+
+KEEP_SECONDS = 48 * 3600
+"""Telegram keeps updates 24 h; after that an id may come back with another update."""
+MAX_ATTEMPTS = 3
+
+
+class Inbox:
+    """At least once in, and each update's consequence once."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def store(self, updates: list[dict[str, Any]]) -> None:
+        """Commit a batch of raw updates; ids seen before are ignored."""
+        now = self._db.now()
+        rows = [(update["update_id"], json.dumps(update), now) for update in updates]
+        async with self._db.transaction() as tx:
+            await tx.many("INSERT OR IGNORE INTO inbox (update_id, raw, received) VALUES (?, ?, ?)", rows)
+
+    async def pending(self) -> list[tuple[int, str]]:
+        """Unhandled updates, oldest first: id and raw JSON."""
+        rows = await self._db.all("SELECT update_id, raw FROM inbox WHERE state = 'new' ORDER BY update_id")
+        return [(row["update_id"], row["raw"]) for row in rows]
+
+    async def attempt(self, update_id: int) -> bool:
+        """Count an attempt before it is made; False when this update has crashed us too often."""
+        async with self._db.transaction() as tx:
+            await tx.run("UPDATE inbox SET attempts = attempts + 1 WHERE update_id = ?", update_id)
+            row = await tx.one("SELECT attempts FROM inbox WHERE update_id = ?", update_id)
+            if row is not None and row["attempts"] <= MAX_ATTEMPTS:
+                return True
+            await tx.run("UPDATE inbox SET state = 'quarantined' WHERE update_id = ?", update_id)
+            return False
+
+    async def quarantine(self, update_id: int) -> None:
+        """Set a malformed update aside, kept for a look."""
+        async with self._db.transaction() as tx:
+            await tx.run("UPDATE inbox SET state = 'quarantined' WHERE update_id = ?", update_id)
+
+    async def done(self, tx: Transaction, update_id: int | None) -> None:
+        """Mark handled, in the transaction of its consequence."""
+        await tx.run("UPDATE inbox SET state = 'done' WHERE update_id = ? AND state = 'new'", update_id)
+
+    async def handled(self, update_id: int) -> None:
+        """Mark an update without consequence as handled."""
+        async with self._db.transaction() as tx:
+            await self.done(tx, update_id)
+
+    async def prune(self) -> None:
+        """Forget what is too old to be delivered again."""
+        async with self._db.transaction() as tx:
+            await tx.run("DELETE FROM inbox WHERE state = 'done' AND received < ?", self._db.now() - KEEP_SECONDS)

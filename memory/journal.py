@@ -1,0 +1,142 @@
+"""The journal: every change from intent to outcome. `started` is committed before the first byte leaves."""
+
+import json
+from typing import Any
+
+from memory.database import Database, Row, Transaction
+from memory.models import CallRow, CallState, canonical
+
+
+class Journal:
+    """Rows move only along the legal steps; the schema's triggers refuse the rest."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def propose(self, tx: Transaction, **columns: Any) -> None:
+        """A new row, state `proposed`."""
+        names = ", ".join(columns)
+        marks = ", ".join("?" * len(columns))
+        values = [canonical(v) if isinstance(v, dict | list) else v for v in columns.values()]
+        await tx.run(f"INSERT INTO calls ({names}) VALUES ({marks})", *values)
+
+    async def update_facts(self, tx: Transaction, call: str, before: dict[str, Any], card: dict[str, Any]) -> None:
+        """New facts on a card that is shown again."""
+        await tx.run("UPDATE calls SET before = ?, card = ? WHERE id = ?", canonical(before), canonical(card), call)
+
+    async def waiting(self, tx: Transaction, call: str) -> None:
+        """A card is on the table."""
+        await tx.run("UPDATE calls SET state = 'waiting' WHERE id = ? AND state = 'proposed'", call)
+
+    async def start(self, tx: Transaction, call: str, epoch: int, net: str | None) -> bool:
+        """Commit that it begins now; False when it is no longer ours to begin."""
+        changed = await tx.run(
+            "UPDATE calls SET state = 'started', started = ?, net = ? WHERE id = ? AND epoch = ?"
+            " AND state IN ('proposed', 'waiting')"
+            " AND epoch = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch')",
+            self._db.now(), net, call, epoch,
+        )  # fmt: skip
+        return changed == 1
+
+    async def finish(
+        self,
+        tx: Transaction,
+        call: str,
+        state: CallState,
+        *,
+        detail: str = "",
+        after: dict[str, Any] | None = None,
+        verified: bool | None = None,
+        undo: dict[str, Any] | None = None,
+        undo_key: str | None = None,
+        undo_until: float | None = None,
+    ) -> bool:
+        """The outcome; False when the row had already moved on."""
+        changed = await tx.run(
+            "UPDATE calls SET state = ?, detail = ?, after = coalesce(?, after), verified = ?, undo = ?,"
+            " undo_key = ?, undo_until = ?, ended = ? WHERE id = ?"
+            " AND state IN ('proposed', 'waiting', 'started', 'unknown')",
+            state, detail, canonical(after) if after is not None else None,
+            None if verified is None else int(verified), canonical(undo) if undo else None,
+            undo_key, undo_until, self._db.now(), call,
+        )  # fmt: skip
+        return changed == 1
+
+    async def claim_undo(self, tx: Transaction, call: str, by: str) -> bool:
+        """Use up a call's Undo; False when it was used before or has lapsed."""
+        changed = await tx.run(
+            "UPDATE calls SET undone_by = ? WHERE id = ? AND undo IS NOT NULL AND undone_by IS NULL"
+            " AND state = 'done' AND undo_until > ?",
+            by, call, self._db.now(),
+        )  # fmt: skip
+        return changed == 1
+
+    async def get(self, call: str) -> CallRow | None:
+        """One row."""
+        rows = await self._select("id = ?", call)
+        return rows[0] if rows else None
+
+    async def by_undo_key(self, key_hash: str) -> CallRow | None:
+        """The call whose Undo button has this key."""
+        rows = await self._select("undo_key = ?", key_hash)
+        return rows[0] if rows else None
+
+    async def of_run(self, run: str) -> list[CallRow]:
+        """A run's changes in the model's order."""
+        return await self._select("run = ?", run)
+
+    async def in_state(self, *states: CallState) -> list[CallRow]:
+        """Rows in any of these states, oldest first."""
+        marks = ",".join("?" * len(states))
+        return await self._select(f"state IN ({marks})", *states)
+
+    async def since(self, moment: float) -> list[CallRow]:
+        """Changes that ended or were proposed after a moment, oldest first."""
+        return await self._select("coalesce(ended, proposed) > ?", moment)
+
+    async def undoable(self, conversation: str) -> list[CallRow]:
+        """What can be taken back here, newest first."""
+        rows = await self._select(
+            "undo IS NOT NULL AND undone_by IS NULL AND state = 'done' AND undo_until > ?"
+            " AND run IN (SELECT id FROM runs WHERE conversation = ?)",
+            self._db.now(), conversation,
+        )  # fmt: skip
+        return rows[::-1]
+
+    async def _select(self, where: str, *values: Any) -> list[CallRow]:
+        rows = await self._db.all(f"SELECT * FROM calls WHERE {where} ORDER BY proposed, position", *values)
+        return [_call(row) for row in rows]
+
+
+class Held:
+    """Results of reads that wait for the changes of the same reply."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def keep(self, tx: Transaction, run: str, results: dict[str, dict[str, Any]]) -> None:
+        """Store tool_result blocks by call id."""
+        await tx.many(
+            "INSERT OR IGNORE INTO held VALUES (?, ?, ?)",
+            [(call, run, json.dumps(block)) for call, block in results.items()],
+        )
+
+    async def of_run(self, run: str) -> dict[str, dict[str, Any]]:
+        """Stored blocks by call id."""
+        rows = await self._db.all("SELECT call, result FROM held WHERE run = ?", run)
+        return {row["call"]: json.loads(row["result"]) for row in rows}
+
+
+def _call(row: Row) -> CallRow:
+    def read(column: str) -> Any:
+        return None if row[column] is None else json.loads(row[column])
+
+    return CallRow(
+        id=row["id"], run=row["run"], position=row["position"], tool=row["tool"], risk=row["risk"],
+        args=read("args"), args_hash=row["args_hash"], targets=read("targets"), card=read("card"),
+        before=read("before"), after=read("after"), state=CallState(row["state"]),
+        verified=None if row["verified"] is None else bool(row["verified"]), detail=row["detail"],
+        needs_tap=bool(row["needs_tap"]), tainted=bool(row["tainted"]), net=row["net"], undo=read("undo"),
+        undo_until=row["undo_until"], undone_by=row["undone_by"], proposed=row["proposed"],
+        started=row["started"], ended=row["ended"], epoch=row["epoch"],
+    )  # fmt: skip

@@ -1,0 +1,35 @@
+"""The key that lies outside the database: buttons, undo nets and the audit chain are worthless without it."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+
+class Keys:
+    """Purpose-bound secrets derived from one file with mode 0600."""
+
+    def __init__(self, master: bytes) -> None:
+        self._master = master
+
+    @classmethod
+    def open(cls, path: Path) -> "Keys":
+        """The key at `path`; made on first use."""
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(32))
+        return cls(path.read_bytes())
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose."""
+        return hmac.digest(self._master, purpose.encode(), "sha256")
+
+    def button(self, kind: str, ident: str) -> str:
+        """The 128-bit secret of a button, 22 characters; only its hash is stored."""
+        return base64.urlsafe_b64encode(self.derive(f"button:{kind}:{ident}")[:16]).rstrip(b"=").decode()
+
+
+def digest(text: str) -> str:
+    """SHA-256 as hex."""
+    return hashlib.sha256(text.encode()).hexdigest()

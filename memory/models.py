@@ -1,0 +1,167 @@
+"""The records that are stored, and the words for their states."""
+
+import json
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Literal
+
+Block = dict[str, Any]
+"""One content block as the Messages API has it."""
+Message = dict[str, Any]
+"""`{"role": …, "content": [Block, …]}`."""
+
+
+class Role(IntEnum):
+    """What a person may do: viewers read, operators approve CHANGE, admins DESTROY."""
+
+    NOBODY = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+
+class CallState(StrEnum):
+    """The life of a call."""
+
+    PROPOSED = "proposed"
+    WAITING = "waiting"
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    NOT_STARTED = "not started"
+
+
+SETTLED = frozenset(CallState) - {CallState.PROPOSED, CallState.WAITING, CallState.STARTED}
+RunState = Literal["working", "waiting", "done", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks or taps: `tg:1001` or `console:1000`."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One request carried to its end."""
+
+    id: str
+    conversation: str
+    actor: Actor
+    objective: str
+    opened_by: str
+    """`text`, `command`, `button`, `undo`, `ask`, `schedule`…"""
+    thinks: bool
+    """False for a one-call run: no model is asked."""
+    unattended: bool
+    tainted: bool
+    state: RunState
+    undo_of: str | None
+    progress: int | None
+    attempts: int
+    error: str | None
+    created: float
+
+
+@dataclass(frozen=True)
+class Use:
+    """One tool_use block of a reply."""
+
+    id: str
+    tool: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """One journal row: a change from proposal to outcome."""
+
+    id: str
+    run: str
+    position: int
+    tool: str
+    risk: int
+    args: dict[str, Any]
+    args_hash: str
+    targets: dict[str, dict[str, str]]
+    """Parameter → id, name and detail of what it resolved to."""
+    card: dict[str, Any]
+    """Title, notes, undo text and argument provenance, as shown."""
+    before: dict[str, Any]
+    after: dict[str, Any] | None
+    state: CallState
+    verified: bool | None
+    detail: str
+    needs_tap: bool
+    tainted: bool
+    net: str | None
+    undo: dict[str, Any] | None
+    undo_until: float | None
+    undone_by: str | None
+    proposed: float
+    started: float | None
+    ended: float | None
+    epoch: int
+
+    @property
+    def title(self) -> str:
+        """Verb and target."""
+        return str(self.card["title"])
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.state in SETTLED
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One person's pending or made decision about one call."""
+
+    id: int
+    call: str
+    card: str
+    state: Literal["pending", "approved", "denied", "expired", "superseded"]
+    shown_hash: str
+    decided_by: str | None
+    decided: float | None
+
+
+@dataclass(frozen=True)
+class Card:
+    """An approval message: one or several calls of a run."""
+
+    id: str
+    run: str
+    conversation: str
+    message: int | None
+    allowed: list[str]
+    policy: int
+    epoch: int
+    armed: bool
+    created: float
+    expires: float
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One thing to be said, until it is delivered."""
+
+    id: int
+    key: str
+    conversation: str
+    kind: str
+    payload: dict[str, Any]
+    ambiguous: bool
+    attempts: int
+    message: int | None = field(default=None)
+
+
+def canonical(value: Any) -> str:
+    """The one JSON spelling of a value: what is hashed, stored and executed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -1,0 +1,91 @@
+"""What is to be said, kept until it is delivered."""
+
+import asyncio
+import json
+from typing import Any
+
+from memory.database import Database, Row, Transaction
+from memory.models import Outgoing
+
+
+class Outbox:
+    """Rows are written in the transaction of what they tell of; `changed` wakes the sender."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.changed = asyncio.Event()
+
+    async def add(
+        self,
+        tx: Transaction,
+        conversation: str,
+        kind: str,
+        key: str,
+        message: int | None = None,
+        **payload: Any,
+    ) -> None:
+        """Say something once: a key that was used before is ignored."""
+        await tx.run(
+            "INSERT OR IGNORE INTO outbox (key, conversation, kind, payload, message, created)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            key, conversation, kind, json.dumps(payload), message, self._db.now(),
+        )  # fmt: skip
+        self.changed.set()
+
+    async def say(self, conversation: str, kind: str, key: str, **payload: Any) -> None:
+        """`add` in a transaction of its own."""
+        async with self._db.transaction() as tx:
+            await self.add(tx, conversation, kind, key, **payload)
+
+    async def open(self, prefix: str) -> list[Outgoing]:
+        """Undelivered rows of the conversations that start with `prefix`, oldest first."""
+        rows = await self._db.all(
+            "SELECT * FROM outbox WHERE state IN ('new', 'sending') AND conversation LIKE ? || '%' ORDER BY id",
+            prefix,
+        )
+        return [_outgoing(row) for row in rows]
+
+    async def sending(self, row: int) -> None:
+        """Commit that an attempt begins: should we die now, the next one is marked as a repeat."""
+        async with self._db.transaction() as tx:
+            await tx.run(
+                "UPDATE outbox SET ambiguous = (state = 'sending') OR ambiguous, state = 'sending',"
+                " attempts = attempts + 1 WHERE id = ?",
+                row,
+            )
+
+    async def retry(self, row: int, *, ambiguous: bool) -> None:
+        """The attempt did not go through (or may have: `ambiguous`)."""
+        async with self._db.transaction() as tx:
+            await tx.run(
+                "UPDATE outbox SET state = 'new', ambiguous = ambiguous OR ? WHERE id = ?",
+                int(ambiguous),
+                row,
+            )
+
+    async def sent(self, tx: Transaction, row: int, message: int | None) -> None:
+        """Delivered as this message."""
+        await tx.run("UPDATE outbox SET state = 'sent', message = coalesce(?, message) WHERE id = ?", message, row)
+
+    async def drop(self, row: int, error: str) -> None:
+        """Give up: the chat is gone or the content can never be sent."""
+        async with self._db.transaction() as tx:
+            await tx.run("UPDATE outbox SET state = 'dropped', error = ? WHERE id = ?", error[:500], row)
+
+    async def message_of(self, key: str) -> int | None:
+        """The message that a key was delivered as, if it was."""
+        row = await self._db.one("SELECT message FROM outbox WHERE key = ?", key)
+        return row["message"] if row else None
+
+    async def oldest(self) -> float | None:
+        """When the oldest undelivered row was written."""
+        row = await self._db.one("SELECT min(created) AS at FROM outbox WHERE state IN ('new', 'sending')")
+        return row["at"] if row else None
+
+
+def _outgoing(row: Row) -> Outgoing:
+    ambiguous = bool(row["ambiguous"]) or row["state"] == "sending"
+    return Outgoing(
+        row["id"], row["key"], row["conversation"], row["kind"], json.loads(row["payload"]),
+        ambiguous, row["attempts"], row["message"],
+    )  # fmt: skip

@@ -1,0 +1,150 @@
+"""Runs and their messages: a run is a list of messages, saved after every append."""
+
+import asyncio
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from memory.database import Database, Row, Transaction
+from memory.models import Actor, Message, Run, RunState
+
+HISTORY_SECONDS = 3600.0
+"""Exchanges older than this are not carried into a new run."""
+
+
+class Runs:
+    """Append-only: what has been said to the model is never rewritten."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def exclusive(self, run: str) -> AsyncIterator[None]:
+        """One advance at a time; a second caller waits, then reads afresh."""
+        async with self._locks[run]:
+            yield
+        if not self._locks[run].locked():
+            self._locks.pop(run, None)
+
+    async def open(
+        self,
+        tx: Transaction,
+        *,
+        conversation: str,
+        actor: Actor,
+        objective: str,
+        messages: list[Message],
+        opened_by: str,
+        trigger: str,
+        thinks: bool = True,
+        unattended: bool = False,
+        tainted: bool = False,
+        undo_of: str | None = None,
+    ) -> str | None:
+        """A new run's id, or None when `trigger` (an update, a tap) has already opened one."""
+        run, now = secrets.token_hex(6), self._db.now()
+        changed = await tx.run(
+            "INSERT OR IGNORE INTO runs (id, conversation, actor, actor_name, objective, opened_by, thinks,"
+            " unattended, tainted, undo_of, trigger, created, updated) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            run, conversation, actor.id, actor.name, objective, opened_by, int(thinks), int(unattended),
+            int(tainted), undo_of, trigger, now, now,
+        )  # fmt: skip
+        if not changed:
+            return None
+        await tx.many(
+            "INSERT INTO messages VALUES (?, ?, ?)",
+            [(run, seq, json.dumps(message)) for seq, message in enumerate(messages)],
+        )
+        return run
+
+    async def get(self, run: str) -> Run | None:
+        """The run, if there is one of that id."""
+        row = await self._db.one("SELECT * FROM runs WHERE id = ?", run)
+        return _run(row) if row else None
+
+    async def messages(self, run: str) -> list[Message]:
+        """Everything said so far, oldest first."""
+        rows = await self._db.all("SELECT body FROM messages WHERE run = ? ORDER BY seq", run)
+        return [json.loads(row["body"]) for row in rows]
+
+    async def append(self, run: str, messages: list[Message], new: Message, *, tainted: bool = False) -> list[Message]:
+        """The messages with `new` at the end, committed."""
+        async with self._db.transaction() as tx:
+            await tx.run("INSERT INTO messages VALUES (?, ?, ?)", run, len(messages), json.dumps(new))
+            await tx.run(
+                "UPDATE runs SET tainted = max(tainted, ?), updated = ? WHERE id = ?",
+                int(tainted), self._db.now(), run,
+            )  # fmt: skip
+        return [*messages, new]
+
+    async def set_state(self, tx: Transaction, run: str, state: RunState, error: str | None = None) -> bool:
+        """Move an open run; a finished one stays finished."""
+        changed = await tx.run(
+            "UPDATE runs SET state = ?, error = ?, updated = ? WHERE id = ? AND state IN ('working', 'waiting')",
+            state, error, self._db.now(), run,
+        )  # fmt: skip
+        return changed == 1
+
+    async def attempt(self, run: str) -> int:
+        """Count a recovery of this run before it is tried."""
+        async with self._db.transaction() as tx:
+            await tx.run("UPDATE runs SET attempts = attempts + 1 WHERE id = ?", run)
+            row = await tx.one("SELECT attempts FROM runs WHERE id = ?", run)
+        return int(row["attempts"]) if row else 0
+
+    async def set_progress(self, run: str, message: int) -> None:
+        """Remember the run's progress message."""
+        async with self._db.transaction() as tx:
+            await tx.run("UPDATE runs SET progress = ? WHERE id = ?", message, run)
+
+    async def in_state(self, *states: RunState, conversation: str | None = None) -> list[Run]:
+        """Runs in any of these states, oldest first."""
+        marks = ",".join("?" * len(states))
+        rows = await self._db.all(f"SELECT * FROM runs WHERE state IN ({marks}) ORDER BY created", *states)
+        return [_run(row) for row in rows if conversation in (None, row["conversation"])]
+
+    async def history(self, conversation: str, limit: int = 6) -> tuple[list[Message], bool]:
+        """The last finished exchanges as plain text, and whether any of them was tainted."""
+        cut = await self._db.one("SELECT value FROM meta WHERE key = ?", f"new:{conversation}")
+        since = max(float(cut["value"]) if cut else 0.0, self._db.now() - HISTORY_SECONDS)
+        rows = await self._db.all(
+            "SELECT id, objective, tainted FROM runs WHERE conversation = ? AND created > ? AND thinks"
+            " AND state IN ('done', 'waiting', 'stopped') ORDER BY created DESC LIMIT ?",
+            conversation, since, limit,
+        )  # fmt: skip
+        messages: list[Message] = []
+        for row in reversed(rows):
+            answer = final_text(await self.messages(row["id"])) or "(no answer)"
+            messages.append({"role": "user", "content": [{"type": "text", "text": row["objective"]}]})
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        return messages, any(row["tainted"] for row in rows)
+
+    async def forget(self, tx: Transaction, conversation: str) -> None:
+        """Begin afresh: nothing said before now is carried on, and with it goes its taint."""
+        await tx.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", f"new:{conversation}", repr(self._db.now()))
+
+    async def since(self, moment: float) -> list[Run]:
+        """Runs opened after a moment, oldest first."""
+        rows = await self._db.all("SELECT * FROM runs WHERE created > ? ORDER BY created", moment)
+        return [_run(row) for row in rows]
+
+
+def final_text(messages: list[Message]) -> str:
+    """The text of the last reply, empty when the last word is not the model's."""
+    if not messages or messages[-1]["role"] != "assistant":
+        return ""
+    return "\n\n".join(block["text"] for block in messages[-1]["content"] if block["type"] == "text").strip()
+
+
+def _run(row: Row) -> Run:
+    values: dict[str, Any] = {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row is no dict
+    actor = Actor(values["actor"], values["actor_name"])
+    return Run(
+        values["id"], values["conversation"], actor, values["objective"], values["opened_by"],
+        bool(values["thinks"]), bool(values["unattended"]), bool(values["tainted"]), values["state"],
+        values["undo_of"], values["progress"], values["attempts"], values["error"], values["created"],
+    )  # fmt: skip

@@ -1,0 +1,56 @@
+"""Every store over one database, opened and closed together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory.approvals import Approvals
+from memory.audit import Audit
+from memory.database import Database
+from memory.inbox import Inbox
+from memory.journal import Held, Journal
+from memory.keys import Keys, digest
+from memory.nets import Nets
+from memory.outbox import Outbox
+from memory.runs import Runs
+from memory.schedules import Schedules
+from memory.usage import Usage
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the rest of the program keeps in memory/."""
+
+    database: Database
+    keys: Keys
+    inbox: Inbox
+    outbox: Outbox
+    runs: Runs
+    journal: Journal
+    held: Held
+    approvals: Approvals
+    audit: Audit
+    usage: Usage
+    nets: Nets
+    schedules: Schedules
+
+    @classmethod
+    async def open(cls, folder: Path, **options: object) -> "Stores":
+        """Everything in `folder` (mode 0700). Raises DatabaseBroken."""
+        return cls.over(await Database.open(folder / "rackhand.db"), Keys.open(folder / "rackhand.key"))
+
+    @classmethod
+    def over(cls, database: Database, keys: Keys) -> "Stores":
+        """The stores of an open database."""
+        return cls(
+            database, keys, Inbox(database), Outbox(database), Runs(database), Journal(database), Held(database),
+            Approvals(database, keys), Audit(database, keys), Usage(database), Nets(database, keys),
+            Schedules(database),
+        )  # fmt: skip
+
+    def undo_hash(self, call: str) -> str:
+        """What the journal keeps of an Undo button."""
+        return digest(self.keys.button("undo", call))
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self.database.close()

@@ -1,0 +1,59 @@
+"""What the model has cost: one row a request."""
+
+from dataclasses import dataclass
+
+from memory.database import Database
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of one request; `input` excludes what was read from or written to the cache."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Sums over a period."""
+
+    requests: int
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+    usd: float
+
+
+class Usage:
+    """Token and dollar counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def record(self, run: str, model: str, tokens: Tokens, usd: float) -> None:
+        """One request."""
+        async with self._db.transaction() as tx:
+            await tx.run(
+                "INSERT INTO usage (run, at, model, input, cache_read, cache_write, output, usd)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                run, self._db.now(), model, tokens.input, tokens.cache_read, tokens.cache_write, tokens.output, usd,
+            )  # fmt: skip
+
+    async def since(self, moment: float) -> Spent:
+        """Everything spent after a moment."""
+        return await self._sum("at > ?", moment)
+
+    async def of_run(self, run: str) -> Spent:
+        """Everything a run has spent."""
+        return await self._sum("run = ?", run)
+
+    async def _sum(self, where: str, value: float | str) -> Spent:
+        row = await self._db.one(
+            "SELECT count(*) AS n, coalesce(sum(input + cache_write), 0) AS i, coalesce(sum(cache_read), 0) AS c,"
+            f" coalesce(sum(output), 0) AS o, coalesce(sum(usd), 0.0) AS usd FROM usage WHERE {where}",
+            value,
+        )
+        assert row is not None, "an aggregate always has a row"
+        return Spent(row["n"], row["i"], row["c"], row["o"], row["usd"])

@@ -1,0 +1,94 @@
+"""Run, ask or refuse: a pure function of what is known. Its truth table is its test."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from memory.models import Role
+from tools.kit.service import Risk
+
+POLICY_VERSION = 1
+"""Raise it when a rule below changes: cards shown under older rules are asked again."""
+
+NEEDED = {Risk.READ: Role.VIEWER, Risk.CHANGE: Role.OPERATOR, Risk.DESTROY: Role.ADMIN}
+"""The least role that may read, approve a change, approve a destruction."""
+
+
+class Autonomy(StrEnum):
+    """How far the bot goes by itself."""
+
+    OBSERVE = "observe"
+    ASK = "ask"
+    REVERSIBLE = "reversible"
+
+
+class Verdict(StrEnum):
+    """What the gate does with a call."""
+
+    RUN = "run"
+    ASK = "ask"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict and, for a refusal, the sentence that explains it."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """All that a verdict may depend on."""
+
+    risk: Risk
+    role: Role
+    """The highest role among the people who could approve here; for a read, the asker's own."""
+    own: bool = False
+    egress: bool = False
+    tainted: bool = False
+    unattended: bool = False
+    forbidden: bool = False
+    protected: bool = False
+    undoable: bool = False
+    autonomy: Autonomy = Autonomy.ASK
+
+
+RUN, ASK = Decision(Verdict.RUN), Decision(Verdict.ASK)
+
+
+def refuse(reason: str) -> Decision:
+    """A refusal in words for the person."""
+    return Decision(Verdict.REFUSE, reason)
+
+
+def decide(now: Circumstances) -> Decision:
+    """The verdict. The order of the rules is the policy: whatever forbids comes before whatever allows."""
+    if now.role < NEEDED[now.risk]:
+        return refuse(f"This needs {_article(NEEDED[now.risk])}, and nobody here is one.")
+    if now.risk is Risk.READ:
+        return refuse("Text from outside chose this destination.") if now.egress and now.tainted else RUN
+    return _forbidden(now) or _allowed(now)
+
+
+def _forbidden(now: Circumstances) -> Decision | None:
+    if now.forbidden:
+        return refuse("Its owner has marked this target as never to be touched.")
+    if now.autonomy is Autonomy.OBSERVE and not now.own:
+        return refuse("AUTONOMY=observe: I only look. This is what I would have done.")
+    if now.unattended and now.risk is Risk.DESTROY:
+        return refuse("Nobody is watching: destroying anything needs a person who asked for it.")
+    return None
+
+
+def _allowed(now: Circumstances) -> Decision:
+    if now.risk is not Risk.CHANGE:
+        return ASK
+    if now.own:
+        return RUN
+    by_itself = now.autonomy is Autonomy.REVERSIBLE and now.undoable
+    return RUN if by_itself and not (now.tainted or now.protected) else ASK
+
+
+def _article(role: Role) -> str:
+    return ("an " if role in (Role.OPERATOR, Role.ADMIN) else "a ") + role.name.lower()

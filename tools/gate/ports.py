@@ -1,0 +1,33 @@
+"""What the gate needs from above: who may approve, whether to hold still, and who listens to progress."""
+
+from typing import Protocol
+
+from memory.models import Actor, Role
+from tools.kit.service import Risk
+
+
+class People(Protocol):
+    """Who may do what, as configured now."""
+
+    def role(self, actor: str, service: str) -> Role:
+        """A person's role for a service; NOBODY for strangers."""
+
+    def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
+        """Who may approve a call of this risk in this conversation."""
+
+    def highest(self, conversation: str, asker: Actor, service: str) -> Role:
+        """The highest role among those who could approve here."""
+
+
+class Guard(Protocol):
+    """Whether changes may begin at this moment."""
+
+    def held(self, run: str) -> str | None:
+        """Why this run must not begin a change now, or None."""
+
+
+class Watch(Protocol):
+    """Listens to what a run is doing, for the progress line."""
+
+    def doing(self, run: str, line: str) -> None:
+        """The run has begun this."""

@@ -1,0 +1,202 @@
+"""From a tool_use block to a result or a plan: validate, resolve, judge, read. Nothing here can change anything."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loguru import logger
+from pydantic import BaseModel, ValidationError
+
+from memory.models import Block, Message, Run, Use, canonical
+from memory.text import Redactor, escaped
+from tools.gate import results, taint
+from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
+from tools.gate.ports import People
+from tools.kit.change import Change
+from tools.kit.clients import Clients
+from tools.kit.context import Access, Context, Nets
+from tools.kit.errors import ToolFailed
+from tools.kit.service import Risk, Tool
+from tools.kit.types import Target
+
+READ_DEADLINE = 60.0
+"""Seconds for one read or one proposal in all."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change as it could go on a card."""
+
+    use: Use
+    tool: Tool
+    args: dict[str, Any]
+    """As stored and executed: names replaced by immutable ids."""
+    targets: dict[str, Target]
+    typed: dict[str, str]
+    """Parameter → what the model wrote before it was resolved."""
+    change: Change[Any]
+    risk: Risk
+    decision: Decision
+    protected: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A call that is settled already: a read's result, or an error."""
+
+    block: Block
+    tainted: bool = False
+    detail: str = ""
+    """The same in one sentence, where there is one."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the owner has set."""
+
+    autonomy: Autonomy
+    forbidden: Callable[[Target], bool]
+    protected: Callable[[Target], str]
+    """Why this target always asks, or an empty string."""
+
+
+class Proposals:
+    """Prepares calls. Holds reading clients only."""
+
+    def __init__(
+        self, catalogue: dict[str, Tool], clients: Clients, people: People, rules: Rules, nets: Nets, redact: Redactor
+    ) -> None:
+        self._catalogue, self._clients, self._people = catalogue, clients, people
+        self.rules, self._nets, self._redact = rules, nets, redact
+
+    async def prepare(self, run: Run, use: Use) -> Answer | Proposal:
+        """The call's answer when it is a read or cannot be, else its plan."""
+        try:
+            async with asyncio.timeout(READ_DEADLINE):
+                return await self._prepare(run, use)
+        except ToolFailed as error:
+            return self._failed(use, str(error))
+        except TimeoutError:
+            return self._failed(use, f"{use.tool} did not answer within {READ_DEADLINE:.0f} s.")
+        except Exception as error:  # one of the three places that must survive anything: a tool call
+            logger.opt(exception=error).error("tool {} broke", use.tool)
+            return self._failed(use, f"{use.tool} broke ({type(error).__name__}); the log has the details.")
+
+    async def _prepare(self, run: Run, use: Use) -> Answer | Proposal:
+        tool = self._catalogue.get(use.tool)
+        if tool is None:
+            raise ToolFailed(f"There is no tool called {use.tool[:64]!r}.")
+        asked = self._validated(tool, use.args)
+        client = await self._clients.get(tool.service.name, Access.READ)
+        targets, typed = await self._targets(tool, asked, client)
+        # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
+        args = {**asked.model_dump(mode="json"), **{name: target.id for name, target in targets.items()}}
+        context = Context(client, run.actor.id, self._nets, run.tainted)
+        if tool.risk is Risk.READ:
+            return await self._read(run, use, tool, context, args)
+        values = tool.parameters.model_validate_json(canonical(args))
+        change: Change[Any] = await tool.run(context, **values.__dict__)
+        risk = tool.risk_of(values)
+        protected = next(filter(None, map(self.rules.protected, targets.values())), "")
+        decision = self._decide(run, tool, risk, targets, protected, change)
+        if change.expect(change.facts, change.facts):
+            note = "Already so: nothing to do."
+            block = results.outcome(use.id, "already", change.title, note, facts=change.facts.shown())
+            return Answer(block, detail=note)
+        return Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
+
+    async def _read(self, run: Run, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Answer:
+        role = self._people.role(run.actor.id, tool.service.name)
+        decision = decide(Circumstances(Risk.READ, role, egress=tool.egress, tainted=run.tainted))
+        if decision.verdict is not Verdict.RUN:
+            raise ToolFailed(decision.reason)
+        values = tool.parameters.model_validate_json(canonical(args))
+        found = await tool.run(context, **values.__dict__)
+        text = self._redact(found.model_dump_json(exclude_none=True) if isinstance(found, BaseModel) else str(found))
+        if taint.taints(found):
+            return Answer(results.block(use.id, taint.wrap(results.cap(text))), tainted=True)
+        return Answer(results.block(use.id, text))
+
+    def _decide(
+        self, run: Run, tool: Tool, risk: Risk, targets: dict[str, Target], protected: str, change: Change[Any]
+    ) -> Decision:
+        forbidden = any(target.forbidden or self.rules.forbidden(target) for target in targets.values())
+        return decide(
+            Circumstances(
+                risk=risk,
+                role=self._people.highest(run.conversation, run.actor, tool.service.name),
+                own=tool.service.own,
+                tainted=run.tainted,
+                unattended=run.unattended,
+                forbidden=forbidden,
+                protected=bool(protected),
+                undoable=bool(tool.undo and change.undo),
+                autonomy=self.rules.autonomy,
+            )
+        )
+
+    def _validated(self, tool: Tool, args: dict[str, Any]) -> BaseModel:
+        try:
+            return tool.parameters.model_validate_json(canonical(args))
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors()
+            )
+            raise ToolFailed(f"{tool.name} was called wrongly: {wrong}.") from None
+        except (ValueError, RecursionError, TypeError):
+            raise ToolFailed(f"{tool.name} was called with something that is not plain JSON.") from None
+
+    async def _targets(self, tool: Tool, args: BaseModel, client: Any) -> tuple[dict[str, Target], dict[str, str]]:
+        targets, typed = {}, {}
+        for name, resolve in tool.resolved.items():
+            text = getattr(args, name)
+            if text is None:
+                continue
+            typed[name] = text
+            targets[name] = await self._target(client, resolve.find, resolve.suggest, text)
+        return targets, typed
+
+    async def _target(self, client: Any, find: Any, suggest: Any, text: str) -> Target:
+        found = await find(client, text)
+        shown = escaped(text)[:80]
+        if len(found) > 1:
+            names = ", ".join(f"{target.name} ({target.detail})" for target in found[:8])
+            raise ToolFailed(f'"{shown}" is ambiguous: {names}. Ask the person which one.')
+        if not found:
+            near = ", ".join(await suggest(client, text)) if suggest else ""
+            raise ToolFailed(f'Nothing here is called "{shown}".' + (f" Nearest: {near}." if near else ""))
+        target: Target = found[0]
+        return target
+
+    def _failed(self, use: Use, text: str) -> Answer:
+        text = self._redact(text)
+        return Answer(results.block(use.id, text, error=True), detail=text)
+
+
+def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, Any]:
+    """Everything the card says besides the facts."""
+    fields = proposal.tool.parameters.model_fields
+    lines = []
+    for name, value in proposal.args.items():
+        typed = proposal.typed.get(name, value)
+        default = name not in proposal.use.args and not fields[name].is_required()
+        lines.append(
+            {
+                "name": name,
+                "value": escaped(typed if isinstance(typed, str) else json.dumps(typed, ensure_ascii=False)),
+                "from": taint.provenance(
+                    typed, run.objective, messages, default=default, resolved=name in proposal.targets
+                ),
+            }
+        )
+    return {
+        "title": escaped(proposal.change.title),
+        "service": proposal.tool.service.name,
+        "args": lines,
+        "notes": [escaped(note) for note in proposal.change.notes],
+        "undo": proposal.tool.undo if proposal.change.undo else "",
+        "protected": proposal.protected,
+        "within": proposal.change.within,
+    }

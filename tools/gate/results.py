@@ -1,0 +1,65 @@
+"""What the model is told: tool_result blocks."""
+
+import json
+from typing import Any
+
+from memory.models import Block, CallRow, CallState
+from tools.kit.change import Facts
+
+CAP = 6000
+"""Characters of one result. History is append-only: a result is cut before it is first sent, or never."""
+
+
+def block(use: str, text: str, *, error: bool = False) -> Block:
+    """One tool_result."""
+    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text)}
+    return {**content, "is_error": True} if error else content
+
+
+def cap(text: str) -> str:
+    """The text within the cap, saying what was left out."""
+    if len(text) <= CAP:
+        return text
+    head, tail = text[: CAP * 2 // 3], text[-CAP // 3 :]
+    return f"{head}\n… {len(text) - CAP} of {len(text)} characters left out; ask for less …\n{tail}"
+
+
+def outcome(
+    use: str, state: str, title: str, detail: str = "", *, facts: dict[str, Any] | None = None, error: bool = False
+) -> Block:
+    """The result of a change that has no journal row: refused, or nothing to do."""
+    body = {"outcome": state, "title": title, "facts": facts or {}, "detail": detail}
+    return block(use, json.dumps(body, ensure_ascii=False), error=error)
+
+
+WORDS = {
+    CallState.DONE: "Verified by reading the target again.",
+    CallState.UNKNOWN: "Outcome unknown: it may or may not have happened. Do not assume either.",
+    CallState.DENIED: "The person said no. Nothing was changed.",
+    CallState.EXPIRED: "Nobody approved in time. Nothing was changed.",
+    CallState.NOT_STARTED: "Not started. Nothing was changed.",
+}
+
+
+def settled(use: str, row: CallRow) -> Block:
+    """The result of a journal row."""
+    unverified = row.state is CallState.DONE and not row.verified
+    words = "Started, but not verified: the target does not show it yet." if unverified else WORDS.get(row.state, "")
+    body: dict[str, Any] = {"outcome": row.state.replace(" ", "_"), "title": row.title}
+    if row.state is CallState.DONE:
+        body["verified"] = bool(row.verified)
+    body["before"] = row.before["shown"]
+    if row.after is not None:
+        body["after"] = row.after["shown"]
+    body["detail"] = " ".join(filter(None, [words, row.detail]))
+    return block(use, json.dumps(body, ensure_ascii=False), error=row.state is not CallState.DONE)
+
+
+def stored_facts(facts: Facts) -> dict[str, Any]:
+    """Facts as the journal keeps them: what was shown, and everything."""
+    return {"shown": facts.shown(), "all": facts.model_dump(mode="json")}
+
+
+def moved(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
+    """Shown facts that differ: name → [old, new]."""
+    return {name: [old.get(name), new.get(name)] for name in {**old, **new} if old.get(name) != new.get(name)}

@@ -1,0 +1,27 @@
+"""What a service and a tool are. A service file imports everything it needs from here."""
+
+from pydantic import Field, SecretStr
+
+from tools.kit.change import Call, Change, Facts, Shown
+from tools.kit.context import Access, Context, Link
+from tools.kit.errors import (
+    BadAnswer,
+    Conflict,
+    Gone,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ToolFailed,
+    Unauthorised,
+    Unreachable,
+)
+from tools.kit.service import Area, Risk, Service, ServiceSettings, Tool
+from tools.kit.threads import Threads
+from tools.kit.types import MASK, Ident, Outside, Resolve, Result, Target, mask_env
+
+__all__ = [
+    "MASK", "Access", "Area", "BadAnswer", "Call", "Change", "Conflict", "Context", "Facts", "Field", "Gone",
+    "Ident", "Link", "OutcomeUnknown", "Outside", "RateLimited", "Refused", "Resolve", "Result", "Risk",
+    "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "ToolFailed",
+    "Unauthorised", "Unreachable", "mask_env",
+]  # fmt: skip

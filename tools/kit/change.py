@@ -1,0 +1,62 @@
+"""A change is a plan: what it rests on, what to do, how to see that it worked, how to take it back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+T = TypeVar("T")
+F = TypeVar("F", bound="Facts")
+SHOWN = "shown"
+
+Shown = Annotated[T, SHOWN]
+"""A fact that the card shows: when it moves between card and tap, nothing runs."""
+
+
+class Facts(BaseModel):
+    """The few typed fields a person must know before a change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    _reader: Callable[[Any], Awaitable["Facts"]] | None = PrivateAttr(default=None)
+
+    def shown(self) -> dict[str, Any]:
+        """The facts on the card, as JSON values."""
+        names = {name for name, info in type(self).model_fields.items() if SHOWN in info.metadata}
+        return self.model_dump(mode="json", include=names)
+
+    async def again(self, client: Any) -> "Facts":
+        """The same facts, read afresh."""
+        assert self._reader is not None, "facts come from ctx.read()"
+        return await self._reader(client)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A stored call: the tool's full name and its arguments as JSON values."""
+
+    tool: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change(Generic[F]):
+    """What a CHANGE or DESTROY tool returns. Building one changes nothing."""
+
+    title: str
+    """Verb and target, as on the button: `Restart jellyfin`."""
+    facts: F
+    do: Callable[[Any], Awaitable[Any]]
+    """Receives the writing client, once, after the journal says `started`."""
+    expect: Callable[[F, F], bool]
+    """`expect(before, after)`: whether the target is as the change wants it."""
+    undo: Callable[[F, str], Call | None] | None = None
+    """`undo(before, net)`: the call that takes it back, or None when there is nothing to take back."""
+    net: dict[str, Any] | None = None
+    """What undo needs and only now can be read (a full configuration). Kept encrypted; `undo` gets its id."""
+    notes: tuple[str, ...] = ()
+    """Lines for the card: what would be lost, why there is no undo."""
+    within: float = 20.0
+    """Seconds until the expectation must hold."""
+    deadline: float = 60.0
+    """Seconds that `do` may take in all."""

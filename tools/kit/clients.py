@@ -1,0 +1,43 @@
+"""The open clients: one that reads and one that writes for every configured service."""
+
+import asyncio
+import inspect
+from typing import Any
+
+from tools.kit.context import Access
+from tools.kit.errors import ToolFailed
+from tools.kit.service import Service, ServiceSettings
+
+
+class Clients:
+    """Opened on first use, closed together."""
+
+    def __init__(self, services: list[Service[Any]], settings: dict[str, ServiceSettings], stores: Any = None) -> None:
+        self._services = {service.name: service for service in services}
+        self._settings = settings
+        self._stores = stores
+        self._open: dict[tuple[str, Access], Any] = {}
+        self._lock = asyncio.Lock()
+
+    def configured(self, name: str) -> bool:
+        """Whether the owner has switched this service on."""
+        settings = self._settings.get(name)
+        return settings is not None and (settings.configured or self._services[name].own)
+
+    async def get(self, name: str, access: Access) -> Any:
+        """The service's client with this access. Raises ToolFailed when the service is off."""
+        if not self.configured(name):
+            raise ToolFailed(f"{name} is not set up: see its lines in .env.example.")
+        async with self._lock:
+            if (name, access) not in self._open:
+                settings = self._settings[name]
+                self._open[name, access] = await self._services[name].open(settings, access, self._stores)
+            return self._open[name, access]
+
+    async def close(self) -> None:
+        """Close whatever was opened."""
+        for client in self._open.values():
+            closed = getattr(client, "close", lambda: None)()
+            if inspect.isawaitable(closed):
+                await closed
+        self._open.clear()

@@ -1,0 +1,52 @@
+"""What a tool receives."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from tools.kit.change import Facts
+
+C = TypeVar("C")
+F = TypeVar("F", bound=Facts)
+
+
+class Access(StrEnum):
+    """What a client may do. A reading client cannot write: its transport refuses."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a service's `connect` receives."""
+
+    settings: Any
+    access: Access
+    stores: Any = None
+    """Our own stores, for services of ours (memory, schedules)."""
+
+
+class Nets(Protocol):
+    """Where undo nets are kept."""
+
+    async def open(self, net: str) -> dict[str, Any]:
+        """The stored net; raises ToolFailed when it has expired."""
+
+
+@dataclass(frozen=True)
+class Context(Generic[C]):
+    """The reading client and who asks."""
+
+    client: C
+    actor: str = ""
+    """Who asks, e.g. `tg:1001`."""
+    nets: Nets | None = None
+    tainted: bool = False
+
+    async def read(self, reader: Callable[..., Awaitable[F]], *args: Any) -> F:
+        """Facts from `reader(client, *args)` that remember how to read themselves again."""
+        facts = await reader(self.client, *args)
+        facts._reader = lambda client: reader(client, *args)
+        return facts

@@ -1,0 +1,42 @@
+"""What can go wrong in a tool, in words that the model and the person can act on."""
+
+
+class ToolFailed(Exception):
+    """The call did not do what was asked. `str()` is one sentence that says what to do next."""
+
+    sent: bool = False
+    """Whether the request may have taken effect: decides between `failed` and `unknown` for a change."""
+
+
+class Unreachable(ToolFailed):
+    """No byte reached the service: refused connection, DNS, TLS."""
+
+
+class Unauthorised(ToolFailed):
+    """The service rejected the credential (401) or the credential may not do this (403)."""
+
+
+class Gone(ToolFailed):
+    """The target does not exist (any more)."""
+
+
+class Conflict(ToolFailed):
+    """The target is in a state that does not allow this (409)."""
+
+
+class RateLimited(ToolFailed):
+    """The service asks to slow down (429); nothing was done."""
+
+
+class Refused(ToolFailed):
+    """The service understood and said no (other 4xx)."""
+
+
+class BadAnswer(ToolFailed):
+    """The answer is not what the service's API promises: not JSON, too large, missing fields."""
+
+
+class OutcomeUnknown(ToolFailed):
+    """The request may have left, and no answer says what came of it: timeout, lost connection, 5xx."""
+
+    sent = True

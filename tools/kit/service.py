@@ -1,0 +1,153 @@
+"""A service is an outside system; a tool is a typed async function with a docstring and a risk."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from enum import IntEnum, StrEnum
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tools.kit.change import Call
+from tools.kit.context import Access, Link
+from tools.kit.types import Resolve
+
+C = TypeVar("C")
+
+
+class Risk(IntEnum):
+    """READ runs, CHANGE asks, DESTROY asks twice."""
+
+    READ = 0
+    CHANGE = 1
+    DESTROY = 2
+
+
+class Area(StrEnum):
+    """Which specialist a service's tools belong to."""
+
+    INFRASTRUCTURE = "infrastructure"
+    NETWORK = "network"
+    MONITORING = "monitoring"
+    KNOWLEDGE = "knowledge"
+
+
+class ServiceSettings(BaseSettings):
+    """Settings of one service; the docstring under a field is its line in `.env.example`."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    @property
+    def configured(self) -> bool:
+        """Whether the owner has switched this service on."""
+        return bool(getattr(self, "url", ""))
+
+
+class Parameters(BaseModel):
+    """Base of every tool's generated argument model."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Tool:
+    """One operation of a service: name, schema and bounds come from the function itself."""
+
+    def __init__(
+        self,
+        service: "Service[Any]",
+        run: Callable[..., Awaitable[Any]],
+        risk: Risk,
+        *,
+        undo: str,
+        escalate: Callable[[Any], Risk] | None,
+        egress: bool,
+    ) -> None:
+        self.service, self.run, self.risk, self.undo, self.egress = service, run, risk, undo, egress
+        self._escalate = escalate
+        self.name = f"{service.name}_{run.__name__}"
+        self.description = inspect.cleandoc(run.__doc__ or "")
+        self.parameters = _parameters(self.name, run)
+        self.resolved = _resolved(self.parameters)
+        """Parameter name → how its text becomes a target."""
+
+    @property
+    def summary(self) -> str:
+        """The docstring's first line."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON schema of the arguments, for the model."""
+        schema = self.parameters.model_json_schema()
+        schema.pop("title", None)
+        for prop in schema.get("properties", {}).values():
+            prop.pop("title", None)
+        return schema
+
+    def risk_of(self, args: BaseModel) -> Risk:
+        """The risk of this very call: the arguments may raise it, never lower it."""
+        return max(self.risk, self._escalate(args)) if self._escalate else self.risk
+
+    def call(self, **args: Any) -> Call:
+        """A stored call of this tool, for undo."""
+        return Call(self.name, args)
+
+
+class Service(Generic[C]):
+    """An outside system: settings, a way to connect, tools."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        area: Area,
+        settings: type[ServiceSettings],
+        connect: Callable[[Link], Awaitable[C]],
+        own: bool = False,
+    ) -> None:
+        self.name, self.area, self.settings, self.connect, self.own = name, area, settings, connect, own
+        self.tools: list[Tool] = []
+
+    def tool(
+        self,
+        risk: Risk,
+        *,
+        undo: str = "",
+        escalate: Callable[[Any], Risk] | None = None,
+        egress: bool = False,
+    ) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
+        """Declare a tool. `undo` says in words what Undo will do (empty: there is none); `egress` marks a read
+        whose destination the caller chooses."""
+
+        def declare(run: Callable[..., Awaitable[Any]]) -> Tool:
+            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress)
+            self.tools.append(tool)
+            return tool
+
+        return declare
+
+    async def open(self, settings: ServiceSettings, access: Access, stores: Any = None) -> C:
+        """A client with the given access."""
+        return await self.connect(Link(settings, access, stores))
+
+
+def _parameters(name: str, run: Callable[..., Any]) -> type[Parameters]:
+    hints = get_type_hints(run, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in list(inspect.signature(run).parameters.values())[1:]:
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hints[parameter.name], default)
+    title = re.sub(r"(?:^|_)(\w)", lambda m: m.group(1).upper(), name)
+    return create_model(title, __base__=Parameters, **fields)
+
+
+def _resolved(parameters: type[Parameters]) -> dict[str, Resolve]:
+    found = {}
+    for name, info in parameters.model_fields.items():
+        for mark in info.metadata:
+            if isinstance(mark, Resolve):
+                found[name] = mark
+    return found

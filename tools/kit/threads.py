@@ -1,0 +1,36 @@
+"""One bounded executor per synchronous SDK, so that a hanging host cannot take the others' threads."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from tools.kit.errors import OutcomeUnknown
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """Runs blocking calls. A thread cannot be cancelled: the SDK's own timeout must be below `deadline`."""
+
+    def __init__(self, name: str, workers: int = 4, deadline: float = 45.0) -> None:
+        self._name = name
+        self._deadline = deadline
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The call's result; OutcomeUnknown when it has not come back by the deadline."""
+        loop = asyncio.get_running_loop()
+        work: Callable[[], Any] = partial(call, *args, **kwargs)
+        try:
+            async with asyncio.timeout(self._deadline):
+                result: T = await loop.run_in_executor(self._pool, work)
+                return result
+        except TimeoutError:
+            raise OutcomeUnknown(f"{self._name} did not answer within {self._deadline:.0f} s.") from None
+
+    def close(self) -> None:
+        """Forget queued work; running calls end by their own timeout."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
