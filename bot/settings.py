@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     model_flagship: str = "claude-opus-5-5"
     """For the hardest ones."""
     autonomy: Autonomy = Autonomy.ASK
-    """observe: refuse changes and say what they would have done. ask: a card each. reversible: run what can be undone."""
+    """observe: refuse changes, say what they would do. ask: a card each. reversible: run what can be undone."""
     protected_targets: Words = frozenset()
     """Names or ids that always ask, comma-separated."""
     forbidden_targets: Words = frozenset()

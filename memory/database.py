@@ -54,6 +54,8 @@ class Transaction:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self.committed: list[Callable[[], None]] = []
+        """Called once it is committed: whoever is woken earlier would find nothing."""
 
     async def run(self, sql: str, *values: Any) -> int:
         """Number of rows changed."""
@@ -150,12 +152,15 @@ class Database:
         async with self._lock:
             await self._writer.execute("BEGIN IMMEDIATE")
             try:
-                yield Transaction(self._writer)
+                tx = Transaction(self._writer)
+                yield tx
                 await self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
                     await asyncio.shield(self._writer.execute("ROLLBACK"))
                 raise
+        for wake in tx.committed:
+            wake()
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         """The first committed row, or None."""

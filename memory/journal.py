@@ -17,12 +17,16 @@ class Journal:
         """A new row, state `proposed`."""
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
-        values = [canonical(v) if isinstance(v, dict | list) else v for v in columns.values()]
+        # Facts keep the order in which their author put them; arguments have the one canonical spelling.
+        values = [
+            canonical(value) if name == "args" else json.dumps(value) if isinstance(value, dict | list) else value
+            for name, value in columns.items()
+        ]
         await tx.run(f"INSERT INTO calls ({names}) VALUES ({marks})", *values)
 
     async def update_facts(self, tx: Transaction, call: str, before: dict[str, Any], card: dict[str, Any]) -> None:
         """New facts on a card that is shown again."""
-        await tx.run("UPDATE calls SET before = ?, card = ? WHERE id = ?", canonical(before), canonical(card), call)
+        await tx.run("UPDATE calls SET before = ?, card = ? WHERE id = ?", json.dumps(before), json.dumps(card), call)
 
     async def waiting(self, tx: Transaction, call: str) -> None:
         """A card is on the table."""
@@ -56,7 +60,7 @@ class Journal:
             "UPDATE calls SET state = ?, detail = ?, after = coalesce(?, after), verified = ?, undo = ?,"
             " undo_key = ?, undo_until = ?, ended = ? WHERE id = ?"
             " AND state IN ('proposed', 'waiting', 'started', 'unknown')",
-            state, detail, canonical(after) if after is not None else None,
+            state, detail, json.dumps(after) if after is not None else None,
             None if verified is None else int(verified), canonical(undo) if undo else None,
             undo_key, undo_until, self._db.now(), call,
         )  # fmt: skip

@@ -162,6 +162,25 @@ class Outgoing:
     message: int | None = field(default=None)
 
 
+@dataclass(frozen=True)
+class Digest:
+    """A day in the homelab, told by code."""
+
+    since: float
+    late: bool
+    troubles: list[str]
+    summaries: list[str]
+    changed: list[str]
+    """What is different from the last digest: `jellyfin: running → exited`."""
+    ran: list[str]
+    """Changes with who approved them."""
+    pending: int
+    usd: float
+    requests: int
+    audit_records: int
+    audit_head: str
+
+
 def canonical(value: Any) -> str:
     """The one JSON spelling of a value: what is hashed, stored and executed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -25,12 +25,14 @@ class Outbox:
         **payload: Any,
     ) -> None:
         """Say something once: a key that was used before is ignored."""
+        if conversation.startswith("console:"):
+            return  # a terminal asks for the run's state; nothing is pushed to it
         await tx.run(
             "INSERT OR IGNORE INTO outbox (key, conversation, kind, payload, message, created)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             key, conversation, kind, json.dumps(payload), message, self._db.now(),
         )  # fmt: skip
-        self.changed.set()
+        tx.committed.append(self.changed.set)
 
     async def say(self, conversation: str, kind: str, key: str, **payload: Any) -> None:
         """`add` in a transaction of its own."""

@@ -13,6 +13,7 @@ from memory.nets import Nets
 from memory.outbox import Outbox
 from memory.runs import Runs
 from memory.schedules import Schedules
+from memory.snapshots import Snapshots
 from memory.usage import Usage
 
 
@@ -32,9 +33,10 @@ class Stores:
     usage: Usage
     nets: Nets
     schedules: Schedules
+    snapshots: Snapshots
 
     @classmethod
-    async def open(cls, folder: Path, **options: object) -> "Stores":
+    async def open(cls, folder: Path) -> "Stores":
         """Everything in `folder` (mode 0700). Raises DatabaseBroken."""
         return cls.over(await Database.open(folder / "rackhand.db"), Keys.open(folder / "rackhand.key"))
 
@@ -44,7 +46,7 @@ class Stores:
         return cls(
             database, keys, Inbox(database), Outbox(database), Runs(database), Journal(database), Held(database),
             Approvals(database, keys), Audit(database, keys), Usage(database), Nets(database, keys),
-            Schedules(database),
+            Schedules(database), Snapshots(database),
         )  # fmt: skip
 
     def undo_hash(self, call: str) -> str:

@@ -24,9 +24,9 @@ PATTERNS = (
     r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",  # JSON web token
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     r"(?<=://)[^\s/:@]+:[^\s/@]+(?=@)",
-    r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{8,}",
-    r"(?i)(?:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=)|(?<=api_key=)|(?<=apikey=))[^\s&\"',;]{3,}",
-    r"(?i)(?:(?<=password: )|(?<=--password )|(?<=secret: )|(?<=token: ))[^\s&\"',;]{6,}",
+    r"(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{8,})",
+    r"(?i:(?:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=)|(?<=api_key=)|(?<=apikey=))[^\s&\"',;]{3,})",
+    r"(?i:(?:(?<=password: )|(?<=--password )|(?<=secret: )|(?<=token: ))[^\s&\"',;]{6,})",
 )
 
 

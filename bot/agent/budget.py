@@ -16,7 +16,7 @@ class Budget:
     """A limit for each run and one for each day."""
 
     def __init__(self, usage: Usage, *, task: float, daily: float, zone: ZoneInfo) -> None:
-        self._usage, self._task, self._daily, self._zone = usage, task, daily, zone
+        self._usage, self.task, self.daily, self._zone = usage, task, daily, zone
 
     def midnight(self) -> float:
         """When today began, as a Unix time."""
@@ -28,12 +28,12 @@ class Budget:
         fresh = max(0, characters // CHARACTERS_PER_TOKEN - cached)
         estimate = cost(model, Tokens(fresh, cached, 0, EXPECTED_OUTPUT))
         task, today = (await self._usage.of_run(run)).usd, (await self._usage.since(self.midnight())).usd
-        if task + estimate > self._task:
+        if task + estimate > self.task:
             raise OutOfBudget(
-                f"This task has cost ${task:.3f} and its next step would pass BUDGET_TASK_USD (${self._task:g})."
+                f"This task has cost ${task:.3f} and its next step would pass BUDGET_TASK_USD (${self.task:g})."
             )
-        if today + estimate > self._daily:
+        if today + estimate > self.daily:
             raise OutOfBudget(
-                f"Today has cost ${today:.2f} and the next step would pass BUDGET_DAILY_USD (${self._daily:g})."
+                f"Today has cost ${today:.2f} and the next step would pass BUDGET_DAILY_USD (${self.daily:g})."
                 " It is free again at midnight; commands work without the model."
             )

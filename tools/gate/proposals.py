@@ -9,7 +9,7 @@ from typing import Any
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 
-from memory.models import Block, Message, Run, Use, canonical
+from memory.models import Actor, Block, Message, Role, Run, Use, canonical
 from memory.text import Redactor, escaped
 from tools.gate import results, taint
 from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
@@ -18,7 +18,8 @@ from tools.kit.change import Change
 from tools.kit.clients import Clients
 from tools.kit.context import Access, Context, Nets
 from tools.kit.errors import ToolFailed
-from tools.kit.service import Risk, Tool
+from tools.kit.glance import Glance
+from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target
 
 READ_DEADLINE = 60.0
@@ -83,6 +84,43 @@ class Proposals:
         except Exception as error:  # one of the three places that must survive anything: a tool call
             logger.opt(exception=error).error("tool {} broke", use.tool)
             return self._failed(use, f"{use.tool} broke ({type(error).__name__}); the log has the details.")
+
+    async def look(self, actor: Actor, tool_name: str, **asked: Any) -> Any:
+        """A read's typed result, for commands and digests that need no model. Raises ToolFailed."""
+        tool = self._catalogue[tool_name]
+        assert tool.risk is Risk.READ, "only reads run without a journal row"
+        if self._people.role(actor.id, tool.service.name) < Role.VIEWER:
+            raise ToolFailed(f"{tool.service.name} is not yours to look at.")
+        client = await self._clients.get(tool.service.name, Access.READ)
+        args = self._validated(tool, asked)
+        targets, _ = await self._targets(tool, args, client)
+        values = {**args.__dict__, **{name: target.id for name, target in targets.items()}}
+        try:
+            async with asyncio.timeout(READ_DEADLINE):
+                return await tool.run(Context(client, actor.id, self._nets), **values)
+        except TimeoutError:
+            raise ToolFailed(f"{tool_name} did not answer within {READ_DEADLINE:.0f} s.") from None
+
+    async def glances(self, actor: Actor) -> dict[str, Glance | ToolFailed]:
+        """Every configured service at a glance, asked together; one that fails says why."""
+        services = {tool.service.name: tool.service for tool in self._catalogue.values()}
+        seen = [
+            service
+            for service in services.values()
+            if service.look and self._people.role(actor.id, service.name) >= Role.VIEWER
+        ]
+        return dict(zip([s.name for s in seen], await asyncio.gather(*(self._glance(s) for s in seen)), strict=True))
+
+    async def _glance(self, service: Service[Any]) -> Glance | ToolFailed:
+        assert service.look is not None, "asked only of services that declare one"
+        try:
+            async with asyncio.timeout(READ_DEADLINE):
+                client = await self._clients.get(service.name, Access.READ)
+                return await service.look(Context(client))
+        except ToolFailed as error:
+            return error
+        except TimeoutError:
+            return ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.")
 
     async def _prepare(self, run: Run, use: Use) -> Answer | Proposal:
         tool = self._catalogue.get(use.tool)

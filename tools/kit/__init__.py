@@ -15,13 +15,14 @@ from tools.kit.errors import (
     Unauthorised,
     Unreachable,
 )
+from tools.kit.glance import Glance, Trouble
 from tools.kit.service import Area, Risk, Service, ServiceSettings, Tool
 from tools.kit.threads import Threads
 from tools.kit.types import MASK, Ident, Outside, Resolve, Result, Target, mask_env
 
 __all__ = [
-    "MASK", "Access", "Area", "BadAnswer", "Call", "Change", "Conflict", "Context", "Facts", "Field", "Gone",
+    "MASK", "Access", "Area", "BadAnswer", "Call", "Change", "Conflict", "Context", "Facts", "Field", "Glance", "Gone",
     "Ident", "Link", "OutcomeUnknown", "Outside", "RateLimited", "Refused", "Resolve", "Result", "Risk",
-    "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "ToolFailed",
+    "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "Trouble", "ToolFailed",
     "Unauthorised", "Unreachable", "mask_env",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ class Facts(BaseModel):
     def shown(self) -> dict[str, Any]:
         """The facts on the card, as JSON values."""
         names = {name for name, info in type(self).model_fields.items() if SHOWN in info.metadata}
-        return self.model_dump(mode="json", include=names)
+        return {name: value for name, value in self.model_dump(mode="json").items() if name in names}
 
     async def again(self, client: Any) -> "Facts":
         """The same facts, read afresh."""

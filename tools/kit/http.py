@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from memory.text import MASK
 from tools.kit.errors import (
     BadAnswer,
     Conflict,
@@ -17,7 +18,6 @@ from tools.kit.errors import (
     Unauthorised,
     Unreachable,
 )
-from tools.kit.types import MASK
 
 if TYPE_CHECKING:
     from requests import Response
@@ -26,7 +26,7 @@ LONGEST_QUOTE = 200
 _CREDENTIALS = (
     (re.compile(r"://[^/\s@]+@"), f"://{MASK}@"),
     (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*"), r"\1"),
-    (re.compile(r"(?i)\b(pass\w*|secret|token|api[-_]?key|authorization|bearer)(\s*[=:]\s*|\s+)[^\s\"']+"), rf"\1\2{MASK}"),
+    (re.compile(r"(?i)\b(pass\w*|secret|token|api[-_]?key|bearer)(\s*[=:]\s*|\s+)[^\s\"']+"), rf"\1\2{MASK}"),
 )  # fmt: skip
 
 
@@ -103,27 +103,25 @@ def _pause(response: "Response") -> str:
 
 def _before_any_byte(error: BaseException) -> str:
     """Why the request cannot have left; empty when it may have."""
+    from requests import exceptions as lost
     from urllib3 import exceptions as pool
 
+    reasons: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+        ((ssl.SSLEOFError, ssl.SSLZeroReturnError), ""),
+        ((ssl.SSLCertVerificationError,), "its certificate is not trusted"),
+        ((ssl.SSLError,), "no TLS connection came about"),
+        ((socket.gaierror, pool.NameResolutionError), "its name is unknown"),
+        ((FileNotFoundError,), "its socket does not exist"),
+        ((PermissionError,), "permission denied on its socket"),
+        ((ConnectionRefusedError,), "connection refused"),
+        ((pool.NewConnectionError,), "no connection"),
+        ((pool.ConnectTimeoutError, lost.ConnectTimeout), "no answer while connecting"),
+    )
     for cause in _causes(error):
-        match cause:
-            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-                return ""
-            case ssl.SSLCertVerificationError():
-                return "its certificate is not trusted"
-            case ssl.SSLError():
-                return "no TLS connection came about"
-            case socket.gaierror() | pool.NameResolutionError():
-                return "its name is unknown"
-            case FileNotFoundError():
-                return "its socket does not exist"
-            case PermissionError():
-                return "permission denied on its socket"
-            case ConnectionRefusedError():
-                return "connection refused"
-            case pool.ConnectTimeoutError():
-                return "no answer while connecting"
-    return "no connection" if any(isinstance(c, pool.NewConnectionError) for c in _causes(error)) else ""
+        for kinds, why in reasons:
+            if isinstance(cause, kinds):
+                return why
+    return ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

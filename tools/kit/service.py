@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tools.kit.change import Call
-from tools.kit.context import Access, Link
+from tools.kit.context import Access, Context, Link
+from tools.kit.glance import Glance
 from tools.kit.types import Resolve
 
 C = TypeVar("C")
@@ -110,6 +111,12 @@ class Service(Generic[C]):
     ) -> None:
         self.name, self.area, self.settings, self.connect, self.own = name, area, settings, connect, own
         self.tools: list[Tool] = []
+        self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
+
+    def glance(self, look: Callable[[Context[C]], Awaitable[Glance]]) -> Callable[[Context[C]], Awaitable[Glance]]:
+        """Declare how the service describes itself for /status and the digest."""
+        self.look = look
+        return look
 
     def tool(
         self,

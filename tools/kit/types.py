@@ -49,6 +49,8 @@ class Target:
     """What tells it from its namesakes: host, image."""
     forbidden: bool = False
     """Marked by its owner as never to be touched."""
+    protected: str = ""
+    """Why it always asks (the bot itself, the network it runs on); empty for ordinary targets."""
     aliases: tuple[str, ...] = field(default=())
     """Other names that settings such as PROTECTED_TARGETS may use."""
 

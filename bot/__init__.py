@@ -1,0 +1,1 @@
+"""The door for people: Telegram, the console and the control socket."""

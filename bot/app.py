@@ -1,0 +1,189 @@
+"""The bot: wires Telegram to the core. Polling starts first; tools and models are loaded behind it."""
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+from loguru import logger
+from telegram import Bot, BotCommand
+from telegram.error import InvalidToken, TelegramError
+from telegram.request import HTTPXRequest
+
+from bot import pages as pages  # registers the menu pages
+from bot.cards import Cards
+from bot.commands import COMMANDS, Commands, Desk
+from bot.control import Control, serve_socket
+from bot.core import Core
+from bot.delivery import Delivery, Telegram
+from bot.dispatch import Dispatch, view_of
+from bot.doctor import Doctor
+from bot.footer import footer
+from bot.poller import Poller
+from bot.render import escape
+from bot.screen import TelegramScreen
+from bot.settings import Settings
+from bot.view import Format, View
+from memory.models import Outgoing
+from memory.runs import final_text
+from memory.stores import Stores
+from memory.text import Redactor
+
+SWEEP_SECONDS = 3.0
+SHUTDOWN_SECONDS = 20.0
+STUCK_HINT = "Commands work without me thinking: /status, /containers, /help."
+
+
+def telegram_bot(settings: Settings) -> Bot:
+    """A client that obeys TELEGRAM_API_URL and nothing in the environment."""
+    root = settings.telegram_api_url.rstrip("/")
+    options = {"trust_env": False}
+    return Bot(
+        settings.telegram_bot_token.get_secret_value().strip(),
+        base_url=f"{root}/bot",
+        base_file_url=f"{root}/file/bot",
+        request=HTTPXRequest(
+            connection_pool_size=16, connect_timeout=10, read_timeout=15, write_timeout=15, httpx_kwargs=options
+        ),
+        get_updates_request=HTTPXRequest(httpx_kwargs=options),
+    )
+
+
+class App:
+    """One process that owns the state."""
+
+    def __init__(self, settings: Settings, stores: Stores, redact: Redactor) -> None:
+        self.settings, self.stores = settings, stores
+        self.bot = telegram_bot(settings)
+        self.telegram = Telegram(self.bot, redact)
+        self.screen = TelegramScreen(stores, self.telegram)
+        self._stop = asyncio.Event()
+        self.shutdown_seconds = SHUTDOWN_SECONDS
+
+    async def run(
+        self,
+        core: Core,
+        digest: Callable[[], Awaitable[str]],
+        poller: Poller,
+        others: list[asyncio.Task[None]],
+        began: float,
+    ) -> None:
+        """Serve until told to stop; `others` are parts that run beside. Raises TokenRejected."""
+        form = Format(self.settings.zone)
+        doctor = Doctor(core, poller)
+        desk = Desk(
+            self.stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget, form,
+            doctor.text, digest,
+        )  # fmt: skip
+        dispatch = Dispatch(self.stores, self.bot, self.telegram, core.access, Commands(desk), core.taps, core.chat)
+        cards = Cards(self.stores, self.stores.keys, form)
+        delivery = Delivery(self.stores, self.telegram, lambda row: self._draw(row, cards))
+        self._listen_for_signals()
+        control = await serve_socket(Control(core, doctor), self.settings.data_dir / "control.sock")
+        niceties = [
+            asyncio.create_task(self._introduce(), name="introduce"),
+            asyncio.create_task(self._warm_up(), name="warm up"),
+        ]
+        work = [
+            *others,
+            asyncio.create_task(delivery.run(), name="delivery"),
+            asyncio.create_task(self._begin(core, dispatch, poller), name="dispatch"),
+            asyncio.create_task(self._sweep(core), name="sweep"),
+        ]
+        first = (poller.first_poll or time.monotonic()) - began
+        logger.info("ready; polled {:.2f} s after start, {} tools", first, len(core.tools))
+        try:
+            await self._until_stopped(work)
+        finally:
+            for task in (*work, *niceties):
+                task.cancel()
+            await asyncio.gather(*work, *niceties, return_exceptions=True)
+            await control.stop()
+
+    def stop(self) -> None:
+        """Come to an end."""
+        self._stop.set()
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+
+    async def _until_stopped(self, work: list[asyncio.Task[None]]) -> None:
+        """Wait for the signal; a part that ends by itself takes everything with it, loudly."""
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        for task in work:
+            if task in done:
+                task.result()
+
+    # -- parts --------------------------------------------------------------------------------------------------
+
+    async def _begin(self, core: Core, dispatch: Dispatch, poller: Poller) -> None:
+        """What a crash left open is settled before anything new may start; then updates, one after another."""
+        for run in await self.stores.runs.in_state("working"):
+            await self.screen.tidy(run)
+        unknown = await core.recovery.run()
+        carried = await core.chat.recover()
+        if unknown or carried:
+            logger.info("recovered: {} unknown outcomes, {} open runs", unknown, carried)
+        while True:
+            poller.arrived.clear()
+            for update_id, raw in await self.stores.inbox.pending():
+                await core.tasks.spawn(dispatch.handle(update_id, raw), name=f"update {update_id}")
+            await poller.arrived.wait()
+
+    async def _introduce(self) -> None:
+        """Who am I, and which commands I know: niceties, tried until they work."""
+        while True:
+            try:
+                await self.bot.initialize()
+                await self.bot.set_my_commands([BotCommand(c.name, c.summary) for c in COMMANDS.values()])
+                return
+            except InvalidToken:
+                # The poller is the judge of the token; a server without setMyCommands answers the same way.
+                return
+            except TelegramError as error:
+                logger.info("introduction failed ({}), trying again", type(error).__name__)
+                await asyncio.sleep(10)
+
+    async def _sweep(self, core: Core) -> None:
+        while True:
+            await core.taps.sweep()
+            await core.halt.forget_finished(self.stores.runs)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _warm_up(self) -> None:
+        """Once everything is loaded, take it out of the collector's way: a full collection then costs nothing."""
+        await asyncio.sleep(2.0)
+        gc.collect()
+        gc.freeze()
+
+    async def _draw(self, row: Outgoing, cards: Cards) -> View | None:
+        """What an outbox row says now."""
+        if row.kind == "card":
+            return await cards.card(row.payload["card"])
+        if row.kind == "receipt":
+            return await cards.receipt(row.payload["call"])
+        if row.kind in ("view", "digest"):
+            return view_of(row.payload)
+        if row.kind == "stuck":
+            return View(f"{escape(row.payload['error'])}\n\n{escape(STUCK_HINT)}")
+        messages = await self.stores.runs.messages(row.payload["run"])
+        if row.kind == "answer":
+            run_id = row.payload["run"]
+            return View(f"{final_text(messages)}\n\n{await footer(self.stores, run_id)}".strip())
+        if row.kind == "verdict":
+            return View(escape(_verdict(messages)))
+        return None
+
+
+def _verdict(messages: list[dict[str, object]]) -> str:
+    """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
+    from bot.console import plain_results
+
+    return plain_results(messages) or "Nothing to do."

@@ -1,0 +1,194 @@
+"""Cards and receipts on screen: written from the journal's rows, so they can be drawn again at any time."""
+
+from bot.render import escape
+from bot.view import Button, Format, Style, View, bold, past, seconds, short_id
+from memory.keys import Keys
+from memory.models import Approval, CallRow, CallState, Card
+from memory.stores import Stores
+from tools.gate.execution import LOUD_AFTER
+from tools.kit.service import Risk
+
+MARKS = {
+    CallState.DONE: "✓", CallState.FAILED: "✗", CallState.UNKNOWN: "?", CallState.DENIED: "–",
+    CallState.EXPIRED: "–", CallState.NOT_STARTED: "–", CallState.STARTED: "…",
+    CallState.WAITING: "", CallState.PROPOSED: "",
+}  # fmt: skip
+PROVENANCE = {"outside": " ⚠ from text from outside", "inventory": " (from inventory)", "default": " (default)"}
+BUTTON_TEXT = 34
+
+
+class Cards:
+    """Draws cards and receipts."""
+
+    def __init__(self, stores: Stores, keys: Keys, form: Format) -> None:
+        self._stores, self._keys, self._format = stores, keys, form
+
+    async def card(self, card_id: str) -> View | None:
+        """The card as it stands now: open with buttons, or decided with outcomes."""
+        card = await self._stores.approvals.card(card_id)
+        if card is None:
+            return None
+        asked = [(a, row) for a in await self._stores.approvals.of_card(card_id) if (row := await self._row(a.call))]
+        if all(approval.state == "pending" for approval, _ in asked):
+            return self._open(card, [row for _, row in asked])
+        return self._closed(card, asked)
+
+    async def _row(self, call: str) -> CallRow | None:
+        return await self._stores.journal.get(call)
+
+    # -- open ---------------------------------------------------------------------------------------------------
+
+    def _open(self, card: Card, rows: list[CallRow]) -> View:
+        if len(rows) == 1:
+            return View(self._question(rows[0]), self._answers(card, rows[0]))
+        parts = [f"{number}. {self._question(row, short=True)}" for number, row in enumerate(rows, 1)]
+        text = f"**{len(rows)} changes**, in this order\n\n" + "\n\n".join(parts)
+        if card.armed:
+            return View(text, (self._yes(card, "Yes, run all of them"),))
+        style: Style = "danger" if max(row.risk for row in rows) == Risk.DESTROY else "success"
+        verb = "d" if style == "danger" else "y"
+        run = Button(f"Run all {len(rows)}", self._data(card, verb), style)
+        return View(
+            text, ((run,), (Button("One by one", self._data(card, "o")), Button("Deny", self._data(card, "n"))))
+        )
+
+    def _question(self, row: CallRow, *, short: bool = False) -> str:
+        """What it will do, what that rests on, how it can be taken back; then every argument."""
+        card = row.card
+        destroy = " · DESTROY" if row.risk == Risk.DESTROY else ""
+        lines = [f"{bold(row.title)}{destroy}"]
+        lines += [escape(f"{target['detail']} · {short_id(target['id'])}") for target in row.targets.values()]
+        if card.get("moved"):
+            lines.append("**Changed meanwhile, nothing ran:**")
+            lines += [escape(self._format.change(name, *pair)) for name, pair in card["moved"].items()]
+        else:
+            lines.append(escape(self._format.facts(row.before["shown"])))
+        if card["protected"]:
+            lines.append(f"⚠ {escape(card['protected'])}")
+        lines += [escape(note) for note in card["notes"]]
+        if card["undo"]:
+            lines.append(escape(f"undo: {card['undo']}"))
+        elif not any("undo" in note.lower() for note in card["notes"]):
+            lines.append("no undo")
+        warned = [line for line in card["args"] if line["from"] == "outside"]
+        lines += [escape(f"⚠ {line['name']} {line['value']} comes from text from outside") for line in warned]
+        body = "\n".join(filter(None, lines))
+        return body if short else f"{body}\n\n{self._arguments(row)}"
+
+    def _arguments(self, row: CallRow) -> str:
+        """The expandable part: the tool, and each argument with where it came from."""
+        lines = [f"> [!more]\n> {escape(row.tool)}"]
+        for line in row.card["args"]:
+            target = row.targets.get(line["name"])
+            meant = f" → {target['id']}" if target else ""
+            lines.append(f"> {escape(line['name'] + ': ' + line['value'] + meant + PROVENANCE.get(line['from'], ''))}")
+        return "\n".join(lines)
+
+    def _answers(self, card: Card, row: CallRow) -> tuple[tuple[Button, ...], ...]:
+        deny = Button("Drop" if row.card.get("moved") else "Deny", self._data(card, "n"))
+        if card.armed:
+            # The second button names the target and stands elsewhere, so that a double tap cannot hit both.
+            return (self._yes(card, f"Yes, {row.title[:1].lower()}{row.title[1:]}"),)
+        label = "Approve new" if row.card.get("moved") else _cut(row.title)
+        if row.risk == Risk.DESTROY:
+            return ((deny, Button(f"{label} …", self._data(card, "d"), "danger")),)
+        return ((Button(label, self._data(card, "y"), "success"), deny),)
+
+    def _yes(self, card: Card, text: str) -> tuple[Button, ...]:
+        return (Button(_cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))[::-1]
+
+    def _data(self, card: Card, verb: str) -> str:
+        return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
+
+    # -- closed -------------------------------------------------------------------------------------------------
+
+    def _closed(self, card: Card, asked: list[tuple[Approval, CallRow]]) -> View:
+        parts, rows = [], []
+        for approval, row in asked:
+            if approval.state == "superseded" and row.state is not CallState.NOT_STARTED:
+                parts.append(f"~~{escape(row.title)}~~\nasked again below")
+            else:
+                parts.append(self._outcome(row, approval))
+                rows += self._afterwards(row, approval)
+        if any(approval.state == "expired" for approval, _ in asked):
+            rows.append((Button("Ask again", self._data(card, "s")),))
+        return View("\n\n".join(parts), tuple(rows))
+
+    def _outcome(self, row: CallRow, approval: Approval) -> str:
+        if row.settled and self._loud(row, approval):
+            return f"{bold(row.title)}\nsee the receipt below"
+        if row.state is CallState.WAITING:
+            return f"{bold(row.title)}\napproved, running …" if approval.state == "approved" else bold(row.title)
+        return self.receipt_text(row, approval)
+
+    def _afterwards(self, row: CallRow, approval: Approval) -> list[tuple[Button, ...]]:
+        return [] if self._loud(row, approval) else self.receipt_buttons(row)
+
+    def _loud(self, row: CallRow, approval: Approval) -> bool:
+        """Whether the outcome came as a message of its own; the same rule as where it is announced."""
+        executed = row.state in (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
+        late = (row.ended or 0.0) - (approval.decided or 0.0) > LOUD_AFTER
+        return executed and (late or not row.verified)
+
+    # -- receipts -----------------------------------------------------------------------------------------------
+
+    async def receipt(self, call: str) -> View | None:
+        """What happened to one call, with Undo while the net lasts."""
+        row = await self._row(call)
+        if row is None:
+            return None
+        approval = await self._stores.approvals.latest(call)
+        return View(self.receipt_text(row, approval), tuple(self.receipt_buttons(row)))
+
+    def receipt_text(self, row: CallRow, approval: Approval | None) -> str:
+        """Outcome first, then before → after, then who approved it."""
+        lines = [self._headline(row)]
+        if row.after is not None:
+            old, new = row.before["shown"], row.after["shown"]
+            moved = [name for name in new if old.get(name) != new[name]]
+            lines += [escape(self._format.change(name, old.get(name), new[name])) for name in moved]
+            if not moved:
+                lines.append(escape(f"now: {self._format.facts(new)}"))
+        if row.detail:
+            lines.append(escape(row.detail))
+        if row.state is CallState.UNKNOWN:
+            started = self._format.moment(row.started) if row.started else "?"
+            lines.append(escape(f"begun {started}; it may or may not have happened"))
+            lines.append(escape("; ".join(f"{line['name']} {line['value']}" for line in row.card["args"])))
+        if row.undone_by:
+            lines.append("undone")
+        lines.append(escape(self._who(row, approval)))
+        return "\n".join(filter(None, lines))
+
+    def _headline(self, row: CallRow) -> str:
+        took = f" · {seconds(row.ended - row.started)}" if row.started and row.ended else ""
+        mark = MARKS[row.state]
+        if row.state is CallState.DONE and not row.verified:
+            return f"**?** {bold(row.title)}: started, not verified{took}"
+        if row.state is CallState.DONE:
+            return f"{mark} {bold(past(row.title))}{took}"
+        if row.state is CallState.UNKNOWN:
+            return f"**?** {bold(row.title)}: **outcome unknown**"
+        return f"{mark} {bold(row.title)}: {row.state}"
+
+    def _who(self, row: CallRow, approval: Approval | None) -> str:
+        if approval is None or approval.decided_by is None:
+            return "" if row.needs_tap else "ran without a card"
+        verb = "denied" if approval.state == "denied" else "approved"
+        return f"{verb} {self._format.moment(approval.decided or 0.0)} by {approval.decided_by.removeprefix('tg:')}"
+
+    def receipt_buttons(self, row: CallRow) -> list[tuple[Button, ...]]:
+        """Undo while it lasts; for an unknown outcome the three answers a person can give."""
+        if row.state is CallState.UNKNOWN:
+            key = self._keys.button("known", row.id)
+            return [
+                (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n")),
+                (Button("Ask again", f"k1:{key}:r"),),
+            ]
+        if row.state is CallState.DONE and row.undo and not row.undone_by:
+            return [(Button("↩ Undo", f"u1:{self._keys.button('undo', row.id)}"),)]
+        return []
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= BUTTON_TEXT else f"{text[: BUTTON_TEXT - 1]}…"

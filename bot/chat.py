@@ -1,0 +1,219 @@
+"""From a line, a tap or a restart to a run, and from the run's end to an answer."""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from loguru import logger
+
+from bot.agent.loop import Loop
+from bot.agent.model import RunStopped, open_calls
+from bot.halt import Halt
+from bot.tasks import Tasks
+from memory.database import Transaction
+from memory.models import Actor, CallRow, CallState, Message, Run
+from memory.runs import final_text
+from memory.stores import Stores
+from memory.text import clean
+
+MOST_RECOVERIES = 3
+LONGEST_LINE = 12_000
+"""Characters of one objective; Telegram's own limit is 4096."""
+
+
+class Screen(Protocol):
+    """Where a run's progress is shown."""
+
+    def begin(self, run: Run) -> None:
+        """A run is at work."""
+
+    def doing(self, run: str, line: str) -> None:
+        """What it is doing now."""
+
+    async def end(self, run: str) -> None:
+        """It has answered, waits, or is over."""
+
+
+class Chat:
+    """Opens runs and carries them on. One working run a conversation; waiting ones don't count."""
+
+    def __init__(self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo) -> None:
+        self._stores, self._loop, self._halt, self._screen = stores, loop, halt, screen
+        self._tasks, self._zone = tasks, zone
+        self._turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._working: dict[str, asyncio.Task[None]] = {}
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    async def say(
+        self, conversation: str, actor: Actor, text: str, *, trigger: str, opened_by: str = "text",
+        update: int | None = None, unattended: bool = False,
+    ) -> str | None:  # fmt: skip
+        """Open a run for a line; None when this trigger has opened one before."""
+        text, removed = clean(text[:LONGEST_LINE])
+        history, tainted = await self._stores.runs.history(conversation)
+        now = datetime.now(self._zone)
+        note = f" · {removed} invisible characters removed" if removed else ""
+        line = f"[now {now:%A %Y-%m-%d %H:%M} {self._zone.key}{note}]\n{text}"
+        messages = [*history, _user(line)]
+        return await self._open(
+            update,
+            conversation=conversation, actor=actor, objective=text, messages=messages, opened_by=opened_by,
+            trigger=trigger, unattended=unattended, tainted=tainted,
+        )  # fmt: skip
+
+    async def direct(
+        self, conversation: str, actor: Actor, title: str, tool: str, args: dict[str, Any], *, trigger: str,
+        opened_by: str, update: int | None = None, undo_of: CallRow | None = None,
+    ) -> str | None:  # fmt: skip
+        """Open a one-call run: no model is asked."""
+        use = {"type": "tool_use", "id": f"call-{secrets.token_hex(6)}", "name": tool, "input": args}
+        messages: list[Message] = [_user(title), {"role": "assistant", "content": [use]}]
+
+        async def claim(tx: Transaction, run: str) -> bool:
+            return undo_of is None or await self._stores.journal.claim_undo(tx, undo_of.id, run)
+
+        return await self._open(
+            update, claim,
+            conversation=conversation, actor=actor, objective=title, messages=messages, opened_by=opened_by,
+            trigger=trigger, thinks=False, undo_of=undo_of.id if undo_of else None,
+        )  # fmt: skip
+
+    async def _open(self, update: int | None, claim: Callable[..., Any] | None = None, **run: Any) -> str | None:
+        """The run, and the end of the update that asked for it, in one commit."""
+        stores = self._stores
+        async with stores.database.transaction() as tx:
+            opened = await stores.runs.open(tx, **run)
+            if update is not None:
+                await stores.inbox.done(tx, update)
+            if opened and claim and not await claim(tx, opened):
+                await stores.runs.set_state(tx, opened, "failed", "This Undo has been used or has lapsed.")
+                opened = None
+            if opened:
+                await stores.audit.record(
+                    tx, "run", run["actor"].id, run=opened, opened_by=run["opened_by"], objective=run["objective"]
+                )
+        if opened:
+            self.advance(opened, queued=run.get("thinks", True))
+        return opened
+
+    # -- working ------------------------------------------------------------------------------------------------
+
+    def advance(self, run: str, *, queued: bool = False) -> asyncio.Task[None]:
+        """Carry a run on in the background; `queued`: after the conversation's working run."""
+        task = self._tasks.spawn(
+            self._work(run, queued), name=f"run {run}", broken=lambda error: self._broken(run, error)
+        )
+        self._working[run] = task
+        task.add_done_callback(lambda done: self._working.pop(run, None) if self._working.get(run) is done else None)
+        return task
+
+    async def _work(self, run_id: str, queued: bool) -> None:
+        run = await self._stores.runs.get(run_id)
+        if run is None:
+            return
+        if queued:
+            async with self._turn[run.conversation]:
+                await self._advance(run)
+        else:
+            await self._advance(run)
+
+    async def _advance(self, run: Run) -> None:
+        if run.thinks:
+            self._screen.begin(run)
+        try:
+            ended = await self._loop.advance(run.id)
+        except RunStopped as stopped:
+            await self._conclude(run.id, error=str(stopped))
+        else:
+            if ended == "waiting":
+                async with self._stores.database.transaction() as tx:
+                    await self._stores.runs.set_state(tx, run.id, "waiting")
+            else:
+                await self._conclude(run.id)
+        finally:
+            await self._screen.end(run.id)
+
+    async def _broken(self, run: str, error: Exception) -> None:
+        await self._conclude(run, error=f"Something broke in here ({type(error).__name__}); the log has the details.")
+
+    async def _conclude(self, run_id: str, error: str | None = None) -> None:
+        """The end of a run and what is said about it, in one commit. Doing it again changes nothing."""
+        stores = self._stores
+        run = await stores.runs.get(run_id)
+        assert run is not None, "only stored runs are worked on"
+        text = final_text(await stores.runs.messages(run_id))
+        rows = await stores.journal.of_run(run_id)
+        async with stores.database.transaction() as tx:
+            await stores.runs.set_state(tx, run_id, "failed" if error else "done", error)
+            if error is not None:
+                await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
+            elif run.thinks and text:
+                await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
+            elif not run.thinks and not rows:
+                await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
+            if run.undo_of and not any(row.state in (CallState.DONE, CallState.UNKNOWN) for row in rows):
+                # Nothing was taken back: the Undo may be tried again while its net lasts.
+                await tx.run("UPDATE calls SET undone_by = NULL WHERE id = ? AND undone_by = ?", run.undo_of, run_id)
+
+    # -- stopping and starting again ----------------------------------------------------------------------------
+
+    async def stop(self, conversation: str | None, actor: Actor) -> tuple[int, int]:
+        """Halt before the next request and void pending cards: how many runs and cards. None: everywhere."""
+        stores = self._stores
+        runs = await stores.runs.in_state("working", "waiting", conversation=conversation)
+        cards = await stores.approvals.open_cards(conversation)
+        for run in runs:
+            self._halt.stop(run.id)
+        async with stores.database.transaction() as tx:
+            for card in cards:
+                await stores.approvals.supersede(tx, card.id)
+            for run in runs:
+                await stores.runs.set_state(tx, run.id, "stopped", "Stopped by you.")
+                for row in await tx.all("SELECT id FROM calls WHERE run = ? AND state = 'waiting'", run.id):
+                    await stores.journal.finish(tx, row["id"], CallState.NOT_STARTED, detail="You said stop.")
+            await stores.audit.record(tx, "stop", actor.id, runs=[run.id for run in runs], cards=len(cards))
+            for card in cards:
+                await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:stopped", card=card.id)
+        for run in runs:
+            if task := self._working.get(run.id):
+                task.cancel()
+        return len(runs), len(cards)
+
+    async def stop_run(self, run_id: str, actor: Actor) -> bool:
+        """Halt one working run; False when it has ended."""
+        run = await self._stores.runs.get(run_id)
+        if run is None or run.state != "working":
+            return False
+        self._halt.stop(run_id)
+        async with self._stores.database.transaction() as tx:
+            await self._stores.runs.set_state(tx, run_id, "stopped", "Stopped by you.")
+            await self._stores.audit.record(tx, "stop", actor.id, runs=[run_id], cards=0)
+        if task := self._working.get(run_id):
+            task.cancel()
+        return True
+
+    async def recover(self) -> int:
+        """Carry on what a crash interrupted, each run a limited number of times."""
+        found = await self._stores.runs.in_state("working", "waiting")
+        for run in found:
+            if run.state == "waiting" and await self._still_waiting(run):
+                continue
+            if await self._stores.runs.attempt(run.id) > MOST_RECOVERIES:
+                logger.error("run {} given up after {} recoveries", run.id, MOST_RECOVERIES)
+                await self._conclude(run.id, error="This request has crashed me several times; I have set it aside.")
+                continue
+            self.advance(run.id, queued=run.thinks)
+        return len(found)
+
+    async def _still_waiting(self, run: Run) -> bool:
+        pending = {card.run for card in await self._stores.approvals.open_cards()}
+        return run.id in pending and bool(open_calls(await self._stores.runs.messages(run.id)))
+
+
+def _user(text: str) -> Message:
+    return {"role": "user", "content": [{"type": "text", "text": text}]}

@@ -1,0 +1,240 @@
+"""Slash commands and menu pages. None of them needs the model."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bot.access import Access
+from bot.agent.budget import Budget
+from bot.chat import Chat
+from bot.halt import Halt
+from bot.render import escape
+from bot.taps import Tap, Taps
+from bot.view import Button, Format, View, bold
+from memory.models import Actor, CallState, Role
+from memory.stores import Stores
+from tools.gate.proposals import Proposals
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks for what, where."""
+
+    update: int
+    actor: Actor
+    conversation: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What commands work with."""
+
+    stores: Stores
+    proposals: Proposals
+    chat: Chat
+    taps: Taps
+    access: Access
+    halt: Halt
+    budget: Budget
+    form: Format
+    doctor: Callable[[], Awaitable[str]]
+    digest: Callable[[], Awaitable[str]]
+
+
+Handler = Callable[[Desk, Request, str], Awaitable[View | None]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One slash command."""
+
+    name: str
+    summary: str
+    role: Role
+    run: Handler
+
+
+COMMANDS: dict[str, Command] = {}
+PAGES: dict[str, Handler] = {}
+"""Menu pages by the first part of their path; `m:containers:2` opens `containers` with `2`."""
+
+
+def command(name: str, summary: str, role: Role = Role.VIEWER) -> Callable[[Handler], Handler]:
+    """Register a slash command; its summary is what Telegram's menu shows."""
+
+    def register(run: Handler) -> Handler:
+        COMMANDS[name] = Command(name, summary, role, run)
+        return run
+
+    return register
+
+
+def page(name: str) -> Callable[[Handler], Handler]:
+    """Register a menu page."""
+
+    def register(run: Handler) -> Handler:
+        PAGES[name] = run
+        return run
+
+    return register
+
+
+class Commands:
+    """Runs commands and pages for people who may."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def run(self, request: Request, name: str, rest: str) -> View | None:
+        """The command's answer."""
+        found = COMMANDS.get(name)
+        if found is None:
+            return View(f"There is no {escape('/' + name[:32])}. /help lists what there is.")
+        if self._desk.access.role(request.actor.id) < found.role:
+            return View(f"/{name} needs an {found.role.name.lower()}.")
+        return await found.run(self._desk, request, rest)
+
+    async def page(self, request: Request, path: str) -> tuple[View | None, str]:
+        """A menu page and the toast to go with it."""
+        name, _, rest = path.partition(":")
+        run = PAGES.get(name)
+        return (await run(self._desk, request, rest), "") if run else (None, "This button is too old.")
+
+
+@command("start", "Say hello and show what I can do")
+async def start(desk: Desk, request: Request, rest: str) -> View:
+    """Greeting; lifts a /stop all."""
+    lifted = ""
+    if desk.halt.everything and desk.access.role(request.actor.id) >= Role.ADMIN:
+        desk.halt.everything = None
+        lifted = "\n\nI am working again."
+    role = desk.access.role(request.actor.id).name.lower()
+    text = (
+        f"**Rackhand** at your service, {escape(request.actor.name)} ({role}).\n"
+        "Ask in your own words, or use a command. I look first, and I change nothing without your tap." + lifted
+    )
+    return View(text, ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),))
+
+
+@command("help", "List the commands")
+async def help_(desk: Desk, request: Request, rest: str) -> View:
+    """The commands this person may use."""
+    role = desk.access.role(request.actor.id)
+    lines = [f"/{c.name} – {c.summary}" for c in COMMANDS.values() if role >= c.role]
+    return View("\n".join(lines) + '\n\nOr just write: "why is paperless down?", "restart jellyfin".')
+
+
+@command("new", "Begin a fresh conversation")
+async def new(desk: Desk, request: Request, rest: str) -> View:
+    """Forget what was said; pending cards stay."""
+    async with desk.stores.database.transaction() as tx:
+        await desk.stores.runs.forget(tx, request.conversation)
+    return View("Fresh start: I carry nothing over from before.")
+
+
+@command("stop", "Halt what runs and void open cards (/stop all: everywhere)")
+async def stop(desk: Desk, request: Request, rest: str) -> View:
+    """Panic: at once, without the model."""
+    everywhere = rest.lower() == "all"
+    if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:
+        return View("/stop all needs an admin.")
+    if everywhere:
+        desk.halt.everything = "Everything is stopped until an admin sends /start."
+    runs, cards = await desk.chat.stop(None if everywhere else request.conversation, request.actor)
+    if not runs and not cards and not everywhere:
+        return View("Nothing was running, and no card was open.")
+    tail = " Nothing changes until /start." if everywhere else ""
+    return View(f"**Stopped.** {runs} request{_s(runs)} halted, {cards} card{_s(cards)} voided.{tail}")
+
+
+@command("pending", "Show what waits for you")
+async def pending(desk: Desk, request: Request, rest: str) -> View | None:
+    """Open cards, drawn again at the bottom of the chat."""
+    cards = await desk.stores.approvals.open_cards(request.conversation)
+    mine = [card for card in cards if request.actor.id in card.allowed]
+    if not mine:
+        return View("Nothing waits for you.")
+    async with desk.stores.database.transaction() as tx:
+        for card in mine[-8:]:
+            # The newest message is the one that counts: a card that has scrolled away comes back, and the old
+            # one then answers that there is a newer message.
+            await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card.id)
+            key = f"card:{card.id}:again:{request.update}"
+            await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
+    return None
+
+
+@command("undo", "Take the last change back", Role.OPERATOR)
+async def undo(desk: Desk, request: Request, rest: str) -> View:
+    """Undo the newest change here that can be undone."""
+    rows = await desk.stores.journal.undoable(request.conversation)
+    if not rows:
+        return View("There is nothing to take back here.")
+    tap = Tap(request.update, request.actor, request.conversation, None, "")
+    toast = await desk.taps.undo_row(tap, rows[0])
+    return View(f"{bold(rows[0].title)}: {escape(toast)}")
+
+
+@command("cost", "What the model has cost")
+async def cost(desk: Desk, request: Request, rest: str) -> View:
+    """Today, seven days, and what is left."""
+    midnight = desk.budget.midnight()
+    spent = await desk.stores.usage.since(midnight)
+    seven = await desk.stores.usage.since(midnight - 6 * 86_400)
+    share = spent.tokens_cached / max(1, spent.tokens_in + spent.tokens_cached)
+    return View(
+        f"**today ${spent.usd:.3f}** of ${desk.budget.daily:g}\n"
+        f"{spent.requests} requests · {spent.tokens_in + spent.tokens_cached} tokens in ({share:.0%} cached)"
+        f" · {spent.tokens_out} out\n7 days ${seven.usd:.3f}\nat most ${desk.budget.task:g} a request"
+    )
+
+
+@command("audit", "The last entries of the audit log", Role.OPERATOR)
+async def audit(desk: Desk, request: Request, rest: str) -> View:
+    """Newest first, and whether the chain holds."""
+    count = min(int(rest), 50) if rest.isdigit() else 10
+    verdict = await desk.stores.audit.verify()
+    lines = []
+    for entry in await desk.stores.audit.last(count):
+        what = entry.data.get("tool") or entry.data.get("objective") or entry.data.get("reason") or ""
+        who = entry.actor.removeprefix("tg:")
+        lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
+    state = f"chain broken at {verdict.broken_at}" if verdict.broken_at else f"chain intact, head {verdict.head}"
+    return View(f"**{verdict.records} records**, {state}\n\n" + "\n".join(lines))
+
+
+@command("doctor", "Check myself and what I am connected to", Role.OPERATOR)
+async def doctor(desk: Desk, request: Request, rest: str) -> View:
+    """Every check in a line."""
+    return View(await desk.doctor())
+
+
+@command("digest", "Send the daily digest now")
+async def digest(desk: Desk, request: Request, rest: str) -> View:
+    """What is down, what changed, what ran, what it cost."""
+    return View(await desk.digest(), ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),))
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+async def changes_line(desk: Desk) -> str:
+    """`2 changes, both verified` for today."""
+    rows = await desk.stores.journal.since(desk.budget.midnight())
+    ran = [row for row in rows if row.state in (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)]
+    if not ran:
+        return "no changes"
+    verified = sum(1 for row in ran if row.verified)
+    words = {len(ran): "all verified" if len(ran) > 2 else "both verified" if len(ran) == 2 else "verified"}
+    return f"{len(ran)} change{_s(len(ran))}, {words.get(verified, f'{verified} verified')}"
+
+
+def menu_row(*buttons: Button | None) -> tuple[Button, ...]:
+    """A row of the buttons that there are."""
+    return tuple(button for button in buttons if button is not None)
+
+
+def open_button(text: str, path: str) -> Button | None:
+    """A button that opens a page, unless its path is too long for Telegram."""
+    data = f"m:{path}"
+    return Button(text, data) if len(data.encode()) <= 64 else None

@@ -1,0 +1,46 @@
+"""The terminal's face: what a run came to, in plain lines."""
+
+import json
+from typing import Any
+
+
+def plain_results(messages: list[dict[str, Any]]) -> str:
+    """The last tool results in a sentence each."""
+    if not messages or messages[-1]["role"] != "user":
+        return ""
+    blocks = [block for block in messages[-1]["content"] if block["type"] == "tool_result"]
+    return "\n".join(filter(None, (_sentence(str(block["content"])) for block in blocks)))
+
+
+def _sentence(content: str) -> str:
+    try:
+        body = json.loads(content)
+        return f"{body['title']}: {body['detail']}" if body.get("detail") else str(body["title"])
+    except (ValueError, KeyError, TypeError):
+        return content
+
+
+def exit_code(shown: dict[str, Any]) -> int:
+    """0 done, 1 failed, 3 waiting for approval."""
+    if shown["state"] == "waiting":
+        return 3
+    bad = any(call["state"] in ("failed", "unknown") for call in shown["calls"])
+    return 1 if shown["state"] != "done" or bad else 0
+
+
+def lines(shown: dict[str, Any]) -> str:
+    """A run for a person at a terminal."""
+    parts = [shown["answer"]] if shown["answer"] else []
+    if shown["error"]:
+        parts.append(shown["error"])
+    for call in shown["calls"]:
+        verified = "" if call["verified"] is None else " ✓" if call["verified"] else " (not verified)"
+        facts = ", ".join(f"{name} {value}" for name, value in (call["after"] or call["facts"]).items())
+        parts.append(f"{call['title']}: {call['state']}{verified}\n  {facts}")
+        parts += [f"  {note}" for note in call["notes"]] if call["state"] == "waiting" else []
+        if call["detail"]:
+            parts.append(f"  {call['detail']}")
+    if shown["state"] == "waiting":
+        parts.append(f"Waits for you: python main.py resume {shown['run']} --approve (or --deny)")
+    parts.append(f"run {shown['run']} · {shown['state']}")
+    return "\n".join(parts)

@@ -1,0 +1,148 @@
+"""The control socket: the other doors' way into the running bot. Only the data directory's owner can open it."""
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from bot.access import console_actor
+from bot.console import plain_results
+from bot.core import Core
+from bot.doctor import Doctor
+from bot.footer import footer
+from memory.runs import final_text
+
+WAIT_SECONDS = 120.0
+
+
+class Control:
+    """Runs from a terminal: asked, waited for, decided."""
+
+    def __init__(self, core: Core, doctor: Doctor) -> None:
+        self._core, self.doctor = core, doctor
+
+    async def ask(self, objective: str) -> str:
+        """Open a run for an objective; its id."""
+        actor = console_actor()
+        run = await self._core.chat.say(
+            actor.id, actor, objective, trigger=f"ask:{secrets.token_hex(8)}", opened_by="ask"
+        )
+        assert run is not None, "the trigger is new"
+        return run
+
+    async def wait(self, run_id: str, seconds: float = WAIT_SECONDS) -> dict[str, Any] | None:
+        """The run once it has ended or waits for a person, or as it is when the time is up; None: no such run."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            run = await self._core.stores.runs.get(run_id)
+            if run is None or run.state != "working" or asyncio.get_running_loop().time() > deadline:
+                return await self.show(run_id)
+            await asyncio.sleep(0.05)
+
+    async def show(self, run_id: str) -> dict[str, Any] | None:
+        """A run as JSON: state, answer, and each change."""
+        stores = self._core.stores
+        run = await stores.runs.get(run_id)
+        if run is None:
+            return None
+        messages = await stores.runs.messages(run_id)
+        calls = [
+            {
+                "id": row.id, "tool": row.tool, "title": row.title, "state": row.state, "verified": row.verified,
+                "args": row.args, "facts": row.before["shown"], "after": (row.after or {}).get("shown"),
+                "detail": row.detail, "notes": row.card["notes"], "undo": row.card["undo"],
+            }
+            for row in await stores.journal.of_run(run_id)
+        ]  # fmt: skip
+        answer = final_text(messages) or ("" if run.thinks else plain_results(messages))
+        return {
+            "run": run.id, "state": run.state, "error": run.error, "answer": self._core.redact(answer),
+            "footer": await footer(stores, run_id), "calls": calls,
+        }  # fmt: skip
+
+    async def decide(self, run_id: str, approve: bool) -> str | None:
+        """Decide a run's open cards; a sentence when that is not possible."""
+        actor, stores = console_actor(), self._core.stores
+        cards = [card for card in await stores.approvals.open_cards() if card.run == run_id]
+        if not cards:
+            return f"Run {run_id} has no open card."
+        for card in cards:
+            if actor.id not in card.allowed:
+                return f"This card belongs to {', '.join(card.allowed)}; decide it there."
+            calls = [approval.call for approval in await stores.approvals.of_card(card.id)]
+            async with stores.database.transaction() as tx:
+                won = await stores.approvals.decide(tx, card, calls, approve, actor.id)
+                if won:
+                    word = "approved" if approve else "denied"
+                    await stores.audit.record(tx, word, actor.id, card=card.id, calls=calls)
+            if not won:
+                return "The card has expired or was decided elsewhere."
+        await self._core.chat.advance(run_id)
+        return None
+
+    def app(self) -> Starlette:
+        """The HTTP face of all this."""
+        return Starlette(
+            routes=[
+                Route("/ask", self._ask, methods=["POST"]),
+                Route("/runs/{run}", self._show, methods=["GET"]),
+                Route("/runs/{run}/decide", self._decide, methods=["POST"]),
+                Route("/doctor", self._doctor, methods=["GET"]),
+            ]
+        )
+
+    async def _ask(self, request: Request) -> JSONResponse:
+        body = await request.json()
+        return JSONResponse(await self.wait(await self.ask(str(body["objective"]))))
+
+    async def _show(self, request: Request) -> JSONResponse:
+        shown = await self.wait(request.path_params["run"])
+        return JSONResponse(shown, 200 if shown else 404)
+
+    async def _decide(self, request: Request) -> JSONResponse:
+        body = await request.json()
+        refusal = await self.decide(request.path_params["run"], bool(body["approve"]))
+        if refusal:
+            return JSONResponse({"error": refusal}, 409)
+        return JSONResponse(await self.wait(request.path_params["run"]))
+
+    async def _doctor(self, request: Request) -> JSONResponse:
+        return JSONResponse(await self.doctor.as_json())
+
+
+class Socket:
+    """A running control socket."""
+
+    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], path: Path) -> None:
+        self._server, self._task, self._path = server, task, path
+
+    async def stop(self) -> None:
+        """Close it."""
+        self._server.should_exit = True
+        await self._task
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+
+
+async def serve_socket(control: Control, path: Path) -> Socket:
+    """Serve on a socket that only its owner may open."""
+    import os
+    import socket
+
+    await asyncio.to_thread(path.unlink, missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX)
+    old = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    finally:
+        os.umask(old)
+    config = uvicorn.Config(control.app(), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server._serve(sockets=[sock]), name="control socket")
+    return Socket(server, task, path)

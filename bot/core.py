@@ -1,0 +1,155 @@
+"""The parts that every door shares: stores, services, gate, loop, chat."""
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bot.access import Access, console_actor
+from bot.agent.budget import Budget
+from bot.agent.claude import Claude
+from bot.agent.loop import Loop
+from bot.agent.model import Model
+from bot.chat import Chat, Screen
+from bot.halt import Halt
+from bot.settings import Settings, secret_values
+from bot.taps import Taps
+from bot.tasks import Tasks
+from memory.models import Actor
+from memory.stores import Stores
+from memory.text import Redactor
+from tools.gate.execution import Execution
+from tools.gate.gate import Gate
+from tools.gate.nets import StoredNets
+from tools.gate.proposals import Proposals, Rules
+from tools.gate.recovery import Recovery
+from tools.kit.clients import Clients
+from tools.kit.registry import catalogue
+from tools.kit.service import Service, ServiceSettings, Tool
+from tools.kit.types import Target
+
+PROMPT = Path(__file__).parent / "agent" / "prompts" / "orchestrator.md"
+
+
+class AlreadyRunning(Exception):
+    """Another process holds the data directory."""
+
+    exit_code = 75
+
+
+class Lock:
+    """One process owns the state."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Hold the lock until the process ends. Raises AlreadyRunning."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise AlreadyRunning(
+                f"DATA_DIR: another Rackhand is running on {self._path.parent}; stop it, or set another DATA_DIR."
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+
+@dataclass(frozen=True)
+class Core:
+    """Everything between the doors and the database."""
+
+    settings: Settings
+    stores: Stores
+    redact: Redactor
+    access: Access
+    halt: Halt
+    budget: Budget
+    tools: dict[str, Tool]
+    clients: Clients
+    proposals: Proposals
+    recovery: Recovery
+    model: Model
+    tasks: Tasks
+    chat: Chat
+    taps: Taps
+
+    @property
+    def owner(self) -> Actor:
+        """Who the machine itself acts as: reads for digests and checks."""
+        return console_actor()
+
+    async def close(self, seconds: float) -> None:
+        """Let what runs come to its end, then close everything."""
+        self.halt.everything = self.halt.everything or "I am shutting down."
+        await self.tasks.drain(seconds)
+        await self.clients.close()
+        await self.stores.close()
+
+
+def assemble(
+    settings: Settings,
+    services: list[Service[Any]],
+    service_settings: dict[str, ServiceSettings],
+    stores: Stores,
+    screen: Screen,
+    redact: Redactor,
+    halt: Halt,
+    model: Model | None = None,
+) -> Core:
+    """Put the parts together; nothing is connected and nothing runs yet."""
+    redact.learn([*settings.secrets(), *(v for s in service_settings.values() for v in secret_values(s))])
+    access, tasks = Access(settings), Tasks()
+    tools = catalogue(services)
+    clients = Clients(services, service_settings, stores)
+    budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
+    proposals = Proposals(tools, clients, access, rules(settings), StoredNets(stores.nets), redact)
+    execution = Execution(stores, proposals, clients, access, halt, screen)
+    gate = Gate(stores, proposals, execution, access)
+    model = model or Claude(
+        key=settings.anthropic_api_key.get_secret_value().strip(),
+        base_url=settings.anthropic_base_url,
+        model=settings.model_balanced,
+        system=PROMPT.read_text(encoding="utf-8"),
+        tools=in_view(tools, clients),
+        budget=budget,
+        usage=stores.usage,
+        redact=redact,
+    )
+    chat = Chat(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone)
+    taps = Taps(stores, stores.keys, chat, access)
+    recovery = Recovery(stores, execution, proposals)
+    return Core(
+        settings, stores, redact, access, halt, budget, tools, clients, proposals, recovery, model, tasks, chat, taps
+    )
+
+
+def in_view(tools: dict[str, Tool], clients: Clients) -> list[dict[str, Any]]:
+    """Tool definitions for the model: configured services only, in an order that never changes."""
+    return [
+        {"name": name, "description": tool.description, "input_schema": json.loads(json.dumps(tool.input_schema))}
+        for name, tool in tools.items()
+        if clients.configured(tool.service.name)
+    ]
+
+
+def rules(settings: Settings) -> Rules:
+    """The owner's lists, matched against a target's id, name and other names."""
+
+    def listed(names: frozenset[str], target: Target) -> bool:
+        return not names.isdisjoint({target.id, target.name, *target.aliases})
+
+    return Rules(
+        autonomy=settings.autonomy,
+        forbidden=lambda target: listed(settings.forbidden_targets, target),
+        protected=lambda target: (
+            target.protected or ("protected: always asks" if listed(settings.protected_targets, target) else "")
+        ),
+    )

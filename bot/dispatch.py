@@ -1,0 +1,164 @@
+"""From a stored update to whoever answers it: access first, then commands, taps and lines."""
+
+import json
+from typing import Any
+
+from loguru import logger
+from telegram import Bot, CallbackQuery, Message, Update
+from telegram.error import TelegramError
+
+from bot.access import TELEGRAM, Access
+from bot.chat import Chat
+from bot.commands import Commands, Request
+from bot.delivery import Telegram
+from bot.taps import Tap, Taps
+from bot.view import View
+from memory.models import Actor
+from memory.stores import Stores
+
+TEXT_ONLY = "I read text only. Write it, or send the log line as text."
+FORWARDED = "I don't act on forwarded messages. Say it in your own words."
+COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError)
+"""What parsing somebody else's JSON can raise."""
+
+
+class Dispatch:
+    """Handles one update at a time; nothing here waits for a run."""
+
+    def __init__(
+        self, stores: Stores, bot: Bot, telegram: Telegram, access: Access, commands: Commands, taps: Taps, chat: Chat
+    ) -> None:
+        self._stores, self._bot, self._telegram, self._access = stores, bot, telegram, access
+        self._commands, self._taps, self._chat = commands, taps, chat
+
+    async def handle(self, update_id: int, raw: str) -> None:
+        """Bring one update to its durable consequence; a malformed one is set aside."""
+        if not await self._stores.inbox.attempt(update_id):
+            logger.error("update {} has crashed us too often and is set aside", update_id)
+            return
+        try:
+            update = Update.de_json(json.loads(raw), self._bot)
+            message, query = update.message, update.callback_query
+        except COMMON_FAULTS as error:
+            logger.warning("update {} is malformed ({}) and set aside", update_id, type(error).__name__)
+            await self._stores.inbox.quarantine(update_id)
+            return
+        if message is not None:
+            await self._message(update_id, message)
+        elif query is not None:
+            await self._query(update_id, query)
+        else:
+            await self._stores.inbox.handled(update_id)
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def _message(self, update_id: int, message: Message) -> None:
+        user, chat = message.from_user, message.chat
+        private = chat.type == "private"
+        if user is None or not self._access.welcome(user.id, chat.id, private) or message.via_bot or user.is_bot:
+            await self._stores.inbox.handled(update_id)
+            return
+        request = Request(update_id, Actor(f"{TELEGRAM}{user.id}", user.full_name[:64]), f"{TELEGRAM}{chat.id}")
+        text = (message.text or "").strip()
+        if message.forward_origin is not None:
+            await self._say(request, View(FORWARDED))
+        elif not text:
+            await self._say(request, View(TEXT_ONLY))
+        elif text.startswith("/"):
+            await self._command(request, text)
+        elif private or self._addressed(message):
+            opened = await self._chat.say(
+                request.conversation, request.actor, text, trigger=f"update:{update_id}", update=update_id
+            )
+            logger.info("update {} opened run {}", update_id, opened)
+        else:
+            await self._stores.inbox.handled(update_id)
+
+    def _addressed(self, message: Message) -> bool:
+        """In a group: mentioned by name, or answered."""
+        replied = message.reply_to_message and message.reply_to_message.from_user
+        return f"@{self._bot.username}" in (message.text or "") or bool(replied and replied.id == self._bot.id)
+
+    async def _command(self, request: Request, text: str) -> None:
+        head, _, rest = text[1:].partition(" ")
+        name, _, addressee = head.partition("@")
+        if addressee and addressee.lower() != (self._bot.username or "").lower():
+            await self._stores.inbox.handled(request.update)
+            return
+        view = await self._commands.run(request, name.lower(), rest.strip())
+        if view is None:
+            await self._stores.inbox.handled(request.update)
+        else:
+            await self._say(request, view)
+
+    async def _say(self, request: Request, view: View) -> None:
+        """The answer to a command, and the end of its update, in one commit."""
+        async with self._stores.database.transaction() as tx:
+            buttons = [[[button.text, button.data, button.style] for button in row] for row in view.buttons]
+            await self._stores.outbox.add(
+                tx, request.conversation, "view", f"view:{request.update}", text=view.text, buttons=buttons
+            )
+            await self._stores.inbox.done(tx, request.update)
+
+    # -- taps ---------------------------------------------------------------------------------------------------
+
+    async def _query(self, update_id: int, query: CallbackQuery) -> None:
+        message, user = query.message, query.from_user
+        chat = message.chat if message is not None else None
+        if chat is None or not self._access.welcome(user.id, chat.id, chat.type == "private"):
+            await self._stranger(update_id, query)
+            return
+        tap = Tap(
+            update_id, Actor(f"{TELEGRAM}{user.id}", user.full_name[:64]), f"{TELEGRAM}{chat.id}",
+            message.message_id if message is not None else None, query.data or "",
+        )  # fmt: skip
+        toast = await self._tap(tap)
+        await self._answer(query, toast)
+
+    async def _tap(self, tap: Tap) -> str:
+        kind, _, rest = tap.data.partition(":")
+        key, _, verb = rest.partition(":")
+        if kind == "a1":
+            return await self._taps.card(tap, key, verb)
+        if kind == "u1":
+            return await self._taps.undo(tap, key)
+        if kind == "k1":
+            return await self._taps.known(tap, key, verb)
+        await self._stores.inbox.handled(tap.update)
+        if kind == "s":
+            return "Stopping." if await self._chat.stop_run(key, tap.actor) else "It has ended already."
+        if kind == "m" and tap.message is not None:
+            return await self._menu(tap, rest)
+        return "This button is too old."
+
+    async def _menu(self, tap: Tap, path: str) -> str:
+        """A menu turns its page in place; a lost page is only asked for again."""
+        view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), path)
+        if view is not None:
+            chat, piece = int(tap.conversation.removeprefix(TELEGRAM)), self._telegram.pieces(view)[0]
+            assert tap.message is not None, "menus are messages"
+            try:
+                await self._telegram.edit(chat, tap.message, piece, view.buttons)
+            except TelegramError as error:
+                logger.info("menu page not shown: {}", type(error).__name__)
+        return toast
+
+    async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
+        async with self._stores.database.transaction() as tx:
+            await self._stores.audit.record(tx, "tap rejected", f"{TELEGRAM}{query.from_user.id}", reason="stranger")
+            await self._stores.inbox.done(tx, update_id)
+        await self._answer(query, "This is not for you.")
+
+    async def _answer(self, query: CallbackQuery, toast: str) -> None:
+        """The toast is a nicety: what was decided does not depend on it."""
+        try:
+            await query.answer(toast[:200])
+        except TelegramError as error:
+            logger.debug("toast not shown: {}", type(error).__name__)
+
+
+def view_of(payload: dict[str, Any]) -> View:
+    """A stored view."""
+    from bot.view import Button
+
+    return View(payload["text"], tuple(tuple(Button(*button) for button in row) for row in payload["buttons"]))

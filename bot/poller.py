@@ -1,0 +1,130 @@
+"""The long poll: raw updates, committed to the inbox before the next request acknowledges them."""
+
+import asyncio
+import random
+import time
+from typing import Any
+
+import httpx
+from loguru import logger
+
+from bot.halt import Halt
+from memory.database import is_database_error
+from memory.inbox import Inbox
+
+POLL_SECONDS = 25
+CONFLICT_SECONDS = 60.0
+FORGET_OFFSET_SECONDS = 6 * 86_400.0
+"""After a week without updates Telegram's next id is random: an old offset could then hide new updates."""
+REBUILD_SECONDS = 180.0
+LONGEST_BACKOFF = 30.0
+MOST_BYTES = 8 << 20
+CONFLICT = "Another program polls Telegram with this bot's token; I change nothing until it stops."
+
+
+class TokenRejected(Exception):
+    """Telegram does not know the token."""
+
+    exit_code = 78
+
+
+class Poller:
+    """Offset 0 at each start, duplicates dropped by the inbox: nothing is acknowledged before it is stored."""
+
+    def __init__(self, api_url: str, token: str, inbox: Inbox, halt: Halt) -> None:
+        self._url = f"{api_url.rstrip('/')}/bot{token}/getUpdates"
+        self._inbox, self._halt = inbox, halt
+        self.arrived = asyncio.Event()
+        self.first_poll: float | None = None
+        self.last_completed: float | None = None
+        """When an attempt last came back, well or not (monotonic)."""
+        self.trouble = ""
+        """Why nothing arrives, in words; empty while all is well."""
+        self._offset: int | None = None
+        self._failures = 0
+        self._conflict_since: float | None = None
+        self._last_update = time.monotonic()
+
+    async def run(self) -> None:
+        """Poll for ever. Raises TokenRejected."""
+        while True:
+            # A wedged connection pool looks like an endless timeout: a fresh client cures it.
+            async with self._client() as client:
+                built = time.monotonic()
+                while time.monotonic() - max(built, self.last_completed or 0.0) < REBUILD_SECONDS:
+                    await self._once(client)
+
+    def _client(self) -> httpx.AsyncClient:
+        timeout = httpx.Timeout(10.0, read=POLL_SECONDS + 10.0, pool=5.0)
+        return httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
+
+    async def _once(self, client: httpx.AsyncClient) -> None:
+        if time.monotonic() - self._last_update > FORGET_OFFSET_SECONDS:
+            self._offset = None
+        body: dict[str, Any] = {"timeout": POLL_SECONDS, "allowed_updates": ["message", "callback_query"]}
+        if self._offset is not None:
+            body["offset"] = self._offset
+        self.first_poll = self.first_poll or time.monotonic()
+        try:
+            async with asyncio.timeout(POLL_SECONDS + 15.0):
+                response = await client.post(self._url, json=body)
+        except (httpx.HTTPError, TimeoutError) as error:
+            await self._back_off(f"Telegram cannot be reached ({type(error).__name__})")
+            return
+        self.last_completed = time.monotonic()
+        await self._answered(response)
+
+    async def _answered(self, response: httpx.Response) -> None:
+        if response.status_code in (401, 404):
+            raise TokenRejected("TELEGRAM_BOT_TOKEN: Telegram rejects it; get a new one from @BotFather.")
+        if response.status_code == 409:
+            self._conflict()
+            await self._back_off("another program polls with this token")
+            return
+        try:
+            updates = response.json()["result"] if response.status_code == 200 else None
+        except (ValueError, KeyError, RecursionError):
+            updates = None
+        if not isinstance(updates, list) or len(response.content) > MOST_BYTES:
+            await self._back_off(f"Telegram answered {response.status_code}", _asked_to_wait(response))
+            return
+        self._failures, self.trouble, self._conflict_since = 0, "", None
+        if self._halt.everything == CONFLICT:
+            self._halt.everything = None
+        await self._store([update for update in updates if isinstance(update, dict)])
+
+    async def _store(self, updates: list[dict[str, Any]]) -> None:
+        known = [update for update in updates if isinstance(update.get("update_id"), int)]
+        if not known:
+            return
+        try:
+            await self._inbox.store(known)
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            await self._back_off(f"the database cannot be written ({error})")
+            return
+        self._offset = max(update["update_id"] for update in known) + 1
+        self._last_update = time.monotonic()
+        self.arrived.set()
+
+    def _conflict(self) -> None:
+        self._conflict_since = self._conflict_since or time.monotonic()
+        if time.monotonic() - self._conflict_since > CONFLICT_SECONDS and not self._halt.everything:
+            logger.error(CONFLICT)
+            self._halt.everything = CONFLICT
+
+    async def _back_off(self, trouble: str, at_least: float = 0.0) -> None:
+        if trouble != self.trouble:
+            logger.warning("polling: {}", trouble)
+        self.trouble = trouble
+        self._failures += 1
+        wait = min(LONGEST_BACKOFF, 2.0 ** min(self._failures - 1, 10)) * random.uniform(0.75, 1.0)
+        await asyncio.sleep(max(wait, min(at_least, 300.0)))
+
+
+def _asked_to_wait(response: httpx.Response) -> float:
+    try:
+        return float(response.json()["parameters"]["retry_after"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0

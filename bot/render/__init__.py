@@ -1,0 +1,47 @@
+"""Markdown, as a model or our own code writes it, becomes Telegram text with entities; no word of it is dropped."""
+
+import re
+from typing import Final
+
+from bot.render.markdown import parse
+from bot.render.page import Page
+from bot.render.split import Piece, arrange, split
+
+__all__ = ["Piece", "code", "escape", "plain", "render"]
+
+_CONTROLS: Final = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
+
+
+def render(markdown: str) -> list[Piece]:
+    """The messages that show this Markdown: each within Telegram's limits; none for blank text."""
+    source = _clean(markdown)
+    page = Page(source.split("\n"))
+    page.walk(parse(source))
+    pieces = split(page.text, arrange(page.text, page.spans))
+    # Where there are only marks (`#`), or nesting no one can follow, the source itself is what there is to show.
+    return pieces or split(source, arrange(source, []))
+
+
+def plain(markdown_or_text: str) -> list[Piece]:
+    """The same messages without entities, for when Telegram refuses them."""
+    return [Piece(piece.text, ()) for piece in render(markdown_or_text)]
+
+
+def escape(text: str) -> str:
+    """Markdown that shows this text as it stands, whatever it contains."""
+    lines = (line.strip() for line in text.splitlines())
+    return re.sub(r"[!-/:-@\[-`{-~]", r"\\\g<0>", "\n".join(lines))
+
+
+def code(text: str) -> str:
+    """Markdown that shows this text as inline code, backticks included."""
+    line = " ".join(text.splitlines())
+    ticks = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
+    return f"{ticks} {line} {ticks}" if line.strip() else ""
+
+
+def _clean(text: str) -> str:
+    """The text with plain newlines, and a replacement character for what can't be sent."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    lines = re.sub(r"\r\n?|[\u2028\u2029]", "\n", whole)
+    return lines.translate(_CONTROLS)

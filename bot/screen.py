@@ -1,0 +1,89 @@
+"""A run's progress in Telegram: one silent message with [Stop], edited as things move, gone with the answer."""
+
+import asyncio
+import contextlib
+
+from telegram import Bot
+from telegram.error import TelegramError
+
+from bot.access import TELEGRAM
+from bot.delivery import Telegram
+from bot.render import Piece
+from bot.stream import Progress
+from bot.view import Button
+from memory.models import Run
+from memory.stores import Stores
+
+PATIENCE = 0.8
+"""Seconds before a progress message appears: a quick answer needs none."""
+
+
+class TelegramScreen:
+    """Shows what runs are doing."""
+
+    def __init__(self, stores: Stores, telegram: Telegram) -> None:
+        self._stores, self._telegram = stores, telegram
+        self._shown: dict[str, tuple[int, Progress]] = {}
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def bot(self) -> Bot:
+        """The client that is drawn on."""
+        return self._telegram.bot
+
+    def begin(self, run: Run) -> None:
+        """Show progress, should it take long enough."""
+        if run.conversation.startswith(TELEGRAM) and run.id not in self._shown:
+            chat = int(run.conversation.removeprefix(TELEGRAM))
+            stop = ((Button("Stop", f"s:{run.id}", "danger"),),)
+
+            async def send(text: str) -> int:
+                message = await self._telegram.send(chat, Piece(text, ()), stop, silent=True)
+                await self._stores.runs.set_progress(run.id, message)
+                return message
+
+            async def edit(message: int, text: str) -> None:
+                await self._telegram.edit(chat, message, Piece(text, ()), stop)
+
+            self._shown[run.id] = chat, Progress(send, edit, self._telegram.throttle(chat))
+            self._waiting[run.id] = asyncio.create_task(self._after_a_while(run.id, chat))
+
+    async def _after_a_while(self, run: str, chat: int) -> None:
+        with contextlib.suppress(TelegramError):  # a nicety
+            await self.bot.send_chat_action(chat, "typing")
+        await asyncio.sleep(PATIENCE)
+        self._waiting.pop(run, None)
+        self.doing(run, "Thinking …")
+
+    def doing(self, run: str, line: str) -> None:
+        """Latest wins; nothing is shown for a run that answers at once."""
+        if run in self._shown and run not in self._waiting:
+            self._shown[run][1].show(line)
+
+    async def end(self, run: str) -> None:
+        """Take the progress message away."""
+        if waiting := self._waiting.pop(run, None):
+            waiting.cancel()
+        if run in self._shown:
+            chat, progress = self._shown.pop(run)
+            message = await progress.finish()
+            if message is not None:
+                await self._telegram.delete(chat, message)
+
+    async def tidy(self, run: Run) -> None:
+        """Take away what a crash left on the screen."""
+        if run.progress is not None and run.conversation.startswith(TELEGRAM):
+            await self._telegram.delete(int(run.conversation.removeprefix(TELEGRAM)), run.progress)
+
+
+class NoScreen:
+    """For doors without one."""
+
+    def begin(self, run: Run) -> None:
+        """Nothing to show."""
+
+    def doing(self, run: str, line: str) -> None:
+        """Nothing to show."""
+
+    async def end(self, run: str) -> None:
+        """Nothing to show."""

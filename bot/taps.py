@@ -1,0 +1,186 @@
+"""Button taps that decide something: bound to the card, the person, the chat, the message and the moment."""
+
+from dataclasses import dataclass
+
+from bot.access import Access
+from bot.chat import Chat
+from memory.database import Transaction
+from memory.keys import Keys, digest
+from memory.models import Actor, CallRow, CallState, Card
+from memory.stores import Stores
+from tools.gate.policy import POLICY_VERSION
+from tools.kit.service import Risk
+
+LATE = "This card is no longer open."
+USED = "Already decided."
+STRANGER = "This card is not yours to decide."
+OLDER = "There is a newer message for this; use that one."
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One press of a button."""
+
+    update: int
+    actor: Actor
+    conversation: str
+    message: int | None
+    data: str
+
+
+class Taps:
+    """Decides approvals, Undo and unknown outcomes. Each answer is the toast to show."""
+
+    def __init__(self, stores: Stores, keys: Keys, chat: Chat, access: Access) -> None:
+        self._stores, self._keys, self._chat, self._access = stores, keys, chat, access
+
+    async def card(self, tap: Tap, key: str, verb: str) -> str:
+        """Approve, deny, arm, take one by one, or ask again."""
+        card = await self._stores.approvals.by_key(key)
+        if card is None or card.conversation != tap.conversation:
+            return await self._rejected(tap, "forged or foreign card", LATE)
+        if tap.actor.id not in card.allowed:
+            return await self._rejected(tap, "not allowed", STRANGER)
+        if card.message != tap.message:
+            return await self._rejected(tap, "other message", OLDER)
+        asked = await self._stores.approvals.of_card(card.id)
+        calls = [approval.call for approval in asked]
+        if verb == "s":
+            return await self._ask_again(tap, card, calls)
+        if card.policy != POLICY_VERSION:
+            return await self._rejected(tap, "older policy", LATE)
+        if any(approval.state != "pending" for approval in asked):
+            return await self._rejected(tap, "not pending", self._why_closed([a.state for a in asked]))
+        return await self._on_pending(tap, card, calls, verb)
+
+    async def _on_pending(self, tap: Tap, card: Card, calls: list[str], verb: str) -> str:
+        rows = [row for call in calls if (row := await self._stores.journal.get(call))]
+        destroys = any(row.risk == Risk.DESTROY for row in rows)
+        if not all(self._may(tap.actor, row) for row in rows):
+            return await self._rejected(tap, "role", STRANGER)
+        if verb == "d" or (verb == "y" and destroys and not card.armed):
+            return await self._arm(tap, card)
+        if verb == "o":
+            return await self._one_by_one(tap, card)
+        if verb in ("y", "n"):
+            return await self._decide(tap, card, calls, verb == "y")
+        return await self._rejected(tap, "unknown verb", LATE)
+
+    def _may(self, actor: Actor, row: CallRow) -> bool:
+        service = row.tool.partition("_")[0]
+        return self._access.role(actor.id, service) >= (3 if row.risk == Risk.DESTROY else 2)
+
+    async def _decide(self, tap: Tap, card: Card, calls: list[str], approve: bool) -> str:
+        stores, word = self._stores, "approved" if approve else "denied"
+        async with stores.database.transaction() as tx:
+            won = await stores.approvals.decide(tx, card, calls, approve, tap.actor.id)
+            if won:
+                await stores.audit.record(tx, word, tap.actor.id, card=card.id, calls=calls)
+                await self._redraw(tx, card, word)
+            await stores.inbox.done(tx, tap.update)
+        if not won:
+            await self.sweep()
+            return LATE
+        self._chat.advance(card.run)
+        return "Running." if approve else "Dropped. Tell me what you want instead."
+
+    async def _arm(self, tap: Tap, card: Card) -> str:
+        async with self._stores.database.transaction() as tx:
+            await self._stores.approvals.arm(tx, card.id)
+            await self._redraw(tx, card, "armed")
+            await self._stores.inbox.done(tx, tap.update)
+        return "Tap once more to confirm."
+
+    async def _one_by_one(self, tap: Tap, card: Card) -> str:
+        async with self._stores.database.transaction() as tx:
+            await self._stores.approvals.supersede(tx, card.id)
+            await self._redraw(tx, card, "one by one")
+            await self._stores.inbox.done(tx, tap.update)
+        self._chat.advance(card.run)
+        return "One by one."
+
+    async def _ask_again(self, tap: Tap, card: Card, calls: list[str]) -> str:
+        """The same stored calls with fresh facts and new cards; no model is asked."""
+        for call in calls:
+            row = await self._stores.journal.get(call)
+            if row is not None and row.state is CallState.EXPIRED:
+                await self._again(tap, row)
+        await self._stores.inbox.handled(tap.update)
+        return "Asked again below."
+
+    async def _again(self, tap: Tap, row: CallRow) -> None:
+        await self._chat.direct(
+            tap.conversation, tap.actor, row.title, row.tool, row.args,
+            trigger=f"again:{row.id}:{tap.update}", opened_by="button",
+        )  # fmt: skip
+
+    async def undo(self, tap: Tap, key: str) -> str:
+        """Take a change back: the tap is the approval, unless the state has moved since."""
+        row = await self._stores.journal.by_undo_key(digest(key))
+        run = await self._stores.runs.get(row.run) if row else None
+        if row is None or run is None or run.conversation != tap.conversation:
+            return await self._rejected(tap, "forged or foreign undo", LATE)
+        return await self.undo_row(tap, row)
+
+    async def undo_row(self, tap: Tap, row: CallRow) -> str:
+        """Open the run that takes this change back."""
+        if self._access.role(tap.actor.id, row.tool.partition("_")[0]) < 2:
+            return await self._rejected(tap, "role", STRANGER)
+        if row.undo is None or row.undone_by is not None:
+            await self._stores.inbox.handled(tap.update)
+            return "Already undone."
+        opened = await self._chat.direct(
+            tap.conversation, tap.actor, f"Undo: {row.title}", row.undo["tool"], row.undo["args"],
+            trigger=f"undo:{row.id}:{tap.update}", opened_by="undo", update=tap.update, undo_of=row,
+        )  # fmt: skip
+        return "Taking it back." if opened else "This Undo has been used or has lapsed."
+
+    async def known(self, tap: Tap, key: str, verb: str) -> str:
+        """A person says what came of an unknown outcome."""
+        rows = await self._stores.journal.in_state(CallState.UNKNOWN)
+        row = next((row for row in rows if digest(self._keys.button("known", row.id)) == digest(key)), None)
+        run = await self._stores.runs.get(row.run) if row else None
+        if row is None or run is None or run.conversation != tap.conversation:
+            return await self._rejected(tap, "nothing unknown", USED)
+        if not self._may(tap.actor, row):
+            return await self._rejected(tap, "role", STRANGER)
+        if verb == "r":
+            await self._again(tap, row)
+            await self._stores.inbox.handled(tap.update)
+            return "Asked again below."
+        state = CallState.DONE if verb == "y" else CallState.FAILED
+        words = f"{tap.actor.id.removeprefix('tg:')} says that it {'happened' if verb == 'y' else 'did not happen'}."
+        async with self._stores.database.transaction() as tx:
+            await self._stores.journal.finish(tx, row.id, state, detail=words, verified=verb == "y")
+            await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
+            key_ = f"receipt:{row.id}:{state}:by-person"
+            await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
+            await self._stores.inbox.done(tx, tap.update)
+        return "Noted."
+
+    async def sweep(self, *, everything: bool = False) -> None:
+        """Expire overdue cards, show it, and carry their runs on."""
+        stores = self._stores
+        cards = {card.id: card for card in await stores.approvals.open_cards()}
+        async with stores.database.transaction() as tx:
+            runs = await stores.approvals.expire(tx, everything=everything)
+            if runs:
+                await stores.audit.record(tx, "expired", "clock", runs=runs)
+            for card in cards.values():
+                if card.run in runs:
+                    await self._redraw(tx, card, "expired")
+        for run in runs:
+            self._chat.advance(run)
+
+    async def _redraw(self, tx: Transaction, card: Card, event: str) -> None:
+        key = f"card:{card.id}:{event}"
+        await self._stores.outbox.add(tx, card.conversation, "card", key, card=card.id)
+
+    async def _rejected(self, tap: Tap, reason: str, toast: str) -> str:
+        async with self._stores.database.transaction() as tx:
+            await self._stores.audit.record(tx, "tap rejected", tap.actor.id, reason=reason, chat=tap.conversation)
+            await self._stores.inbox.done(tx, tap.update)
+        return toast
+
+    def _why_closed(self, states: list[str]) -> str:
+        return "Too late: this card has expired. Tap Ask again." if "expired" in states else USED

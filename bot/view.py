@@ -1,0 +1,114 @@
+"""What is shown: Markdown and buttons, for Telegram and the terminal alike; and how values are written."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from bot.render import escape
+
+Style = Literal["primary", "success", "danger"]
+SHORT_ID = 12
+
+
+@dataclass(frozen=True)
+class Button:
+    """One inline button; `data` is at most 64 bytes."""
+
+    text: str
+    data: str
+    style: Style | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """One message."""
+
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()
+
+    def with_buttons(self, *rows: tuple[Button, ...]) -> "View":
+        """The same text with these buttons."""
+        return replace(self, buttons=rows)
+
+
+def bold(text: str) -> str:
+    """The text in bold, whatever it contains."""
+    return f"**{escape(text)}**" if text.strip() else ""
+
+
+class Format:
+    """Values as the owner reads them."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    def moment(self, at: float | datetime, now: float | None = None) -> str:
+        """`21:40` today, `Tue 08:12` within a week, `3 Nov 08:12` before that."""
+        when = at.astimezone(self.zone) if isinstance(at, datetime) else datetime.fromtimestamp(at, self.zone)
+        today = datetime.now(self.zone) if now is None else datetime.fromtimestamp(now, self.zone)
+        if when.date() == today.date():
+            return f"{when:%H:%M}"
+        if abs(today - when) < timedelta(days=6):
+            return f"{when:%a %H:%M}"
+        return f"{when.day} {when:%b %H:%M}"
+
+    def value(self, value: Any) -> str:
+        """A fact's JSON value."""
+        if value is None:
+            return "n/a"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list):
+            return ", ".join(map(self.value, value)) or "none"
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)", value):
+            return self.moment(datetime.fromisoformat(value))
+        if isinstance(value, float):
+            return f"{value:.1f}".removesuffix(".0")
+        return str(value)
+
+    def facts(self, facts: dict[str, Any]) -> str:
+        """`state running · since Tue 08:12`; what is not known is left out."""
+        lines = [f"{_label(name)} {self.value(value)}" for name, value in facts.items() if value not in (None, "", [])]
+        return " · ".join(lines)
+
+    def change(self, name: str, old: Any, new: Any) -> str:
+        """`state: running → stopped`."""
+        return f"{_label(name)}: {self.value(old)} → {self.value(new)}"
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def seconds(duration: float) -> str:
+    """`2.1 s`, `3 min`, `9 h`, `41 d`."""
+    if duration < 10:
+        return f"{max(0.0, duration):.1f} s"
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if duration < limit:
+            return f"{duration / size:.0f} {unit}"
+    return f"{duration / 86_400:.0f} d"
+
+
+def past(title: str) -> str:
+    """`Restart jellyfin` → `Restarted jellyfin`."""
+    verb, _, rest = title.partition(" ")
+    irregular = {"Set": "Set", "Put": "Put", "Take": "Took", "Forget": "Forgot", "Shut": "Shut", "Run": "Ran"}
+    if verb in irregular:
+        done = irregular[verb]
+    elif verb.endswith("e"):
+        done = f"{verb}d"
+    elif verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        done = f"{verb[:-1]}ied"
+    elif re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", verb.lower()):
+        done = f"{verb}{verb[-1]}ed"
+    else:
+        done = f"{verb}ed"
+    return f"{done} {rest}".strip()
+
+
+def short_id(target: str) -> str:
+    """`nas/3f2a9c…` → `3f2a9c1b7d20`."""
+    return target.rpartition("/")[2][:SHORT_ID]

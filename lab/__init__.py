@@ -1,0 +1,1 @@
+"""The lab: a whole simulated homelab on loopback, for the demo and the tests."""

@@ -1,0 +1,38 @@
+"""From one request to one reply."""
+
+import random
+from collections.abc import Callable
+
+from lab.claude.brain import changes, diagnosis, lookups, memories, smalltalk, status
+from lab.claude.brain.followup import complete
+from lab.claude.brain.injection import note
+from lab.claude.brain.talk import Ask, Stuck, Talk, read
+from lab.claude.reply import Json, Reply
+
+Skill = Callable[[Talk, random.Random], str | None]
+
+SKILLS: tuple[Skill, ...] = (
+    smalltalk.courtesy,
+    memories.keep,
+    changes.change,
+    memories.recall,
+    lookups.look_up,
+    diagnosis.diagnose,
+    status.overview,
+    memories.answer_from,
+)
+"""The first that has something to say answers."""
+
+
+def think(request: Json, rng: random.Random) -> Reply:
+    """The reply to a request: tool calls while something must be looked up or done, then an answer."""
+    talk = complete(read(request))
+    try:
+        text = next((said for skill in SKILLS if (said := skill(talk, rng))), smalltalk.fallback(talk))
+    except Ask as ask:
+        before = [{"type": "text", "text": ask.why}] if ask.why else []
+        calls = [{"type": "tool_use", "name": name, "input": arguments} for name, arguments in ask.calls]
+        return Reply([*before, *calls], "tool_use")
+    except Stuck as stuck:
+        text = stuck.text
+    return Reply([{"type": "text", "text": text + note(talk.calls)}])

@@ -1,0 +1,188 @@
+"""What the Messages API refuses in `messages`: shapes of blocks, roles, and tool calls without their results."""
+
+import re
+from collections import Counter
+from typing import Any
+
+from lab.claude.errors import bad_request
+from lab.claude.models import Model
+from lab.claude.prefix import blocks_of
+from lab.claude.reply import Json
+
+KEYS = {
+    "text": {"text", "citations"},
+    "image": {"source"},
+    "document": {"source", "title", "context", "citations"},
+    "thinking": {"thinking", "signature"},
+    "redacted_thinking": {"data"},
+    "tool_use": {"id", "name", "input", "caller", "toolset_name"},
+    "tool_result": {"tool_use_id", "content", "is_error"},
+}
+"""Blocks whose keys are checked; server tools and block types to come pass as they are."""
+PERSON_BLOCKS = {"text", "image", "document", "tool_result", "search_result", "container_upload"}
+TOOL_USE_ID = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+def check_messages(request: Json, model: Model) -> None:
+    """Refuse malformed messages, and tool calls that are not answered once, first, and in the next message."""
+    messages = request["messages"]
+    for index, message in enumerate(messages):
+        _check_message(index, message, model)
+    if messages[0]["role"] != "user":
+        bad_request('messages: first message must use the "user" role')
+    if messages[-1]["role"] == "assistant" and model.preserved_thinking:
+        bad_request(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+    _check_tool_turns(_turns(messages))
+    _check_deferred(request)
+
+
+def _check_message(index: int, message: Json, model: Model) -> None:
+    where = f"messages.{index}"
+    role, content = message.get("role"), message.get("content")
+    for key in message:
+        if key not in ("role", "content"):
+            bad_request(f"{where}.{key}: Extra inputs are not permitted")
+    allowed = ("user", "assistant", "system") if model.preserved_thinking else ("user", "assistant")
+    if role not in allowed:
+        bad_request(f"{where}.role: Input should be one of {', '.join(allowed)}")
+    if not isinstance(content, str | list):
+        bad_request(f"{where}.content: Input should be a string or a list of content blocks")
+    if not content:
+        bad_request(f"{where}: {role} messages must have non-empty content")
+    if isinstance(content, str):
+        _check_text(where, content)
+        return
+    for position, block in enumerate(content):
+        _check_block(f"{where}.content.{position}", str(role), block)
+
+
+def _check_block(where: str, role: str, block: Any) -> None:
+    if not isinstance(block, dict) or "type" not in block:
+        bad_request(f"{where}: content blocks must be objects with a type")
+    kind = block["type"]
+    for key in block:
+        if kind in KEYS and key not in KEYS[kind] | {"type", "cache_control"}:
+            bad_request(f"{where}.{kind}.{key}: Extra inputs are not permitted")
+    if kind in ("tool_use", "thinking", "redacted_thinking") and role != "assistant":
+        bad_request(f"{where}: `{kind}` blocks can only be in `assistant` messages")
+    if kind == "tool_result" and role != "user":
+        bad_request(f"{where}: `tool_result` blocks can only be in `user` messages")
+    if "thinking" in kind and block.get("cache_control"):
+        bad_request(f"{where}: cache_control cannot be set for thinking blocks")
+    check_kind = {"text": _check_text_block, "tool_use": _check_tool_use, "tool_result": _check_tool_result}
+    if kind in check_kind:
+        check_kind[kind](where, block)
+
+
+def _check_text(where: str, text: Any) -> None:
+    if not isinstance(text, str):
+        bad_request(f"{where}.text: Input should be a valid string")
+    if not text:
+        bad_request(f"{where}: text content blocks must be non-empty")
+    if not text.strip():
+        bad_request(f"{where}: text content blocks must contain non-whitespace text")
+
+
+def _check_text_block(where: str, block: Json) -> None:
+    _check_text(where, block.get("text"))
+
+
+def _check_tool_use(where: str, block: Json) -> None:
+    if not TOOL_USE_ID.fullmatch(str(block.get("id", ""))):
+        bad_request(f"{where}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
+    if not isinstance(block.get("name"), str):
+        bad_request(f"{where}.tool_use.name: Field required")
+    if not isinstance(block.get("input"), dict):
+        bad_request(f"{where}.tool_use.input: Input should be a valid dictionary")
+
+
+def _check_tool_result(where: str, block: Json) -> None:
+    if not isinstance(block.get("tool_use_id"), str):
+        bad_request(f"{where}.tool_result.tool_use_id: Field required")
+    content = block.get("content")
+    if block.get("is_error") and not content:
+        bad_request(f"{where}.tool_result: content cannot be empty if `is_error` is true")
+    for position, inner in enumerate(content if isinstance(content, list) else []):
+        if inner.get("type") == "text":
+            _check_text(f"{where}.tool_result.content.{position}", inner.get("text"))
+
+
+def _turns(messages: list[Json]) -> list[tuple[str, list[Json]]]:
+    """Messages with neighbours of the same role joined, as the API joins them."""
+    turns: list[tuple[str, list[Json]]] = []
+    for message in messages:
+        blocks = blocks_of(message["content"])
+        if turns and turns[-1][0] == message["role"]:
+            turns[-1] = (message["role"], turns[-1][1] + blocks)
+        else:
+            turns.append((message["role"], blocks))
+    return turns
+
+
+def _check_tool_turns(turns: list[tuple[str, list[Json]]]) -> None:
+    seen: set[str] = set()
+    asked: list[str] = []
+    for role, blocks in turns:
+        results = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
+        _check_results(asked, results)
+        leading = [b["type"] for b in blocks][: len(results)]
+        if leading.count("tool_result") != len(results):
+            bad_request(_unanswered(asked) + " `tool_result` blocks must come first in the message.")
+        asked = [b["id"] for b in blocks if b["type"] == "tool_use"] if role == "assistant" else []
+        if repeated := [i for i in asked if i in seen] + _repeated(asked):
+            bad_request(f"messages: `tool_use` ids must be unique. Found more than one {repeated[0]}")
+        seen.update(asked)
+    if asked:
+        bad_request(_unanswered(asked))
+
+
+def _check_results(asked: list[str], results: list[str]) -> None:
+    if missing := [i for i in asked if i not in results]:
+        bad_request(_unanswered(missing))
+    if unknown := [i for i in results if i not in asked]:
+        bad_request(
+            f"messages: unexpected `tool_use_id` found in `tool_result` blocks: {unknown[0]}. Each `tool_result` "
+            "block must have a corresponding `tool_use` block in the previous message."
+        )
+    if repeated := _repeated(results):
+        bad_request(
+            "messages: each tool_use must have a single result. "
+            f"Found multiple `tool_result` blocks with id: {repeated[0]}"
+        )
+
+
+def _unanswered(ids: list[str]) -> str:
+    return (
+        "messages: `tool_use` ids were found without `tool_result` blocks immediately after: "
+        f"{', '.join(ids)}. Each `tool_use` block must have a corresponding `tool_result` block in the next message."
+    )
+
+
+def _repeated(ids: list[str]) -> list[str]:
+    return [i for i, n in Counter(ids).items() if n > 1]
+
+
+def _check_deferred(request: Json) -> None:
+    """A deferred tool may be called only after a tool_reference has brought its definition."""
+    deferred = {tool["name"] for tool in request.get("tools") or [] if tool.get("defer_loading")}
+    known = {tool["name"] for tool in request.get("tools") or []}
+    for message in request["messages"]:
+        for block in blocks_of(message["content"]):
+            for name in references(block):
+                if name not in known:
+                    bad_request(f"Tool reference '{name}' not found in available tools")
+                deferred.discard(name)
+            if block["type"] == "tool_use" and block["name"] in deferred:
+                bad_request(f"tool_use: '{block['name']}' is deferred and no tool_reference has loaded it.")
+
+
+def references(block: Json) -> list[str]:
+    """Names of the tools a block brings into view."""
+    content = block.get("content")
+    if isinstance(content, dict):
+        content = content.get("tool_references")
+    if not isinstance(content, list):
+        return []
+    return [inner["tool_name"] for inner in content if inner.get("type") == "tool_reference"]

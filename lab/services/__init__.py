@@ -1,0 +1,1 @@
+"""The simulated services: one small web application each."""

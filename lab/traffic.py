@@ -1,0 +1,241 @@
+"""Everything that reaches the simulated services: recorded, and spoiled on demand."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lab.server import HANG_UP
+
+KEPT = 20_000
+"""Requests remembered; the oldest are forgotten first, so that a demo can run for days."""
+
+
+@dataclass
+class Request:
+    """One request as a service received it; `status` is filled in when the answer starts."""
+
+    service: str
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    at: float
+    status: int | None = None
+
+
+@dataclass
+class Fault:
+    """What goes wrong, with which requests, and how many more times."""
+
+    service: str
+    method: str
+    path: re.Pattern[str]
+    status: int | None
+    body: bytes
+    headers: dict[str, str]
+    delay: float
+    drop: bool
+    drop_after: bool
+    stall: bool
+    truncate: int | None
+    times: int | None
+
+    def matches(self, request: Request) -> bool:
+        """Whether this fault is meant for the request."""
+        return (
+            self.service in (request.service, request.service.partition(":")[0])
+            and self.method in ("*", request.method)
+            and self.path.search(request.path) is not None
+        )
+
+
+@dataclass
+class Traffic:
+    """A recorder and fault injector that wraps the app of every simulated service."""
+
+    requests: list[Request] = field(default_factory=list)
+    """Everything received, oldest first."""
+    version: int = 0
+    """Rises with every new request and every new status."""
+    _faults: list[Fault] = field(default_factory=list)
+
+    def fault(
+        self,
+        service: str,
+        *,
+        method: str = "*",
+        path: str = ".*",
+        status: int | None = None,
+        body: str = "",
+        headers: dict[str, str] | None = None,
+        delay: float = 0.0,
+        drop: bool = False,
+        drop_after: bool = False,
+        stall: bool = False,
+        truncate: int | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """Spoil the next `times` matching requests (None: until cleared).
+
+        A `service` without a colon means all of its kind: "docker" is both "docker:nas" and "docker:pve2".
+        `path` is a regular expression searched in the path. `delay` waits first, in seconds. `status` answers
+        without handling; `drop` closes the socket before handling; `drop_after` handles fully, then closes
+        without an answer; `stall` never answers; `truncate` closes after that many bytes of the body.
+        """
+        self._faults.append(
+            Fault(
+                service=service,
+                method=method,
+                path=re.compile(path),
+                status=status,
+                body=body.encode(),
+                headers=headers or {},
+                delay=delay,
+                drop=drop,
+                drop_after=drop_after,
+                stall=stall,
+                truncate=truncate,
+                times=times,
+            )
+        )
+
+    def clear(self, service: str | None = None) -> None:
+        """Forget the faults of one service, or of all."""
+        self._faults = [f for f in self._faults if service is not None and f.service != service]
+
+    def wrap(self, service: str, app: ASGIApp) -> ASGIApp:
+        """The same app, with its requests recorded and its faults injected."""
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            request = await self._record(service, scope, receive)
+            fault = self._take(request)
+            replayed = _replay(request.body, receive)
+            recorded = self._note_status(request, send)
+            if fault is None:
+                await app(scope, replayed, recorded)
+            else:
+                await _spoil(fault, app, scope, replayed, recorded)
+
+        return wrapped
+
+    async def _record(self, service: str, scope: Scope, receive: Receive) -> Request:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request = Request(
+            service=service,
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=await _read_body(receive),
+            at=time.time(),
+        )
+        self.requests.append(request)
+        del self.requests[:-KEPT]
+        self.version += 1
+        return request
+
+    def _take(self, request: Request) -> Fault | None:
+        for fault in self._faults:
+            if fault.matches(request):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._faults.remove(fault)
+                return fault
+        return None
+
+    def _note_status(self, request: Request, send: Send) -> Send:
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                request.status = message["status"]
+                self.version += 1
+            await send(message)
+
+        return noting
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return bytes(body)
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A receive that yields the body already read, then whatever the connection says."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replaying() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replaying
+
+
+async def _spoil(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    hang_up: Callable[[], None] = scope[HANG_UP]
+    await asyncio.sleep(fault.delay)
+    if fault.drop:
+        hang_up()
+    elif fault.stall:
+        await _until_disconnect(receive)
+    elif fault.drop_after:
+        await app(scope, receive, _discard)
+        hang_up()
+    else:
+        if fault.truncate is not None:
+            send = _cut_after(fault.truncate, send, hang_up)
+        if fault.status is None:
+            await app(scope, receive, send)
+        else:
+            await _answer(fault, fault.status, send)
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _discard(message: Message) -> None:
+    """Drop the answer of a request whose effect shall happen all the same."""
+
+
+def _cut_after(limit: int, send: Send, hang_up: Callable[[], None]) -> Send:
+    left = limit
+
+    async def cutting(message: Message) -> None:
+        nonlocal left
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        body = message.get("body", b"")
+        if len(body) < left:
+            left -= len(body)
+            await send(message)
+            return
+        await send({"type": "http.response.body", "body": body[:left], "more_body": True})
+        left = 0
+        hang_up()
+
+    return cutting
+
+
+async def _answer(fault: Fault, status: int, send: Send) -> None:
+    headers = {"content-length": str(len(fault.body))}
+    if fault.body[:1] in (b"{", b"["):
+        headers["content-type"] = "application/json"
+    headers |= {name.lower(): value for name, value in fault.headers.items()}
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": fault.body})

@@ -1,0 +1,185 @@
+"""What the chat page shows of the lab, and what its visitor can do to it."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lab.supervisor import Supervisor
+from lab.telegram import ADMIN, OPERATOR, STRANGER, VIEWER, Message, TelegramWorld
+from lab.traffic import Request, Traffic
+
+ROLES = {"admin": ADMIN, "operator": OPERATOR, "viewer": VIEWER, "stranger": STRANGER}
+REQUESTS_SHOWN = 100
+QUIET = ("telegram", "claude")
+"""Services whose POSTs change nothing in the homelab."""
+
+Json = dict[str, Any]
+
+
+class Engine(Protocol):
+    """The simulated homelab, as far as the page knows it."""
+
+    def summary(self) -> list[dict[str, Any]]:
+        """One row per container: host, id, name, image, state, status, restarts, health."""
+
+    def suggestions(self) -> list[str]:
+        """Lines a visitor might write."""
+
+    def change_behind_back(self) -> str:
+        """Change something without the bot, and say what."""
+
+
+class Claude(Protocol):
+    """The simulated Claude, as far as the page knows it."""
+
+    cut: bool
+
+
+@dataclass
+class View:
+    """The lab as one visitor sees it: parts to show, and actions by name."""
+
+    telegram: TelegramWorld
+    traffic: Traffic
+    engine: Engine
+    claude: Claude | None
+    """None when the bot talks to the real Claude."""
+    supervisor: Supervisor | None = None
+    """None when the bot is not ours to kill."""
+
+    def parts(self, chat: int, since: int) -> Json:
+        """Everything on the page; messages and answers only as far as newer than version `since`."""
+        return {
+            "version": self.telegram.version,
+            "messages": self.messages(chat, since),
+            "answers": self._answers(chat, since) if since else [],
+            "chat": self._chat(chat),
+            "roles": self._roles(),
+            "engine": self.engine.summary(),
+            "suggestions": self.engine.suggestions(),
+            "requests": self.requests(),
+            "bot": self._bot(),
+            "claude": {"real": self.claude is None, "cut": self.claude is not None and self.claude.cut},
+        }
+
+    def messages(self, chat: int, since: int = 0) -> list[Json]:
+        """Messages of a chat that changed after version `since`, deleted ones marked."""
+        known = self.telegram.chats.get(chat)
+        changed = [m for m in known.messages.values() if m.version > since] if known else []
+        return [_shown(message) for message in changed]
+
+    def requests(self) -> list[Json]:
+        """The last requests over all services, oldest first."""
+        return [self._logged(request) for request in self.traffic.requests[-REQUESTS_SHOWN:]]
+
+    def send(self, fields: Json) -> Json:
+        """Write `text` as `user` (in `chat`)."""
+        return _shown(self.telegram.send(fields["user"], fields["text"], fields.get("chat")))
+
+    def photo(self, user: int, content: bytes, caption: str) -> Json:
+        """Send a picture as `user`."""
+        return _shown(self.telegram.photo(user, content, caption))
+
+    def edit(self, fields: Json) -> Json:
+        """Change an own message."""
+        args = fields["user"], fields["message_id"], fields["text"], fields.get("chat")
+        return _shown(self.telegram.edit(*args))
+
+    def tap(self, fields: Json) -> Json:
+        """Tap the button that carries `data`."""
+        args = fields["user"], fields["message_id"], fields["data"], fields.get("chat")
+        return {"query_id": self.telegram.tap(*args).id}
+
+    def inject(self, fields: Json) -> Json:
+        """Queue the given update as it is."""
+        return {"update_id": self.telegram.inject(fields)}
+
+    def fault(self, fields: Json) -> Json:
+        """Inject a fault: the arguments of `Traffic.fault`."""
+        self.traffic.fault(**fields)
+        return {}
+
+    def clear(self, fields: Json) -> Json:
+        """Forget the faults of `service`, or all."""
+        self.traffic.clear(fields.get("service"))
+        return {}
+
+    def kill(self, fields: Json) -> Json:
+        """Kill -9 the bot; it comes back by itself."""
+        return {"killed": self.supervisor is not None and self.supervisor.kill()}
+
+    def drift(self, fields: Json) -> Json:
+        """Change something behind the bot's back."""
+        return {"said": self.engine.change_behind_back()}
+
+    def cut(self, fields: Json) -> Json:
+        """Cut or restore the connection to the simulated Claude; without `cut`, the other way round."""
+        if self.claude is None:
+            return {"cut": False}
+        self.claude.cut = bool(fields.get("cut", not self.claude.cut))
+        return {"cut": self.claude.cut}
+
+    def _chat(self, chat: int) -> Json:
+        known = self.telegram.chats.get(chat)
+        return {
+            "action": known.live_action() if known else None,
+            "draft": known.live_draft() if known else None,
+            "pinned": known.pinned if known else None,
+            "commands": self.telegram.commands_for(chat),
+            "unread": self._unread(),
+        }
+
+    def _unread(self) -> list[int]:
+        """Messages of people that the bot has not confirmed yet."""
+        waiting = (u.get("message") for u in self.telegram.updates.pending)
+        return [m["message_id"] for m in waiting if isinstance(m, dict) and "message_id" in m]
+
+    def _roles(self) -> list[Json]:
+        """Every person with the newest bot message in their chat, so that the page can mark unread chats."""
+        return [
+            {"role": role, "id": user, "newest": max((m.message_id for m in self.telegram.sent(user)), default=0)}
+            for role, user in ROLES.items()
+        ]
+
+    def _answers(self, chat: int, since: int) -> list[Json]:
+        return [
+            {"query_id": query.id, "message_id": query.message.message_id, **query.answer}
+            for query in self.telegram.queries.values()
+            if query.answer is not None and query.version > since and query.user.id == chat
+        ]
+
+    def _bot(self) -> Json | None:
+        if self.supervisor is None:
+            return None
+        trouble = self.supervisor.state != "running"
+        return {
+            "state": self.supervisor.state,
+            "pid": self.supervisor.pid,
+            "starts": self.supervisor.starts,
+            "log": self.supervisor.last_lines() if trouble else [],
+        }
+
+    def _logged(self, request: Request) -> Json:
+        kind = request.service.partition(":")[0]
+        path = request.path.replace(f"/bot{self.telegram.token}", "")
+        return {
+            "at": request.at,
+            "service": request.service,
+            "method": request.method,
+            "path": path + (f"?{request.query}" if request.query else ""),
+            "status": request.status,
+            "changes": kind not in QUIET and request.method not in ("GET", "HEAD"),
+        }
+
+
+def _shown(message: Message) -> Json:
+    """A message for the page: the Bot API's fields, and what only the sender's side knows."""
+    if message.deleted:
+        return {"message_id": message.message_id, "deleted": True}
+    return {
+        **message.to_dict(),
+        "out": not message.from_bot,
+        "silent": message.silent,
+        "edits": len(message.history),
+        "reactions": [r["emoji"] for r in message.reactions],
+        "request": message.request,
+    }

@@ -1,0 +1,103 @@
+"""APScheduler's life: rows become jobs; each due moment is served once, late if the bot was off."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from loguru import logger
+
+from memory.schedules import Schedule
+from memory.stores import Stores
+from scheduler.digests import Digests
+from scheduler.housekeeping import tidy
+from scheduler.ports import Notifier
+
+DIGEST = "daily-digest"
+LOOK_BACK = (timedelta(hours=1), timedelta(days=1, hours=1), timedelta(days=8))
+LATE_AFTER = timedelta(minutes=5)
+
+
+class Clock:
+    """Runs until cancelled."""
+
+    def __init__(self, stores: Stores, digests: Digests, notifier: Notifier, zone: ZoneInfo) -> None:
+        self._stores, self._digests, self._notifier, self._zone = stores, digests, notifier, zone
+        self.ticked = 0.0
+
+    async def run(self) -> None:
+        """Serve schedules; look again whenever a row changes."""
+        scheduler = AsyncIOScheduler(timezone=self._zone)
+        scheduler.start()
+        try:
+            while True:
+                self._stores.schedules.changed.clear()
+                await self._arrange(scheduler)
+                await self._catch_up()
+                await self._stores.schedules.changed.wait()
+        finally:
+            scheduler.shutdown(wait=False)
+
+    async def _arrange(self, scheduler: AsyncIOScheduler) -> None:
+        scheduler.remove_all_jobs()
+        # A busy loop or a suspended machine must not drop a job silently: hence no limit on lateness.
+        options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        scheduler.add_job(self._job, IntervalTrigger(hours=1), args=[None], id="housekeeping", **options)
+        for schedule in await self._stores.schedules.all():
+            if schedule.enabled:
+                trigger = CronTrigger.from_crontab(schedule.cron, timezone=self._zone)
+                scheduler.add_job(self._job, trigger, args=[schedule], id=schedule.id, **options)
+
+    async def _catch_up(self) -> None:
+        """Serve what fell due while the bot was off, once, and what a crash left half done."""
+        unfinished = {schedule for schedule, _ in await self._stores.schedules.unfinished()}
+        for schedule in await self._stores.schedules.all():
+            if schedule.enabled:
+                await self._serve(schedule, again=schedule.id in unfinished)
+
+    async def _job(self, schedule: Schedule | None) -> None:
+        try:
+            if schedule is None:
+                await tidy(self._stores)
+            else:
+                await self._serve(schedule)
+        except Exception as error:  # one of the three places that must survive anything: one job
+            logger.opt(exception=error).error("job {} broke", schedule.id if schedule else "housekeeping")
+
+    async def _serve(self, schedule: Schedule, *, again: bool = False) -> None:
+        now = datetime.fromtimestamp(self._stores.database.now(), self._zone)
+        due = last_due(CronTrigger.from_crontab(schedule.cron, timezone=self._zone), now)
+        if due is None or due.timestamp() < schedule.created:
+            return
+        # Local wall-clock time names the moment: an hour that comes twice in autumn is one due moment.
+        name = due.replace(tzinfo=None).isoformat(timespec="minutes")
+        if not await self._stores.schedules.claim(schedule.id, name) and not again:
+            return
+        late = now - due > LATE_AFTER
+        digest, items = await self._digests.gather(late=late)
+        async with self._stores.database.transaction() as tx:
+            await self._notifier.digest(tx, schedule.conversation, digest, f"{schedule.id}:{name}")
+            await self._stores.snapshots.save(tx, items)
+            await self._stores.schedules.served(tx, schedule.id, name, "late" if late else "done")
+            await self._stores.audit.record(tx, "digest", "clock", due=name, late=late)
+
+
+def last_due(trigger: CronTrigger, now: datetime) -> datetime | None:
+    """The latest moment at or before now, within eight days."""
+    for span in LOOK_BACK:
+        found, moment = None, trigger.get_next_fire_time(None, now - span)
+        while moment is not None and moment <= now:
+            found, moment = moment, trigger.get_next_fire_time(moment, moment + timedelta(seconds=1))
+        if found is not None:
+            result: datetime = found
+            return result
+    return None
+
+
+async def plan_digest(stores: Stores, conversation: str, at: str) -> None:
+    """The daily digest's row, from the settings."""
+    hour, minute = at.split(":")
+    await stores.schedules.put(
+        Schedule(DIGEST, "digest", f"{int(minute)} {int(hour)} * * *", conversation, {}, True, stores.database.now())
+    )

@@ -1,0 +1,1 @@
+"""Tests of Rackhand, laid out like the source."""

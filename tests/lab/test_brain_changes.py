@@ -1,0 +1,108 @@
+"""The scripted brain proposes changes and tells their outcomes truthfully."""
+
+import pytest
+
+from tests.lab.chat import CONTAINERS, LISTING, Chat, Json, done, error
+
+ORDERS = [
+    ("restart jellyfin", [("restart", "jellyfin")]),
+    ("Could you please restart Jellyfin?", [("restart", "jellyfin")]),
+    ("restart sonarr and radarr", [("restart", "sonarr"), ("restart", "radarr")]),
+    ("restart sonarr, radarr and the home assistant container please",
+     [("restart", "sonarr"), ("restart", "radarr"), ("restart", "home-assistant")]),
+    ("stop sonarr and start radarr", [("stop", "sonarr"), ("start", "radarr")]),
+    ("shut down jellyfin on nas", [("stop", "nas/jellyfin")]),
+    ("turn jellyfin off", [("stop", "jellyfin")]),
+    ("give jellyfin a restart", [("restart", "jellyfin")]),
+    ("delete mini/old-app", [("remove", "mini/old-app")]),
+    ("it hangs, restart jellyfin now", [("restart", "jellyfin")]),
+    ("please reboot jellyfin because it is slow", [("restart", "jellyfin")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "expected"), ORDERS)
+def test_orders_become_calls_in_one_reply(line: str, expected: list[tuple[str, str]]) -> None:
+    chat = Chat({f"docker_{verb}_container": done for verb in ("restart", "start", "stop", "remove")})
+    chat.say(line)
+    assert chat.calls == [(f"docker_{verb}_container", {"container": name}) for verb, name in expected]
+    assert len(chat.batches) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["don't restart jellyfin", "how do I restart jellyfin?", "did you restart jellyfin?", "when did sonarr stop?"]
+    + ["restart everything", "restart", "what would happen if I stop jellyfin?", "yes"],
+)
+def test_talk_about_changes_changes_nothing(line: str) -> None:
+    chat = Chat({"docker_list_containers": LISTING, "memory_search_memories": {"memories": []}})
+    chat.answers |= {f"docker_get_container_{kind}": {} for kind in ("details", "logs", "stats")}
+    chat.say(line)
+    assert [name for name, _ in chat.calls if not name.startswith(("docker_get", "docker_list", "memory_search"))] == []
+
+
+OUTCOMES: list[tuple[Json, str]] = [
+    ({"outcome": "done", "verified": True, "before": {"state": "exited"}, "after": {"state": "running"}},
+     "Restart jellyfin: done, and checked afterwards. State: exited → running."),
+    ({"outcome": "done", "verified": False}, "did not confirm it"),
+    ({"outcome": "done"}, "nothing has verified"),
+    ({"outcome": "denied"}, "You said no. Nothing was changed."),
+    ({"outcome": "expired"}, "expired before anyone tapped it. Nothing was changed."),
+    ({"outcome": "refused", "detail": "AUTONOMY is observe."}, "refused (AUTONOMY is observe). Nothing was changed."),
+    ({"outcome": "failed", "detail": "The engine said no."}, "it failed (The engine said no)"),
+    ({"outcome": "unknown"}, "I do not know whether it happened"),
+    ({"outcome": "already"}, "there was nothing to do"),
+    (error('Nothing here is called "jelly". Nearest: jellyfin (nas).'), "Nearest: jellyfin (nas)."),
+    (error('"x" is ambiguous: nas/x, mini/x. Ask which one.'), "Which one do you mean: `nas/x` or `mini/x`?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("result", "phrase"), OUTCOMES)
+def test_outcomes_are_told_as_they_are(result: Json, phrase: str) -> None:
+    result = result if "!" in result else {"title": "Restart jellyfin", **result}
+    text = Chat({"docker_restart_container": result}).say("restart jellyfin")
+    assert phrase in text
+    assert ("done" in text) == (result.get("verified") is True)
+
+
+def test_each_of_several_outcomes_is_told() -> None:
+    outcomes = {"sonarr": "failed", "radarr": "not_started"}
+    chat = Chat({"docker_restart_container": lambda a: {"outcome": outcomes[a["container"]]}})
+    text = chat.say("restart sonarr and radarr")
+    assert "Restart sonarr: it failed" in text and "Restart radarr: not started" in text
+
+
+def test_a_name_that_differs_in_spelling_only_is_tried_again() -> None:
+    answers = {"homeassistant": error("Nothing here is called that. Nearest: home-assistant (mini).")}
+    chat = Chat({"docker_restart_container": lambda a: answers.get(a["container"]) or done(a)})
+    assert "done" in chat.say("restart homeassistant")
+    assert chat.calls[-1] == ("docker_restart_container", {"container": "home-assistant"})
+
+
+def test_update_pulls_the_image_and_does_not_claim_more() -> None:
+    chat = Chat(
+        {"docker_get_container_details": CONTAINERS[1], "docker_pull_image": {"outcome": "done", "verified": True}}
+    )
+    text = chat.say("update jellyfin")
+    assert chat.calls[-1] == ("docker_pull_image", {"image": "jellyfin:1.2", "host": "nas"})
+    assert "keeps running the old one" in text
+    chat.say("pull postgres:16.4")
+    assert chat.calls == [("docker_pull_image", {"image": "postgres:16.4"})]
+
+
+def test_clean_up_goes_where_there_is_something_to_gain() -> None:
+    hosts = [{"host": "nas", "reclaimable_gb": 7.5}, {"host": "mini", "reclaimable_gb": 0.0}]
+    chat = Chat({"docker_get_system_info": {"hosts": hosts}, "docker_prune_system": {"outcome": "denied"}})
+    assert chat.say("clean up please") == "You said no. Nothing was changed."
+    assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"})
+    chat.say("prune mini")
+    assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"})
+    chat.say("prune unused volumes on mini")
+    assert chat.calls == [("docker_prune_system", {"host": "mini", "volumes": True})]
+
+
+def test_a_group_is_taken_from_the_listing() -> None:
+    chat = Chat({"docker_list_containers": LISTING, "docker_restart_container": done, "docker_start_container": done})
+    chat.say("restart the unhealthy ones")
+    assert chat.calls[-1] == ("docker_restart_container", {"container": "nas/paperless"})
+    chat.say("start everything that is stopped")
+    assert chat.calls[-1] == ("docker_start_container", {"container": "mini/backup"})

@@ -1,0 +1,172 @@
+"""The recorder and fault injector, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from lab.server import serve
+from lab.traffic import Traffic
+
+
+class Counter:
+    """A service with one effect, so that a test can see whether a request was handled."""
+
+    def __init__(self) -> None:
+        self.handled = 0
+
+    def app(self) -> Starlette:
+        """Routes that count and echo, stream for ever, and wait for ever."""
+        return Starlette(
+            routes=[
+                Route("/echo", self.echo, methods=["GET", "POST"]),
+                Route("/stream", self.stream),
+                Route("/wait", self.wait),
+            ]
+        )
+
+    async def echo(self, request: Request) -> Response:
+        self.handled += 1
+        return PlainTextResponse(b"echo:" + await request.body())
+
+    async def stream(self, request: Request) -> Response:
+        async def lines() -> AsyncIterator[bytes]:
+            yield b"first\n"
+            await asyncio.Event().wait()
+
+        return StreamingResponse(lines())
+
+    async def wait(self, request: Request) -> Response:
+        await asyncio.Event().wait()
+        return Response()
+
+
+@asynccontextmanager
+async def running(traffic: Traffic, counter: Counter) -> AsyncIterator[httpx.AsyncClient]:
+    server = await serve(traffic.wrap("counter", counter.app()))
+    async with httpx.AsyncClient(base_url=server.url, timeout=5) as client:
+        yield client
+    await server.stop()
+
+
+async def test_requests_are_recorded_with_body_and_status() -> None:
+    traffic, counter = Traffic(), Counter()
+    async with running(traffic, counter) as client:
+        answer = await client.post("/echo?a=1", content=b"hello", headers={"X-Thing": "v"})
+        await client.get("/missing")
+    assert answer.text == "echo:hello"
+    first, second = traffic.requests
+    assert (first.service, first.method, first.path, first.query) == ("counter", "POST", "/echo", "a=1")
+    assert (first.body, first.status, first.headers["x-thing"]) == (b"hello", 200, "v")
+    assert (second.path, second.status) == ("/missing", 404)
+
+
+async def test_status_fault_answers_without_handling_and_only_once() -> None:
+    traffic, counter = Traffic(), Counter()
+    traffic.fault("counter", path="^/echo$", status=503, body='{"no": 1}', headers={"Retry-After": "7"})
+    async with running(traffic, counter) as client:
+        spoiled = await client.get("/echo")
+        fine = await client.get("/echo")
+    assert (spoiled.status_code, spoiled.json(), spoiled.headers["retry-after"]) == (503, {"no": 1}, "7")
+    assert (fine.status_code, counter.handled) == (200, 1)
+    assert [r.status for r in traffic.requests] == [503, 200]
+
+
+@pytest.mark.parametrize(("kind", "handled"), [("drop", 0), ("drop_after", 1)])
+async def test_a_dropped_request_is_handled_only_when_asked(kind: str, handled: int) -> None:
+    traffic, counter = Traffic(), Counter()
+    traffic.fault("counter", method="POST", drop=kind == "drop", drop_after=kind == "drop_after")
+    async with running(traffic, counter) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.post("/echo")
+        assert counter.handled == handled
+        assert (await client.post("/echo")).status_code == 200
+
+
+async def test_truncate_cuts_the_body_and_delay_alone_does_not() -> None:
+    traffic, counter = Traffic(), Counter()
+    traffic.fault("counter", truncate=3)
+    traffic.fault("counter", delay=0.001)
+    async with running(traffic, counter) as client:
+        received = b""
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with client.stream("POST", "/echo", content=b"hello") as answer:
+                async for chunk in answer.aiter_raw():
+                    received += chunk
+        assert received == b"ech"
+        assert (await client.post("/echo", content=b"hello")).text == "echo:hello"
+
+
+async def test_stall_never_answers_and_clear_ends_it() -> None:
+    traffic, counter = Traffic(), Counter()
+    traffic.fault("counter", stall=True, times=None)
+    async with running(traffic, counter) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("/echo", timeout=0.05)
+        traffic.clear("another")
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("/echo", timeout=0.05)
+        traffic.clear("counter")
+        assert (await client.get("/echo")).status_code == 200
+    assert counter.handled == 1
+
+
+async def test_faults_of_another_service_or_method_do_not_apply() -> None:
+    traffic, counter = Traffic(), Counter()
+    traffic.fault("other", status=500)
+    traffic.fault("counter", method="DELETE", status=500)
+    async with running(traffic, counter) as client:
+        assert (await client.get("/echo")).status_code == 200
+
+
+async def test_a_fault_of_a_kind_of_service_meets_each_of_them() -> None:
+    traffic, counter = Traffic(), Counter()
+    traffic.fault("docker:nas", path="echo", status=502)
+    traffic.fault("docker", status=503, times=2)
+    statuses = []
+    for host in ("pve2", "nas", "nas", "nas"):
+        server = await serve(traffic.wrap(f"docker:{host}", counter.app()))
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            statuses.append((await client.get("/echo")).status_code)
+        await server.stop()
+    assert statuses == [503, 502, 503, 200]
+
+
+async def test_stop_ends_open_requests_and_streams() -> None:
+    server = await serve(Counter().app())
+    async with httpx.AsyncClient(base_url=server.url, timeout=5) as client:
+        waiting = asyncio.create_task(client.get("/wait"))
+        async with client.stream("GET", "/stream") as stream:
+            lines = stream.aiter_raw()
+            assert await anext(lines) == b"first\n"
+            await server.stop()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await anext(lines)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await waiting
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/echo")
+
+
+async def test_a_unix_socket_is_served_and_removed(tmp_path: Path) -> None:
+    path = tmp_path / "lab.sock"
+    server = await serve(Counter().app(), uds=str(path))
+    transport = httpx.AsyncHTTPTransport(uds=str(path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
+        assert (await client.get("/echo")).text == "echo:"
+    await server.stop()
+    assert not path.exists()
+
+
+async def test_a_taken_port_is_an_os_error() -> None:
+    server = await serve(Counter().app())
+    with pytest.raises(OSError, match="in use"):
+        await serve(Counter().app(), port=server.port)
+    await server.stop()

@@ -1,0 +1,349 @@
+"""The simulated world by itself: its story, its clock, and the operations on a host."""
+
+import itertools
+import json
+
+import pytest
+
+from lab.engine.host import Host
+from lab.engine.rules import EngineError
+from lab.story import CULPRITS
+from lab.world import World
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.at = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def build(seed: int = 1) -> tuple[World, Clock]:
+    clock = Clock()
+    return World(seed, clock), clock
+
+
+def refusal(operation: object, *arguments: object) -> tuple[int, str]:
+    assert callable(operation)
+    with pytest.raises(EngineError) as caught:
+        operation(*arguments)
+    return caught.value.status, caught.value.message
+
+
+def culprit_of(world: World) -> tuple[Host, str]:
+    culprit = world.story.culprit
+    return world.hosts[culprit.host], culprit.name
+
+
+def test_two_hosts_share_one_name_and_nothing_else() -> None:
+    world, _ = build()
+    names = {host: {c.name for c in world.hosts[host].containers()} for host in ("nas", "mini")}
+    assert names["nas"] & names["mini"] == {"node-exporter"}
+    assert len(names["nas"]) == 14
+    assert len(world.summary()) == 23
+
+
+def test_only_the_culprit_is_unwell_and_one_container_is_forbidden() -> None:
+    world, _ = build()
+    loops = [row["name"] for row in world.summary() if row["state"] == "restarting"]
+    assert loops == [world.story.culprit.name]
+    forbidden = [c.name for c in world.hosts["nas"].containers() if c.labels.get("rackhand.forbid") == "true"]
+    assert forbidden == ["vaultwarden"]
+
+
+def test_neighbouring_seeds_have_other_culprits_and_all_candidates_come_up() -> None:
+    names = [World(seed).story.culprit.name for seed in range(len(CULPRITS) + 1)]
+    assert all(one != other for one, other in itertools.pairwise(names))
+    assert set(names) == {culprit.name for culprit in CULPRITS}
+
+
+def test_the_same_seed_tells_the_same_world() -> None:
+    clock = Clock()
+    assert World(5, clock).dump() == World(5, clock).dump()
+    assert World(5, clock).canaries != World(6, clock).canaries
+
+
+@pytest.mark.parametrize("seed", range(len(CULPRITS)))
+def test_the_culprits_log_tells_the_cause(seed: int) -> None:
+    world, _ = build(seed)
+    host, name = culprit_of(world)
+    printed = b"".join(line.data for line in host.get(name).log.lines)
+    telling = {
+        "wrong database password": b"password authentication failed",
+        "out of memory": b"Heap 981 MB of 1024 MB",
+        "permission denied on a volume": b"Permission denied",
+        "stale lock file": b"LOCK is held",
+        "disk full": b"no space left on device",
+        "port already in use": b"address already in use",
+        "missing configuration key": b"required key job_name is missing",
+    }
+    assert telling[world.story.cause] in printed
+
+
+def test_the_crash_loop_goes_on_with_the_clock() -> None:
+    world, clock = build()
+    host, name = culprit_of(world)
+    before = host.get(name).restart_count
+    clock.at += 600
+    after = host.get(name)
+    assert 8 <= after.restart_count - before <= 11
+    assert after.status == "restarting"
+
+
+@pytest.mark.parametrize("seed", range(len(CULPRITS)))
+def test_a_restart_heals_only_what_a_restart_can_heal(seed: int) -> None:
+    world, clock = build(seed)
+    host, name = culprit_of(world)
+    host.restart(name)
+    clock.at += 300
+    container = host.get(name)
+    if world.story.culprit.fault.restart_heals:
+        assert (container.status, container.restart_count) == ("running", 0)
+    else:
+        assert container.alive
+        assert container.restart_count > 3
+
+
+def test_backoff_starts_anew_after_a_restart() -> None:
+    world, clock = build(next(s for s in range(7) if World(s).story.culprit.name == "paperless"))
+    host, name = culprit_of(world)
+    host.restart(name)
+    assert host.get(name).status == "running"
+    clock.at += 5
+    assert host.get(name).restart_count >= 3
+
+
+def test_a_recreated_culprit_crashes_again() -> None:
+    world, clock = build(next(s for s in range(7) if World(s).story.culprit.name == "grafana"))
+    host, name = culprit_of(world)
+    old = host.get(name)
+    body = {**old.config, "HostConfig": old.host_config}
+    host.remove(name, force=True)
+    host.create(body, name)
+    host.start(name)
+    clock.at += 60
+    assert host.get(name).restart_count > 0
+
+
+def test_secrets_are_listed_and_used_in_environments() -> None:
+    world, _ = build()
+    values = "\n".join(
+        item for host in world.hosts.values() for container in host.containers() for item in container.config["Env"]
+    )
+    assert len(world.canaries) == len(set(world.canaries)) >= 15
+    assert all(secret in values for secret in world.canaries)
+    assert all(len(secret) >= 20 for secret in world.canaries)
+
+
+def test_summary_shows_no_secret() -> None:
+    world, _ = build()
+    shown = json.dumps(world.summary()) + " ".join(world.suggestions())
+    assert not [secret for secret in world.canaries if secret in shown]
+
+
+def test_suggestions_name_the_culprit_and_a_healthy_container() -> None:
+    world, _ = build(3)
+    status, why, restart = world.suggestions()
+    assert status == "/status"
+    assert world.story.culprit.name in why
+    assert restart == "restart jellyfin"
+    assert world.story.culprit.name != "jellyfin"
+
+
+def test_change_behind_back_toggles_the_container_inspected_last() -> None:
+    world, _ = build()
+    traefik = world.hosts["mini"].get("traefik")
+    world.last_inspected = ("mini", traefik.id)
+    assert world.change_behind_back() == "Somebody else stopped traefik on mini."
+    assert not world.hosts["mini"].get("traefik").alive
+    assert world.change_behind_back() == "Somebody else started traefik on mini."
+    assert world.hosts["mini"].get("traefik").alive
+
+
+def test_change_behind_back_falls_back_to_jellyfin() -> None:
+    world, _ = build()
+    world.last_inspected = ("mini", "gone")
+    assert "jellyfin on nas" in world.change_behind_back()
+    assert world.hosts["nas"].get("jellyfin").status == "exited"
+
+
+def test_stop_and_start_restore_the_dump_but_not_the_clocks() -> None:
+    world, clock = build()
+    host, before = world.hosts["nas"], world.dump()
+    started = host.get("jellyfin").started_at
+    clock.at += 1
+    assert host.stop("jellyfin")
+    assert world.dump() != before
+    assert host.start("jellyfin")
+    assert world.dump() == before
+    assert host.get("jellyfin").started_at > started
+
+
+def test_remove_and_recreate_from_the_inspected_config_restore_the_dump() -> None:
+    world, _ = build()
+    host, before = world.hosts["nas"], world.dump()
+    old = host.get("jellyfin")
+    settings = {name: {"Aliases": mine["Aliases"]} for name, mine in old.endpoints.items()}
+    body = {**old.config, "HostConfig": old.host_config, "NetworkingConfig": {"EndpointsConfig": settings}}
+    host.remove("jellyfin", force=True)
+    assert "jellyfin" not in world.dump()["nas"]["containers"]
+    host.create(body, "jellyfin")
+    host.start("jellyfin")
+    assert world.dump() == before
+
+
+def test_stop_tells_how_the_program_ended() -> None:
+    world, clock = build()
+    mini = world.hosts["mini"]
+    for name, code in (("traefik", 0), ("home-assistant", 137), ("node-exporter", 143)):
+        clock.at += 1
+        assert mini.stop(name)
+        container = mini.get(name)
+        assert (container.exit_code, container.finished_at) == (code, clock.at)
+        assert not mini.stop(name)
+
+
+def test_health_passes_some_time_after_a_start() -> None:
+    world, clock = build()
+    host = world.hosts["nas"]
+    host.restart("jellyfin")
+    assert host.health(host.get("jellyfin")) == "starting"
+    clock.at += world.health_after
+    assert host.health(host.get("jellyfin")) == "healthy"
+    host.restart("jellyfin")
+    world.health_after = 0
+    assert host.health(host.get("jellyfin")) == "healthy"
+    assert host.health(host.get("radarr")) is None
+
+
+def test_references_are_names_ids_or_unique_prefixes() -> None:
+    world, _ = build()
+    host = world.hosts["nas"]
+    jellyfin = host.get("jellyfin")
+    assert host.get(jellyfin.id) is host.get(jellyfin.id[:12]) is host.get("/jellyfin") is jellyfin
+    assert refusal(host.get, "jelly")[0] == 404
+    shared = next(d for d in "0123456789abcdef" if sum(c.id.startswith(d) for c in host.containers()) > 1)
+    assert refusal(host.get, shared)[0] == 400
+
+
+def test_an_update_moves_the_tag_and_leaves_the_old_image_dangling() -> None:
+    world, _ = build()
+    place = world.story.update
+    host = world.hosts[place.host]
+    container = host.get(place.name)
+    tag = container.config["Image"]
+    old = host.images.get(tag)
+    assert not host.images.is_current(tag)
+    new = host.images.pull(tag)
+    assert new.id != old.id
+    assert host.images.get(tag) is new
+    assert old.tags == []
+    assert old.digests
+    row = next(row for row in world.summary() if row["name"] == place.name)
+    assert row["image"] == old.id
+    assert host.images.is_current(tag)
+
+
+def test_only_the_story_has_an_update() -> None:
+    world, _ = build(2)
+    outdated = {
+        c.name
+        for host in world.hosts.values()
+        for c in host.containers()
+        if not host.images.is_current(c.config["Image"])
+    }
+    assert outdated == {world.story.update.name}
+
+
+def test_images_in_use_are_kept() -> None:
+    world, _ = build()
+    images = world.hosts["nas"].images
+    image = images.get("postgres:16.4")
+    status, message = refusal(images.remove, "postgres:16.4")
+    assert status == 409
+    assert "is using its referenced image" in message
+    assert refusal(images.remove, image.id, True)[1].endswith(world.hosts["nas"].get("postgres").id[:12])
+    images.tag("postgres:16.4", "mine/postgres:keep")
+    assert images.remove("mine/postgres:keep") == [{"Untagged": "mine/postgres:keep"}]
+    assert {"Deleted": images.get("alpine:3.19").id} in images.remove("alpine:3.19")
+    assert refusal(images.get, "alpine:3.19") == (404, "No such image: alpine:3.19")
+
+
+def test_start_refuses_a_port_that_is_taken() -> None:
+    world, _ = build()
+    host = world.hosts["nas"]
+    old = host.get("jellyfin")
+    host.rename("jellyfin", "jellyfin-old")
+    host.create({**old.config, "HostConfig": old.host_config}, "jellyfin")
+    status, message = refusal(host.start, "jellyfin")
+    assert status == 500
+    assert "Bind for 0.0.0.0:8096 failed: port is already allocated" in message
+    host.stop("jellyfin-old")
+    assert host.start("jellyfin")
+
+
+def test_create_refuses_what_dockerd_refuses() -> None:
+    world, _ = build()
+    host = world.hosts["nas"]
+    assert refusal(host.create, {"Image": "alpine:3.19"}, "jellyfin")[0] == 409
+    assert refusal(host.create, {"Image": "nobody/nothing"}, "x1") == (404, "No such image: nobody/nothing:latest")
+    assert refusal(host.create, {"Image": "alpine:3.19"}, "a b")[0] == 400
+    assert refusal(host.create, {"Image": "alpine:3.19", "Env": "A=1"}, "x1")[0] == 400
+    policy = {"Image": "alpine:3.19", "HostConfig": {"RestartPolicy": {"Name": "often"}}}
+    assert refusal(host.create, policy, "x1")[0] == 400
+
+
+def test_remove_takes_anonymous_volumes_only_when_asked() -> None:
+    world, _ = build()
+    host = world.hosts["nas"]
+    named = set(host.volumes.all)
+    for with_volumes, left in ((True, 0), (False, 1)):
+        host.create({"Image": "alpine:3.19", "Volumes": {"/scratch": {}}}, "scratch")
+        host.remove("scratch", volumes=with_volumes)
+        assert len(set(host.volumes.all) - named) == left
+
+
+@pytest.mark.parametrize("operation", ["stop", "restart", "remove", "rename"])
+def test_a_lying_daemon_changes_nothing(operation: str) -> None:
+    world, clock = build()
+    host, before = world.hosts["nas"], world.dump()
+    started = host.get("jellyfin").started_at
+    world.lie = {operation}
+    clock.at += 1
+    arguments = {"remove": (True,), "rename": ("other",)}.get(operation, ())
+    getattr(host, operation)("jellyfin", *arguments)
+    assert world.dump() == before
+    assert host.get("jellyfin").started_at == started
+
+
+def test_a_lying_daemon_neither_creates_pulls_nor_prunes() -> None:
+    world, _ = build()
+    host, before = world.hosts["nas"], world.dump()
+    world.lie = {"create", "pull", "prune", "start"}
+    host.create({"Image": "alpine:3.19", "Volumes": {"/x": {}}}, "ghost")
+    host.images.pull(host.get("radarr").config["Image"])
+    assert host.prune(lambda container: True)[0]
+    assert host.images.prune(False, lambda image: True)[0]
+    assert host.volumes.prune(True, lambda volume: True)[0]
+    assert host.start("borg-backup")
+    assert world.dump() == before
+
+
+def test_a_network_may_be_given_by_name_id_or_default() -> None:
+    world, _ = build()
+    host = world.hosts["nas"]
+    media = host.networks.get("media_default")
+    for ref, name in (("media_default", "media_default"), (media.id, "media_default"), ("default", "bridge")):
+        body = {"Image": "alpine:3.19", "NetworkingConfig": {"EndpointsConfig": {ref: {}}}}
+        body |= {"HostConfig": {"NetworkMode": ref}}
+        assert list(host.create(body).endpoints) == [name]
+
+
+def test_a_missing_network_is_found_out_at_the_start() -> None:
+    world, _ = build()
+    host = world.hosts["nas"]
+    host.create({"Image": "alpine:3.19", "HostConfig": {"NetworkMode": "ghost"}}, "probe")
+    assert refusal(host.start, "probe") == (404, "network ghost not found")

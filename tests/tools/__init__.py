@@ -1,0 +1,1 @@
+"""Tests of the services and of what they stand on."""

@@ -1,0 +1,114 @@
+"""Two simulated Docker hosts behind real HTTP, and the clients a gate would open for them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from lab.engine.host import Host
+from lab.engine.model import Container
+from lab.server import serve
+from lab.services.docker import docker_app
+from lab.traffic import Traffic
+from lab.world import World
+from tools.docker import service
+from tools.docker.hosts import DockerHosts
+from tools.docker.names import find_container
+from tools.docker.settings import Settings
+from tools.kit import Access, Change, Context, Facts, ToolFailed
+
+TOOLS = {tool.name.removeprefix("docker_"): tool for tool in service.tools}
+
+
+@dataclass
+class Outcome:
+    """A change carried to its end, as a gate would."""
+
+    change: Change[Any]
+    before: Facts
+    after: Facts
+    verified: bool
+    error: ToolFailed | None = None
+
+
+class KeptNets:
+    """The nets of one test."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, dict[str, Any]] = {}
+
+    async def open(self, net: str) -> dict[str, Any]:
+        return self.all[net]
+
+
+@dataclass
+class Rack:
+    """A world, its daemons, and a reading and a writing client."""
+
+    world: World
+    traffic: Traffic
+    reader: DockerHosts
+    writer: DockerHosts
+    nets: KeptNets = field(default_factory=KeptNets)
+
+    @property
+    def ctx(self) -> Context[DockerHosts]:
+        return Context(self.reader, nets=self.nets)
+
+    async def read(self, tool: str, **args: Any) -> Any:
+        return await TOOLS[tool].run(self.ctx, **args)
+
+    async def id(self, name: str) -> str:
+        [target] = await find_container(self.reader, name)
+        return target.id
+
+    def at(self, place: str) -> tuple[Host, Container]:
+        host, _, name = place.partition("/")
+        return self.world.hosts[host], self.world.hosts[host].get(name)
+
+    def writes(self) -> list[str]:
+        return [f"{r.method} {r.path}" for r in self.traffic.requests if r.method not in ("GET", "HEAD")]
+
+    async def carry_out(self, change: Change[Any], within: float = 3.0) -> Outcome:
+        error = None
+        try:
+            await change.do(self.writer)
+        except ToolFailed as failed:
+            error = failed
+        clock = asyncio.get_running_loop().time
+        until = clock() + within
+        while True:
+            after = await change.facts.again(self.reader)
+            verified = change.expect(change.facts, after)
+            if verified or clock() > until:
+                return Outcome(change, change.facts, after, verified, error)
+            await asyncio.sleep(0.05)
+
+    async def undo(self, outcome: Outcome) -> Outcome:
+        net = "net-1" if outcome.change.net else ""
+        if outcome.change.net:
+            self.nets.all[net] = outcome.change.net
+        assert outcome.change.undo is not None
+        call = outcome.change.undo(outcome.before, net)
+        assert call is not None
+        tool = TOOLS[call.tool.removeprefix("docker_")]
+        args = dict(tool.parameters.model_validate(call.args))
+        return await self.carry_out(await tool.run(self.ctx, **args))
+
+
+@pytest.fixture
+async def rack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rack]:
+    monkeypatch.setattr("tools.docker.facts.STEADY_SECONDS", 0.1)
+    world, traffic = World(3), Traffic()
+    world.latency = world.health_after = 0.0
+    servers = {name: await serve(traffic.wrap(f"docker:{name}", docker_app(world, name))) for name in world.hosts}
+    settings = Settings(docker_hosts={name: f"tcp://127.0.0.1:{server.port}" for name, server in servers.items()})
+    reader = await service.open(settings, Access.READ)
+    writer = await service.open(settings, Access.WRITE)
+    yield Rack(world, traffic, reader, writer)
+    reader.close()
+    writer.close()
+    for server in servers.values():
+        await server.stop()

@@ -1,0 +1,108 @@
+"""The one map from client errors to ours: what may have taken effect, and what is said about it."""
+
+import socket
+import ssl
+
+import pytest
+import requests
+from requests import exceptions as lost
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError, ProtocolError
+
+from tools.kit import (
+    BadAnswer,
+    Conflict,
+    Gone,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ToolFailed,
+    Unauthorised,
+    Unreachable,
+)
+from tools.kit.http import from_requests, quote
+
+HERE = HTTPConnection("nas")
+
+
+def answered(status: int, body: str = "", **headers: str) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    response._content = body.encode()
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return requests.HTTPError(response=response)
+
+
+def wrapped(cause: Exception) -> lost.ConnectionError:
+    return lost.ConnectionError(MaxRetryError(None, "/", cause))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(301, Refused), (400, Refused), (401, Unauthorised), (403, Unauthorised), (404, Gone), (409, Conflict),
+     (418, Refused), (429, RateLimited), (204, BadAnswer)],
+)  # fmt: skip
+def test_an_answer_below_500_is_final(status: int, error: type[ToolFailed], write: bool) -> None:
+    found = from_requests(answered(status), "Docker on nas", write=write)
+    assert type(found) is error and not found.sent
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_failure_inside_is_unknown_only_for_a_write(status: int) -> None:
+    assert type(from_requests(answered(status), "Docker on nas", write=True)) is OutcomeUnknown
+    assert type(from_requests(answered(status), "Docker on nas", write=False)) is ToolFailed
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (wrapped(NewConnectionError(HERE, "refused")), "no connection"),
+        (wrapped(NameResolutionError("nas", HERE, socket.gaierror())), "name is unknown"),
+        (lost.ConnectTimeout(), "while connecting"),
+        (lost.SSLError(ssl.SSLCertVerificationError()), "not trusted"),
+        (lost.SSLError(ssl.SSLError("wrong version number")), "no TLS"),
+        (lost.ConnectionError(ProtocolError("Connection aborted.", FileNotFoundError())), "does not exist"),
+        (lost.ConnectionError(ProtocolError("Connection aborted.", PermissionError())), "permission denied"),
+        (lost.ConnectionError(ProtocolError("Connection aborted.", ConnectionRefusedError())), "refused"),
+        (lost.InvalidURL("http://u:hunter22@"), "not valid"),
+    ],
+)
+def test_what_never_left_is_unreachable(error: Exception, why: str, write: bool) -> None:
+    found = from_requests(error, "Docker on nas", write=write)
+    assert type(found) is Unreachable and why in str(found) and "hunter22" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "when_reading"),
+    [
+        (lost.ReadTimeout(), ToolFailed),
+        (lost.ConnectionError("Read timed out."), ToolFailed),
+        (lost.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError())), Unreachable),
+        (lost.ChunkedEncodingError(), Unreachable),
+        (lost.ContentDecodingError(), BadAnswer),
+        (lost.SSLError(ssl.SSLEOFError()), Unreachable),
+        (BrokenPipeError(), Unreachable),
+    ],
+)
+def test_what_may_have_left_is_unknown_for_a_write(error: Exception, when_reading: type[ToolFailed]) -> None:
+    assert type(from_requests(error, "Docker on nas", write=True)) is OutcomeUnknown
+    assert type(from_requests(error, "Docker on nas", write=False)) is when_reading
+
+
+def test_messages_are_one_sentence_without_credentials() -> None:
+    body = '{"message": "bad\\u202e\\u0000 http://bob:hunter22@x/y?token=geheim99 password: tanne77.\\n\\nSecond"}'
+    found = str(from_requests(answered(400, body), "Docker on nas", write=True))
+    assert found.startswith("Docker on nas refused with HTTP 400 (bad ") and found.endswith("change the request.")
+    assert not [secret for secret in ("hunter22", "geheim99", "tanne77", "\n", "\u202e", "\0") if secret in found]
+    assert "<html>" not in str(from_requests(answered(404, "<html>x</html>"), "Docker on nas", write=False))
+    assert len(quote("x" * 10_000)) == 200
+    assert str(from_requests(answered(400, "[" * 100_000), "Docker on nas", write=True)).startswith("Docker on nas")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("7", "in 7 s"), ("9999999999", "in 3600 s"), ("-3", "in a minute"), ("soon", "in a minute")]
+)
+def test_the_pause_is_bounded(given: str, said: str) -> None:
+    assert said in str(from_requests(answered(429, Retry_After=given), "Docker on nas", write=False))

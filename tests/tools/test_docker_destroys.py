@@ -1,0 +1,169 @@
+"""Removing things: what would be lost is said before, and what can come back does."""
+
+import pytest
+
+from tests.tools.conftest import TOOLS, Rack
+from tools.kit import Conflict, Context, Gone, OutcomeUnknown, ToolFailed
+from tools.kit.types import outside_text
+
+
+async def test_remove_and_undo_bring_back_the_same_container(rack: Rack) -> None:
+    before = rack.world.dump()
+    change = await rack.read("remove_container", container=await rack.id("paperless"))
+    assert change.title == "Remove paperless"
+    assert change.facts.named_volumes == ("paperless_data",)
+    removed = await rack.carry_out(change)
+    assert removed.verified and removed.after.state == "gone"
+    assert "paperless" not in rack.world.dump()["nas"]["containers"]
+    again = await rack.undo(removed)
+    assert again.verified
+    assert rack.world.dump() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["jellyfin", "nas/node-exporter", "postgres", "borg-backup", "mini/pihole", "mini/traefik"]
+)
+async def test_every_kind_of_container_comes_back(rack: Rack, name: str) -> None:
+    before = rack.world.dump()
+    removed = await rack.carry_out(await rack.read("remove_container", container=await rack.id(name)))
+    assert removed.verified and rack.world.dump() != before
+    assert (await rack.undo(removed)).verified
+    assert rack.world.dump() == before
+
+
+async def test_unnamed_volumes_are_mounted_again(rack: Rack) -> None:
+    host, redis = rack.at("nas/redis")
+    made = host.create({"Image": redis.config["Image"], "Volumes": {"/data": {}, "/more": {}}}, "scratch")
+    host.start("scratch")
+    places = {mount["Destination"]: mount["Name"] for mount in made.mounts}
+    change = await rack.read("remove_container", container=await rack.id("scratch"))
+    assert change.facts.unnamed_volumes == tuple(sorted(name[:12] for name in places.values()))
+    assert any("Undo mounts it again" in note for note in change.notes)
+    await rack.undo(await rack.carry_out(change))
+    assert {mount["Destination"]: mount["Name"] for mount in host.get("scratch").mounts} == places
+
+
+async def test_the_net_holds_the_secrets_and_nothing_else_does(rack: Rack) -> None:
+    change = await rack.read("remove_container", container=await rack.id("paperless"))
+    kept = str(change.net)
+    assert sum(secret in kept for secret in rack.world.canaries) == 2
+    said = f"{change.facts.model_dump_json()} {change.title} {change.notes}"
+    assert not [secret for secret in rack.world.canaries if secret in said]
+    assert list(outside_text(change.facts)) == []
+
+
+async def test_the_card_says_how_a_running_one_is_removed(rack: Rack) -> None:
+    change = await rack.read("remove_container", container=await rack.id("jellyfin"))
+    assert any("stopped, then removed by force" in note for note in change.notes)
+    assert any("outside of volumes" in note for note in change.notes)
+    still = await rack.read("remove_container", container=await rack.id("borg-backup"))
+    assert not any("force" in note for note in still.notes)
+    assert any("48.2 MB" in note for note in still.notes) and "Restart policy is no." in still.notes
+
+
+async def test_a_stopped_one_that_was_started_meanwhile_is_not_forced(rack: Rack) -> None:
+    change = await rack.read("remove_container", container=await rack.id("borg-backup"))
+    host, container = rack.at("nas/borg-backup")
+    host.start(container.id)
+    outcome = await rack.carry_out(change, within=0.2)
+    assert isinstance(outcome.error, Conflict) and container.id in host.all
+
+
+async def test_a_half_made_container_is_an_unknown_outcome(rack: Rack) -> None:
+    removed = await rack.carry_out(await rack.read("remove_container", container=await rack.id("gitea")))
+    rack.traffic.fault("docker:nas", method="POST", path="/start$", status=500, body='{"message": "port is taken"}')
+    rack.nets.all["n"] = removed.change.net
+    change = await rack.read("recreate_container", net="n")
+    assert change.facts.state == "gone" and change.facts.image_present
+    again = await rack.carry_out(change, within=0.3)
+    assert isinstance(again.error, OutcomeUnknown) and not again.verified
+    assert "exists again, but is not complete" in str(again.error)
+
+
+async def test_recreate_says_when_the_image_is_gone(rack: Rack) -> None:
+    host, container = rack.at("nas/gitea")
+    removed = await rack.carry_out(await rack.read("remove_container", container=await rack.id("gitea")))
+    del host.images.all[container.image_id]
+    rack.nets.all["n"] = removed.change.net
+    change = await rack.read("recreate_container", net="n")
+    assert not change.facts.image_present and any("pull it first" in note for note in change.notes)
+    assert isinstance((await rack.carry_out(change, within=0.1)).error, Gone)
+
+
+async def test_recreate_uses_the_very_image_after_the_tag_moved(rack: Rack) -> None:
+    place = rack.world.story.update
+    host, container = rack.at(f"{place.host}/{place.name}")
+    target = await rack.id(f"{place.host}/{place.name}")
+    removed = await rack.carry_out(await rack.read("remove_container", container=target))
+    host.images.pull(container.config["Image"])
+    again = await rack.undo(removed)
+    assert again.verified and host.get(place.name).image_id == container.image_id
+
+
+async def test_recreate_needs_a_net(rack: Rack) -> None:
+    with pytest.raises(ToolFailed, match="Nothing was kept"):
+        await TOOLS["recreate_container"].run(Context(rack.reader), net="n")
+
+
+async def test_remove_image_and_pull_it_again(rack: Rack) -> None:
+    change = await rack.read("remove_image", image="alpine:3.19", host="nas")
+    assert change.facts.state == "present" and change.facts.used_by == () and change.facts.size_mb > 0
+    removed = await rack.carry_out(change)
+    assert removed.verified and removed.after.state == "gone"
+    assert (await rack.undo(removed)).verified
+
+
+async def test_an_image_in_use_is_refused_by_the_engine(rack: Rack) -> None:
+    change = await rack.read("remove_image", image="postgres:16.4", host="nas")
+    assert change.facts.used_by == ("postgres",) and "refuses" in " ".join(change.notes)
+    outcome = await rack.carry_out(change, within=0.1)
+    assert isinstance(outcome.error, Conflict) and not outcome.verified
+
+
+async def test_an_image_on_two_hosts_is_asked_about(rack: Rack) -> None:
+    image = rack.at("nas/node-exporter")[1].config["Image"]
+    with pytest.raises(ToolFailed, match="say which one of nas, mini"):
+        await rack.read("remove_image", image=image)
+    with pytest.raises(Gone):
+        await rack.read("remove_image", image="nobody/has-this:1")
+    assert (await rack.read("remove_image", image="postgres:16.4")).facts.host == "nas"
+
+
+async def test_prune_removes_what_it_listed_and_nothing_else(rack: Rack) -> None:
+    host, _ = rack.at("nas/redis")
+    host.get("immich-import").config["Labels"]["rackhand.forbid"] = "true"
+    change = await rack.read("prune_system", host="nas")
+    facts = change.facts
+    assert facts.containers == ("borg-backup",) and len(facts.images) == 2 and facts.volumes == ()
+    assert facts.build_cache_mb > 0 and facts.freed_mb > 0 and "No undo." in change.notes and change.undo is None
+    assert "nas-old_default" in facts.networks and "photos_default" not in facts.networks
+    volumes = set(host.volumes.all)
+    outcome = await rack.carry_out(change)
+    assert outcome.error is None and outcome.verified
+    assert "immich-import" in rack.world.dump()["nas"]["containers"]
+    assert set(host.volumes.all) == volumes
+    again = await rack.read("prune_system", host="nas")
+    assert again.expect(again.facts, again.facts) and again.facts.build_cache_mb == 0
+
+
+async def test_prune_with_volumes_names_them(rack: Rack) -> None:
+    host, _ = rack.at("nas/redis")
+    change = await rack.read("prune_system", host="nas", volumes=True)
+    assert {"cloud_nextcloud-old", "media_plex-config"} < set(change.facts.volumes)
+    assert len(change.facts.volumes) == 3 and any("lost for good" in note for note in change.notes)
+    outcome = await rack.carry_out(change)
+    assert outcome.verified and "media_plex-config" not in host.volumes.all and "paperless_data" in host.volumes.all
+
+
+async def test_prune_leaves_what_came_into_use(rack: Rack) -> None:
+    host, container = rack.at("nas/borg-backup")
+    change = await rack.read("prune_system", host="nas")
+    host.start(container.id)
+    outcome = await rack.carry_out(change)
+    assert container.id in host.all and outcome.error is None
+
+
+async def test_prune_that_lies_is_found_out(rack: Rack) -> None:
+    rack.world.lie |= {"remove", "prune", "remove_image"}
+    outcome = await rack.carry_out(await rack.read("prune_system", host="nas"), within=0.2)
+    assert not outcome.verified

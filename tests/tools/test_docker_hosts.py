@@ -1,0 +1,231 @@
+"""Connections to engines: settings, a reading client that cannot write, and everything that goes wrong."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lab.server import serve
+from lab.services.docker import docker_app
+from lab.world import World
+from tests.tools.conftest import Rack
+from tools.docker import service, settings
+from tools.docker.facts import container_facts
+from tools.docker.hosts import DockerHosts, Engine
+from tools.docker.settings import Settings
+from tools.docker.transport import WriteRefused
+from tools.kit import (
+    Access,
+    BadAnswer,
+    Conflict,
+    Gone,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ToolFailed,
+    Unauthorised,
+    Unreachable,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_docker_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(settings, "DEFAULT_SOCKET", tmp_path / "docker.sock")
+    for name in ("DOCKER_HOST", "DOCKER_HOSTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_hosts_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert not Settings().configured
+    (tmp_path / "docker.sock").touch()
+    assert Settings().hosts == {"local": f"unix://{tmp_path}/docker.sock"}
+    monkeypatch.setenv("DOCKER_HOST", "tcp://nas:2375")
+    assert Settings().hosts == {"nas": "tcp://nas:2375"}
+    both = {"nas": "ssh://admin@nas:2222", "mini": "unix:///run/docker.sock", "again": "unix:///run/docker.sock"}
+    monkeypatch.setenv("DOCKER_HOSTS", json.dumps(both))
+    assert Settings().hosts == both and Settings().configured
+    monkeypatch.setenv("DOCKER_HOSTS", "")
+    assert Settings().hosts == {"nas": "tcp://nas:2375"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{", "[]", '"tcp://hunter22:1"', '{"a": 1}', '{"a": "tcp://hunter22"}', '{"a": "http://hunter22:1"}',
+        '{"a/b": "tcp://hunter22:1"}', '{"": "tcp://hunter22:1"}', '{"a": "tcp://bob:hunter22@nas:1"}',
+        '{"a": "unix://hunter22"}', '{"a": "ssh://bob:hunter22@nas"}', '{"a": "tcp://hunter22:99999"}',
+        '{"a": "tcp://hunter22:1", "a": "tcp://y:1"}', '{"a": "tcp://hunter22:1/x"}', "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_bad_addresses_name_the_setting_and_never_the_value(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DOCKER_HOSTS", value)
+    with pytest.raises(ValidationError, match="DOCKER_HOSTS") as caught:
+        Settings()
+    assert "hunter22" not in str(caught.value)
+    if value.startswith('{"a": "'):
+        monkeypatch.delenv("DOCKER_HOSTS")
+        monkeypatch.setenv("DOCKER_HOST", json.loads(value)["a"] if value.count('"a"') == 1 else "nonsense")
+        with pytest.raises(ValidationError, match="DOCKER_HOST"):
+            Settings()
+
+
+@pytest.mark.parametrize("method", ["start", "stop", "restart", "remove_container"])
+async def test_the_reading_client_cannot_write(rack: Rack, method: str) -> None:
+    engine, reference = rack.reader.at(await rack.id("jellyfin"))
+    with pytest.raises(WriteRefused):
+        await engine.ask(lambda api: getattr(api, method)(reference))
+    for verb in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        with pytest.raises(WriteRefused):
+            await engine.ask(lambda api, verb=verb: api.request(verb, f"{api.base_url}/x"))
+    assert rack.writes() == []
+
+
+async def test_nothing_is_sent_before_the_first_call(rack: Rack) -> None:
+    hosts = await service.open(Settings(docker_hosts={"a": "ssh://nobody@192.0.2.1"}), Access.WRITE)
+    hosts.close()
+    assert rack.traffic.requests == []
+
+
+async def test_the_version_is_negotiated_once(rack: Rack) -> None:
+    for _ in range(3):
+        await rack.read("list_networks", host="nas")
+    paths = [request.path for request in rack.traffic.requests if request.service == "docker:nas"]
+    assert paths.count("/version") <= 2, "two questions may start together"
+    assert all(path == "/version" or path.startswith("/v1.47/") for path in paths)
+
+
+async def test_no_proxy_is_used(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert (await rack.read("list_containers")).hosts_down == []
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, Refused), (401, Unauthorised), (403, Unauthorised), (409, Conflict), (429, RateLimited), (500, ToolFailed),
+     (302, Refused)],
+)  # fmt: skip
+async def test_refusals_of_a_read(rack: Rack, status: int, error: type[ToolFailed]) -> None:
+    target = await rack.id("redis")
+    rack.traffic.fault(
+        "docker:nas",
+        path=target.partition("/")[2],
+        status=status,
+        body='{"message": "no: http://u:hunter22@x/?token=geheim99"}',
+        headers={"Location": "http://127.0.0.1:1/"},
+    )
+    with pytest.raises(ToolFailed) as caught:
+        await container_facts(rack.reader, target)
+    assert type(caught.value) is error and not caught.value.sent
+    assert str(caught.value).startswith("Docker on nas ") and str(caught.value).endswith(".")
+    assert not [secret for secret in ("hunter22", "geheim99") if secret in str(caught.value)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<html>login</html>", "[" * 100_000, '{"State": ', "\x00", '{"n": ' + "9" * 5000 + "}"],
+    ids=["html", "deep", "cut", "nul", "digits"],
+)
+async def test_answers_that_are_no_json(rack: Rack, body: str) -> None:
+    target = await rack.id("redis")
+    rack.traffic.fault("docker:nas", path=target.partition("/")[2], status=200, body=body)
+    with pytest.raises(BadAnswer):
+        await container_facts(rack.reader, target)
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": 40}])
+async def test_a_connection_lost_while_reading(rack: Rack, fault: dict[str, object]) -> None:
+    target = await rack.id("redis")
+    rack.traffic.fault("docker:nas", path=target.partition("/")[2], **fault)  # type: ignore[arg-type]
+    with pytest.raises(ToolFailed) as caught:
+        await container_facts(rack.reader, target)
+    assert not caught.value.sent
+    assert (await container_facts(rack.reader, target)).state == "running"
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"drop_after": True}, {"status": 500}, {"status": 502}])
+async def test_an_answer_lost_after_writing_is_unknown(rack: Rack, fault: dict[str, object]) -> None:
+    change = await rack.read("restart_container", container=await rack.id("redis"))
+    rack.traffic.fault("docker:nas", method="POST", **fault)  # type: ignore[arg-type]
+    with pytest.raises(OutcomeUnknown):
+        await change.do(rack.writer)
+    assert len(rack.writes()) == 1
+
+
+async def test_a_write_that_never_left_is_not_unknown(rack: Rack) -> None:
+    change = await rack.read("restart_container", container=await rack.id("redis"))
+    nowhere = DockerHosts({"nas": "tcp://127.0.0.1:1"}, Access.WRITE)
+    with pytest.raises(Unreachable) as caught:
+        await change.do(nowhere)
+    nowhere.close()
+    assert not caught.value.sent
+
+
+async def test_no_answer_in_time(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.docker.hosts.READ_PATIENCE", 0.3)
+    impatient = DockerHosts({"nas": rack.reader.engines["nas"]._address}, Access.READ)
+    target = await rack.id("redis")
+    rack.traffic.fault("docker:nas", path=target.partition("/")[2], stall=True)
+    with pytest.raises(ToolFailed, match="in time"):
+        await container_facts(impatient, target)
+    rack.traffic.fault("docker:nas", path="/containers/json", stall=True)
+    assert [down.host for down in (await impatient.each(impatient.pick(None), _containers))[1]] == ["nas"]
+    impatient.close()
+
+
+async def _containers(engine: Engine) -> object:
+    return await engine.ask(lambda api: api.containers())
+
+
+async def test_an_answer_that_is_too_large(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1000)
+    with pytest.raises(ToolFailed, match="unreadable"):
+        await rack.reader.engines["nas"].ask(lambda api: api.containers(all=True))
+
+
+async def test_gone_between_list_and_look(rack: Rack) -> None:
+    rack.traffic.fault("docker:nas", path="/containers/[0-9a-f]{64}/json", status=404, body='{"message": "gone"}')
+    assert (await container_facts(rack.reader, await rack.id("redis"))).state == "gone"
+    rack.traffic.fault("docker:nas", path="/containers/[0-9a-f]+/json", status=404)
+    result = await rack.read("list_containers", host="nas")
+    assert len(result.containers) == 14 and result.hosts_down == []
+    rack.traffic.fault("docker:nas", path="/images/", status=404)
+    with pytest.raises(Gone):
+        await rack.reader.engines["nas"].ask(lambda api: api.image("redis"))
+
+
+async def test_speaks_over_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "d.sock"
+    hosts = await service.open(Settings(docker_host=f"unix://{path}"), Access.READ)
+    [engine] = hosts.engines.values()
+    with pytest.raises(Unreachable, match="socket does not exist"):
+        await _containers(engine)
+    path.write_text("")
+    with pytest.raises(Unreachable, match="refused"):
+        await _containers(engine)
+    path.unlink()
+    server = await serve(docker_app(World(1), "nas"), uds=str(path))
+    assert isinstance(await _containers(engine), list)
+    hosts.close()
+    await server.stop()
+
+
+async def test_the_engines_clock_is_heard(rack: Rack) -> None:
+    rack.traffic.fault(
+        "docker:nas", path="/containers/json", status=200, body="[]", headers={"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}
+    )
+    engine = rack.reader.engines["nas"]
+    now = await engine.ask(lambda api: (api.containers(), api.now())[1])
+    assert abs(now - 784111777) < 60
+    assert abs(await engine.ask(lambda api: api.now()) - time.time()) > 1e8
+
+
+async def test_ssh_that_nobody_answers() -> None:
+    hosts = DockerHosts({"nas": "ssh://admin@127.0.0.1:1"}, Access.READ)
+    found, down = await hosts.each(hosts.pick(None), _containers)
+    assert (found, [each.reason for each in down]) == ([], ["unreachable"])
+    hosts.close()

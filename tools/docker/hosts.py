@@ -1,0 +1,155 @@
+"""The Docker hosts: one engine each, asked in threads of its own, and the service they form."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from tools.docker.models import HostDown, Reason
+from tools.docker.settings import Settings
+from tools.kit import (
+    Access,
+    Area,
+    BadAnswer,
+    Link,
+    OutcomeUnknown,
+    Service,
+    Threads,
+    ToolFailed,
+    Unauthorised,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from tools.docker.transport import Session
+
+T = TypeVar("T")
+
+READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
+"""Seconds the SDK waits for an answer: a read, a change, a pull or a clean-up."""
+
+
+class Engine:
+    """One Docker host."""
+
+    def __init__(self, name: str, address: str, access: Access) -> None:
+        self.name = name
+        self.access = access
+        self._address = address
+        reads = access is Access.READ
+        self._patience = READ_PATIENCE if reads else WRITE_PATIENCE
+        self._threads = Threads(f"Docker on {name}", deadline=self._patience + 10 if reads else LONG_PATIENCE + 15)
+        self._sessions: dict[float, Session] = {}
+        self._opening = threading.Lock()
+
+    async def ask(self, call: Callable[["Session"], T], *, patience: float | None = None) -> T:
+        """What `call(session)` returns, run in one of this host's threads. Raises ToolFailed."""
+        try:
+            return await self._threads.run(self._work, call, patience or self._patience)
+        except OutcomeUnknown as late:
+            if self.access is Access.READ:
+                raise ToolFailed(f"{str(late).rstrip('.')}: try again, then check the host.") from None
+            raise
+
+    def close(self) -> None:
+        """Hang up; running calls end by their own timeout."""
+        self._threads.close()
+        with self._opening:
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
+
+    def _work(self, call: Callable[["Session"], T], patience: float) -> T:
+        session = self._session(patience)
+        try:
+            session.negotiate()
+            return call(session)
+        except (Unreachable, OutcomeUnknown):
+            self._forget(session)
+            raise
+
+    def _session(self, patience: float) -> "Session":
+        from tools.docker.transport import Session
+
+        with self._opening:
+            if patience not in self._sessions:
+                service = f"Docker on {self.name}"
+                self._sessions[patience] = Session(service, self._address, self.access, patience)
+            return self._sessions[patience]
+
+    def _forget(self, session: "Session") -> None:
+        """An SSH connection does not come back by itself: the next call opens a new one."""
+        with self._opening:
+            self._sessions = {key: kept for key, kept in self._sessions.items() if kept is not session}
+        session.close()
+
+
+class DockerHosts:
+    """Every configured Docker host."""
+
+    def __init__(self, addresses: dict[str, str], access: Access) -> None:
+        self.engines = {name: Engine(name, address, access) for name, address in addresses.items()}
+
+    def pick(self, host: str | None) -> list[Engine]:
+        """The named host, or all of them. Raises ToolFailed for an unknown name."""
+        return list(self.engines.values()) if host is None else [self.one(host)]
+
+    def one(self, host: str | None) -> Engine:
+        """The named host, or the only one. Raises ToolFailed when that is not clear."""
+        if host in self.engines:
+            return self.engines[host]
+        names = ", ".join(self.engines)
+        if host is not None:
+            raise ToolFailed(f"No Docker host has this name: use one of {names}.")
+        if len(self.engines) > 1:
+            raise ToolFailed(f"There are several Docker hosts: say which one of {names}.")
+        return next(iter(self.engines.values()))
+
+    def at(self, target: str) -> tuple[Engine, str]:
+        """The host and the container id of a resolved target."""
+        host, _, container = target.partition("/")
+        return self.one(host), container
+
+    async def each(
+        self, engines: list[Engine], ask: Callable[[Engine], Awaitable[T]]
+    ) -> tuple[list[tuple[Engine, T]], list[HostDown]]:
+        """The answers of all hosts, asked together, and the hosts that gave none."""
+        answers = await asyncio.gather(*(_answer(engine, ask) for engine in engines))
+        found, down = [], []
+        for engine, answer in zip(engines, answers, strict=True):
+            if isinstance(answer, ToolFailed):
+                down.append(HostDown(host=engine.name, reason=_reason(answer)))
+            else:
+                found.append((engine, answer))
+        return found, down
+
+    def close(self) -> None:
+        """Hang up on every host."""
+        for engine in self.engines.values():
+            engine.close()
+
+
+async def _answer(engine: Engine, ask: Callable[[Engine], Awaitable[T]]) -> T | ToolFailed:
+    try:
+        return await ask(engine)
+    except ToolFailed as error:
+        return error
+
+
+def _reason(error: ToolFailed) -> Reason:
+    match error:
+        case Unreachable():
+            return "unreachable"
+        case Unauthorised():
+            return "not permitted"
+        case BadAnswer():
+            return "unusable answer"
+    return "no proper answer"
+
+
+async def connect(link: Link) -> DockerHosts:
+    """The hosts of the settings. Nothing is sent before the first call."""
+    return DockerHosts(link.settings.hosts, link.access)
+
+
+service = Service("docker", area=Area.INFRASTRUCTURE, settings=Settings, connect=connect)

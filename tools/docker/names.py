@@ -1,0 +1,118 @@
+"""From what a person calls a container to the one container that is meant."""
+
+import re
+import socket
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from tools.docker.clean import records, short, text
+from tools.docker.hosts import DockerHosts, Engine
+from tools.docker.rows import is_forbidden, name_of
+from tools.kit import Field, Resolve, Target, Unreachable
+
+Listed = tuple[Engine, dict[str, Any]]
+
+_FULL_ID = re.compile(r"[0-9a-f]{64}")
+_ID_START = re.compile(r"[0-9a-f]{6,64}")
+
+
+async def list_all(engine: Engine) -> list[dict[str, Any]]:
+    """Every container of a host as the engine lists it."""
+    return [item for item in records(await engine.ask(lambda api: api.containers(all=True))) if item.get("Id")]
+
+
+async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
+    """The containers a text may mean: `name`, `host/name`, `host/id`, an id or its start; exact matches win.
+
+    Names match exactly first, then without regard to case; look-alike letters never do.
+    """
+    host, slash, rest = wanted.strip().removeprefix("/").partition("/")
+    named = _host(client, host) if slash else None
+    if slash and named is None:
+        return []
+    reference = rest if slash else host
+    if not reference.isascii() or not reference:
+        return []
+    engines = [named] if named else list(client.engines.values())
+    found, down = await client.each(engines, list_all)
+    matches = _best([(engine, item) for engine, items in found for item in items], reference)
+    if not matches and down:
+        hosts = ", ".join(each.host for each in down)
+        raise Unreachable(f"It may be on {hosts}, which does not answer now: try again when it is back.")
+    return [_target(engine, item) for engine, item in matches]
+
+
+async def suggest_container(client: DockerHosts, wanted: str) -> list[str]:
+    """The nearest names, each with its host, for an answer that helps when nothing was found."""
+    found, _ = await client.each(list(client.engines.values()), list_all)
+    places: dict[str, list[str]] = {}
+    for engine, items in found:
+        for item in items:
+            places.setdefault(name_of(item), []).append(engine.name)
+    plain = wanted.strip().rpartition("/")[2].lower()
+    by_lower = {name.lower(): name for name in places}
+    near = [by_lower[match] for match in get_close_matches(plain, by_lower, n=3)]
+    return [f"{name} ({host})" for name in near for host in places[name]]
+
+
+def own_container_id(proc: Path = Path("/proc/self"), hostname: str | None = None) -> str:
+    """The id of the container this program runs in, or its first twelve digits; empty outside of one."""
+    for file, pattern in (
+        ("cgroup", r"([0-9a-f]{64})(?:\.scope)?$"),
+        ("mountinfo", r"/containers/([0-9a-f]{64})/\S+ /etc/host(?:name|s)\b"),
+    ):
+        try:
+            found = re.search(pattern, (proc / file).read_text(errors="replace"), re.MULTILINE)
+        except OSError:
+            continue
+        if found:
+            return found[1]
+    name = socket.gethostname() if hostname is None else hostname
+    return name if re.fullmatch(r"[0-9a-f]{12}", name) else ""
+
+
+def is_own(container: str) -> bool:
+    """Whether this program runs in that container."""
+    own = own_container_id()
+    return bool(own) and container.startswith(own)
+
+
+def _host(client: DockerHosts, name: str) -> Engine | None:
+    if name in client.engines:
+        return client.engines[name]
+    alike = [engine for key, engine in client.engines.items() if name.isascii() and key.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _best(everything: list[Listed], reference: str) -> list[Listed]:
+    """The matches of the strictest rule that has any."""
+    if _FULL_ID.fullmatch(reference):
+        return [found for found in everything if found[1]["Id"] == reference]
+    exact = [found for found in everything if name_of(found[1]) == reference]
+    alike = exact or [found for found in everything if name_of(found[1]).lower() == reference.lower()]
+    if alike or not _ID_START.fullmatch(reference):
+        return alike
+    return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
+
+
+def _target(engine: Engine, item: dict[str, Any]) -> Target:
+    name, container = name_of(item), text(item["Id"])
+    return Target(
+        id=f"{engine.name}/{container}",
+        name=name,
+        detail=f"{engine.name} · {short(text(item.get('Image')))}",
+        forbidden=is_forbidden(item),
+        aliases=(name, f"{engine.name}/{name}", container[:12]),
+    )
+
+
+Container = Annotated[
+    str,
+    Resolve(find_container, suggest_container),
+    Field(description="Container: its name, host/name or id.", min_length=1, max_length=200),
+]
+Host = Annotated[
+    str,
+    Field(description="Name of a Docker host.", min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+]

@@ -1,0 +1,178 @@
+"""What it takes to make a removed container again, and making it."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from tools.docker.clean import record, records, short, text, texts
+from tools.docker.facts import facts_from, inspect
+from tools.docker.hosts import DockerHosts, service
+from tools.docker.models import State
+from tools.docker.names import list_all
+from tools.docker.rows import name_of, state_of
+from tools.kit import Change, Context, Facts, Field, Gone, Ident, OutcomeUnknown, Risk, Shown, ToolFailed
+
+Raw = dict[str, Any]
+
+_ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority")
+
+
+class RecreateFacts(Facts):
+    """Whether there is room for the container, and its image."""
+
+    state: Shown[State | Literal["gone"]]
+    """State of the container that has this name now; `gone` when the name is free."""
+    image_present: Shown[bool]
+    name: Ident
+    host: Ident
+    image: Ident
+    steady: bool = False
+
+
+Net = Annotated[
+    str, Field(description="Id of a kept configuration; only Undo knows one.", min_length=1, max_length=128)
+]
+
+
+@service.tool(Risk.CHANGE)
+async def recreate_container(ctx: Context[DockerHosts], net: Net) -> Change[RecreateFacts]:
+    """Make a removed container again from its kept configuration; only for Undo.
+
+    It gets its name, settings, networks and volumes back; what it had written outside of volumes is lost.
+    """
+    if ctx.nets is None:
+        raise ToolFailed("Nothing was kept to make a container from: create it the way it was created first.")
+    kept = await ctx.nets.open(net)
+    host, name, running = kept["host"], kept["name"], kept["running"]
+    facts = await ctx.read(recreate_facts, host, name, kept["image_id"], kept["body"]["Image"])
+
+    async def do(hosts: DockerHosts) -> None:
+        await _make(hosts, kept)
+
+    notes = [f"{name} gets its settings, networks and volumes back; what it wrote elsewhere is lost."]
+    if not facts.image_present:
+        notes.append("Its image is gone from this host: pull it first.")
+    return Change(
+        f"Make {name} again",
+        facts=facts,
+        do=do,
+        expect=lambda before, after: after.steady if running else after.state in ("created", "exited"),
+        notes=tuple(notes),
+    )
+
+
+async def recreate_facts(client: DockerHosts, host: str, name: str, image_id: str, image: str) -> RecreateFacts:
+    """Who has the name now, and whether the image is there."""
+    engine = client.one(host)
+    holder = next((item for item in await list_all(engine) if name_of(item) == name), None)
+    steady = False
+    if holder is not None:
+        raw, now = await inspect(client, f"{host}/{holder['Id']}")
+        steady = facts_from(raw, now, f"{host}/{holder['Id']}").steady
+    try:
+        await engine.ask(lambda api: api.image(image_id))
+        present = True
+    except Gone:
+        present = False
+    return RecreateFacts(
+        state="gone" if holder is None else state_of(holder.get("State")),
+        image_present=present,
+        name=name,
+        host=host,
+        image=short(image),
+        steady=steady,
+    )
+
+
+async def snapshot(client: DockerHosts, target: str) -> Raw | None:
+    """Everything needed to make this container again, secrets included; None when it is gone."""
+    raw, _ = await inspect(client, target)
+    if raw is None:
+        return None
+    config, settings = dict(record(raw.get("Config"))), dict(record(raw.get("HostConfig")))
+    mode = text(settings.get("NetworkMode"))
+    reference = target.partition("/")[2]
+    shared = mode.startswith("container:")
+    if shared or mode == "host" or config.get("Hostname") == reference[:12]:
+        config.pop("Hostname", None)
+        config.pop("Domainname", None)
+    if shared:
+        config.pop("ExposedPorts", None)
+    config.pop("MacAddress", None)
+    _keep_volumes(settings, records(raw.get("Mounts")))
+    networks = record(record(raw.get("NetworkSettings")).get("Networks"))
+    return {
+        "host": target.partition("/")[0],
+        "name": text(raw.get("Name")).removeprefix("/"),
+        "image_id": text(raw.get("Image")),
+        "running": record(raw.get("State")).get("Status") in ("running", "paused", "restarting"),
+        "body": {**config, "HostConfig": settings},
+        "networks": {} if shared else {key: _endpoint(record(value), reference) for key, value in networks.items()},
+        "first": next(
+            (key for key, value in networks.items() if mode in (key, record(value).get("NetworkID"))), "bridge"
+        ),
+    }
+
+
+def _keep_volumes(settings: Raw, mounts: list[Raw]) -> None:
+    """Name the unnamed volumes, so that the new container mounts the old data instead of making new ones."""
+    by_place = {text(mount.get("Destination")): mount for mount in mounts if mount.get("Type") == "volume"}
+    wanted = [dict(item) for item in records(settings.get("Mounts"))]
+    for item in wanted:
+        place = text(item.get("Target"))
+        if item.get("Type") == "volume" and not item.get("Source") and place in by_place:
+            item["Source"] = by_place[place].get("Name")
+    binds = texts(settings.get("Binds"))
+    taken = {text(item.get("Target")) for item in wanted} | {_place(bind) for bind in binds}
+    for place, mount in by_place.items():
+        if place not in taken:
+            binds.append(f"{mount.get('Name')}:{place}{'' if mount.get('RW', True) else ':ro'}")
+    settings["Binds"] = binds or None
+    if wanted:
+        settings["Mounts"] = wanted
+
+
+def _place(bind: str) -> str:
+    parts = bind.split(":")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _endpoint(given: Raw, reference: str) -> Raw:
+    """The settings of one network that were chosen, without what the engine assigned."""
+    kept = {key: given[key] for key in _ENDPOINT if given.get(key)}
+    if aliases := [alias for alias in texts(kept.get("Aliases")) if alias != reference[:12]]:
+        kept["Aliases"] = aliases
+    else:
+        kept.pop("Aliases", None)
+    return kept
+
+
+async def _make(hosts: DockerHosts, kept: Raw) -> None:
+    """Create, connect, start. Once something exists, a failure is an unknown outcome, not a clean one."""
+    engine, name = hosts.one(kept["host"]), kept["name"]
+    body = await _with_image(hosts, kept)
+    others = dict(kept["networks"])
+    if kept["first"] in others:
+        body["NetworkingConfig"] = {"EndpointsConfig": {kept["first"]: others.pop(kept["first"])}}
+    made = await engine.ask(lambda api: api.create(body, name))
+    reference = text(made.get("Id"))
+    if not re.fullmatch(r"[0-9a-f]{64}", reference):
+        raise OutcomeUnknown(f"The engine did not confirm that {name} was created: look before trying again.")
+    try:
+        for network, endpoint in others.items():
+            await engine.ask(lambda api, n=network, e=endpoint: api.join_network(n, reference, e))  # type: ignore[misc]
+        if kept["running"]:
+            await engine.ask(lambda api: api.start(reference))
+    except ToolFailed as error:
+        raise OutcomeUnknown(f"{name} exists again, but is not complete. {error}") from error
+
+
+async def _with_image(hosts: DockerHosts, kept: Raw) -> Raw:
+    """The create request with the very image it had: by its tag while that still means the same one."""
+    body, engine = dict(kept["body"]), hosts.one(kept["host"])
+    try:
+        tagged = await engine.ask(lambda api: api.image(body["Image"]))
+    except ToolFailed:
+        tagged = {}
+    if tagged.get("Id") != kept["image_id"]:
+        body["Image"] = kept["image_id"]
+    return body

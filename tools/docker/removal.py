@@ -1,0 +1,95 @@
+"""Remove a container."""
+
+from typing import Any
+
+from tools.docker.clean import MB, is_hex_id, record, records, size, text
+from tools.docker.facts import ContainerFacts, facts_from, inspect, warnings
+from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
+from tools.docker.names import Container
+from tools.docker.recreate import recreate_container, snapshot
+from tools.docker.rows import volume_label
+from tools.kit import Call, Change, Conflict, Context, Gone, Ident, Risk, Shown
+
+
+class RemovalFacts(ContainerFacts):
+    """A container with the data it is attached to."""
+
+    named_volumes: Shown[tuple[Ident, ...]] = ()
+    """Volumes that stay, by name."""
+    unnamed_volumes: Shown[tuple[Ident, ...]] = ()
+    """Volumes nobody named: they stay, too, but only Undo would find them again."""
+
+
+@service.tool(Risk.DESTROY, undo="make it again from its configuration, with its networks and volumes")
+async def remove_container(ctx: Context[DockerHosts], container: Container) -> Change[RemovalFacts]:
+    """Remove a container for good; its volumes and its image stay.
+
+    Use stop instead when it should only be quiet. What it wrote outside of volumes is lost.
+    """
+    facts = await ctx.read(removal_facts, container)
+
+    async def do(hosts: DockerHosts) -> None:
+        engine, reference = hosts.at(container)
+        if facts.alive:
+            await engine.ask(lambda api: api.stop(reference, timeout=facts.grace))
+        try:
+            # `v=False`: no volume goes with it. Force covers one that came back between the two requests.
+            await engine.ask(lambda api: api.remove_container(reference, v=False, force=facts.alive))
+        except (Gone, Conflict):
+            if not (facts.alive and facts.auto_remove):
+                raise
+            # One that removes itself when it stops is gone, or on its way.
+
+    def undo(before: RemovalFacts, net: str) -> Call | None:
+        return recreate_container.call(net=net) if net and before.state != "gone" else None
+
+    return Change(
+        f"Remove {facts.name}",
+        facts=facts,
+        do=do,
+        expect=lambda before, after: after.state == "gone",
+        undo=undo,
+        net=await snapshot(ctx.client, container),
+        notes=await _notes(ctx.client, container, facts),
+        deadline=WRITE_PATIENCE * 2 + (facts.grace or 0),
+    )
+
+
+async def removal_facts(client: DockerHosts, target: str) -> RemovalFacts:
+    """The facts about a container and its volumes."""
+    raw, now = await inspect(client, target)
+    names = [text(item.get("Name")) for item in records((raw or {}).get("Mounts")) if item.get("Type") == "volume"]
+    return RemovalFacts(
+        **facts_from(raw, now, target).model_dump(),
+        named_volumes=tuple(sorted(name for name in names if not is_hex_id(name))),
+        unnamed_volumes=tuple(sorted(volume_label(name) for name in names if is_hex_id(name))),
+    )
+
+
+async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple[str, ...]:
+    notes = list(await warnings(client, target, facts, goes_away=False))
+    if facts.state == "gone":
+        return tuple(notes)
+    if facts.alive:
+        notes.append(f"It is {facts.state}: it is stopped, then removed by force.")
+    written = await _written(client, target)
+    if written is not None:
+        notes.append(f"Lost: {written} MB that it wrote outside of volumes, and its log.")
+    if facts.unnamed_volumes:
+        count = len(facts.unnamed_volumes)
+        fate = "goes with it" if facts.auto_remove else "stays, and Undo mounts it again"
+        notes.append(f"{count} unnamed volume{'s' if count > 1 else ''}: {fate}.")
+    if facts.restart_policy == "no":
+        notes.append("Restart policy is no.")
+    return tuple(notes)
+
+
+async def _written(client: DockerHosts, target: str) -> float | None:
+    """Megabytes in the container's own layer."""
+    engine, reference = client.at(target)
+
+    def ask(api: Any) -> Any:
+        return api.containers(all=True, size=True, filters={"id": reference})
+
+    listed = records(await engine.ask(ask))
+    return size(record(next(iter(listed), {})).get("SizeRw", 0), MB)

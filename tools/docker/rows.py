@@ -1,0 +1,164 @@
+"""A container as the engine lists or inspects it, in typed fields. Shared by reads, facts and target search."""
+
+import re
+from datetime import datetime
+from typing import Any, get_args
+
+from tools.docker.clean import (
+    is_hex_id,
+    moment,
+    one_of,
+    record,
+    records,
+    short,
+    text,
+    texts,
+    to_second,
+    whole,
+)
+from tools.docker.models import ContainerRow, Health, RestartPolicy, State
+
+FORBID_LABEL = "rackhand.forbid"
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+DEPENDS_LABEL = "com.docker.compose.depends_on"
+
+CLEAN_EXITS = frozenset({0, 130, 137, 143})
+"""Exit codes of a process that ended well, or that somebody stopped."""
+LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
+MOST_PORTS = 20
+
+_EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
+_STATES: tuple[State, ...] = get_args(State)
+_HEALTHS: tuple[Health, ...] = get_args(Health)
+_POLICIES: tuple[RestartPolicy, ...] = get_args(RestartPolicy)
+
+
+def name_of(listed: dict[str, Any]) -> str:
+    """The container's own name; links give it more names, with a second slash."""
+    own = [name.removeprefix("/") for name in texts(listed.get("Names")) if name.count("/") == 1]
+    return own[0] if own else text(listed.get("Id"))[:12]
+
+
+def labels_of(item: dict[str, Any]) -> dict[str, str]:
+    """The labels of anything listed."""
+    return {key: value for key, value in record(item.get("Labels")).items() if isinstance(value, str)}
+
+
+def is_forbidden(item: dict[str, Any]) -> bool:
+    """Whether its owner marked it as never to be touched."""
+    return labels_of(item).get(FORBID_LABEL, "false").strip().lower() not in ("false", "0", "")
+
+
+def state_of(value: Any) -> State:
+    """The engine's word for the state of a container."""
+    return one_of(value, _STATES, "unknown")
+
+
+def health_of(state: dict[str, Any]) -> Health:
+    """The health in an inspected `State`."""
+    return one_of(record(state.get("Health")).get("Status"), _HEALTHS, "none")
+
+
+def policy_of(inspected: dict[str, Any]) -> RestartPolicy:
+    """The restart policy of an inspected container."""
+    policy = record(record(inspected.get("HostConfig")).get("RestartPolicy"))
+    return one_of(policy.get("Name"), _POLICIES, "no")
+
+
+def is_looping(state: dict[str, Any], restarts: int | None, now: float) -> bool:
+    """Whether a container keeps crashing: between two crashes the engine calls it running."""
+    if state.get("Status") == "restarting":
+        return True
+    started = moment(state.get("StartedAt"))
+    young = started is not None and now - started.timestamp() < LOOPING_SECONDS
+    return state.get("Status") == "running" and (restarts or 0) >= LOOPING_RESTARTS and young
+
+
+def since_of(state: dict[str, Any]) -> datetime | None:
+    """When a container got into its state: started, or for one that does not run, ended."""
+    runs = state.get("Status") in ("running", "paused", "restarting")
+    return to_second(moment(state.get("StartedAt" if runs else "FinishedAt")))
+
+
+def listed_ports(listed: dict[str, Any]) -> list[str]:
+    """`8096/tcp`, or `8080:80/tcp` for one that the host publishes."""
+    found: dict[str, None] = {}
+    for port in records(listed.get("Ports")):
+        inside, outside = whole(port.get("PrivatePort")), whole(port.get("PublicPort"))
+        if inside is not None:
+            found[_port(inside, text(port.get("Type")) or "tcp", text(port.get("IP")), outside)] = None
+    return list(found)[:MOST_PORTS]
+
+
+def inspected_ports(inspected: dict[str, Any]) -> list[str]:
+    """The same, from an inspected container."""
+    found: dict[str, None] = {}
+    for spec, bindings in record(record(inspected.get("NetworkSettings")).get("Ports")).items():
+        inside, _, protocol = spec.partition("/")
+        if not inside.isdigit():
+            continue
+        for binding in records(bindings) or [{}]:
+            outside = text(binding.get("HostPort"))
+            public = int(outside) if re.fullmatch(r"\d{1,5}", outside) else None
+            found[_port(int(inside), protocol or "tcp", text(binding.get("HostIp")), public)] = None
+    return list(found)[:MOST_PORTS]
+
+
+def _port(inside: int, protocol: str, address: str, outside: int | None) -> str:
+    spec = f"{inside}/{protocol if protocol in ('tcp', 'udp', 'sctp') else 'tcp'}"
+    if outside is None:
+        return spec
+    # `*` and the IPv6 spellings say nothing a person needs; a single IPv4 address does.
+    local = f"{address}:" if re.fullmatch(r"(?!0\.0\.0\.0)[\d.]{7,15}", address) else ""
+    return f"{local}{outside}:{spec}"
+
+
+def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
+    """A listed container; what only an inspection knows is left out."""
+    status, state = text(listed.get("Status")), state_of(listed.get("State"))
+    code = _EXITED.match(status)
+    return ContainerRow(
+        host=host,
+        name=name_of(listed),
+        id=f"{host}/{text(listed.get('Id'))[:12]}",
+        image=short(text(listed.get("Image"))) or "unknown",
+        state=state,
+        health=_listed_health(status),
+        exit_code=int(code[1]) if code and state != "restarting" else None,
+        ports=listed_ports(listed),
+    )
+
+
+def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) -> ContainerRow:
+    """The row with restarts, times and exit code as the inspection has them."""
+    state, restarts = record(inspected.get("State")), whole(inspected.get("RestartCount"))
+    ended = state.get("Status") in ("exited", "dead")
+    return row.model_copy(
+        update={
+            "state": "restarting" if is_looping(state, restarts, now) else state_of(state.get("Status")),
+            "health": health_of(state),
+            "restarts": restarts,
+            "since": since_of(state),
+            "exit_code": whole(state.get("ExitCode")) if ended else None,
+        }
+    )
+
+
+def in_trouble(row: ContainerRow) -> bool:
+    """Whether a person should look: crash-looping, unhealthy, dead, or ended with an error."""
+    failed = row.state == "exited" and row.exit_code is not None and row.exit_code not in CLEAN_EXITS
+    return failed or row.state in ("restarting", "dead") or (row.health == "unhealthy" and row.state == "running")
+
+
+def volume_label(name: str) -> str:
+    """A volume's name; one that the engine made up, in twelve digits."""
+    return name[:12] if is_hex_id(name) else name
+
+
+def _listed_health(status: str) -> Health:
+    if status.endswith("(healthy)"):
+        return "healthy"
+    if status.endswith("(unhealthy)"):
+        return "unhealthy"
+    return "starting" if status.endswith("(health: starting)") else "none"

@@ -1,0 +1,188 @@
+"""The docker SDK's session, kept in bounds: reads only when it may only read, in time, in size, never redirected.
+
+Importing this module imports the SDK, so only `hosts.py` does, at the first call.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from docker import APIClient
+from docker.constants import DEFAULT_DOCKER_API_VERSION
+from paramiko import SSHException  # type: ignore[import-untyped]
+from urllib3.exceptions import HTTPError
+
+from tools.docker.adapters import CONNECT_SECONDS, UnixAdapter, ssh_adapter
+from tools.kit import Access, BadAnswer, ToolFailed
+from tools.kit.http import from_requests
+
+LARGEST_ANSWER = 64 * 2**20
+READING = frozenset({"GET", "HEAD"})
+_LOST = (OSError, HTTPError, SSHException, EOFError)
+
+
+class WriteRefused(RuntimeError):
+    """A client that may only read was asked to write: a mistake in the program, never in the request."""
+
+
+class Session(APIClient):
+    """A connection to one engine."""
+
+    def __init__(self, service: str, address: str, access: Access, patience: float) -> None:
+        ssh = address.startswith("ssh://")
+        # A version given here keeps the constructor from asking the engine; `negotiate` does, when needed.
+        super().__init__(
+            base_url="tcp://localhost:2375" if ssh else address,
+            version=DEFAULT_DOCKER_API_VERSION,
+            timeout=patience,  # type: ignore[arg-type]
+        )
+        self.service = service
+        self.access = access
+        self.trust_env = False
+        self.headers["Accept-Encoding"] = "identity"
+        self.clock_offset = 0.0
+        """How far the engine's clock is ahead of ours, in seconds."""
+        self._negotiated = False
+        if ssh:
+            self.mount("http://", ssh_adapter(service, address))
+        elif address.startswith("unix://"):
+            self.mount("http+docker://", UnixAdapter(address.removeprefix("unix://"), CONNECT_SECONDS))
+
+    def negotiate(self) -> None:
+        """Speak the engine's own API version; asked once."""
+        if self._negotiated:
+            return
+        found = self.version(api_version=False)
+        version = found.get("ApiVersion") if isinstance(found, dict) else None
+        if not isinstance(version, str) or not re.fullmatch(r"\d{1,3}\.\d{1,3}", version):
+            raise BadAnswer(f"{self.service} did not say which API it speaks: check that its address is right.")
+        self._version = version
+        self._negotiated = True
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """The engine's answer, whole unless `stream` was asked for; our own errors only."""
+        write = request.method not in READING
+        if write and self.access is not Access.WRITE:
+            raise WriteRefused(f"The reading client of {self.service} was asked for {request.method}.")
+        patience = kwargs.get("timeout") or self.timeout
+        streaming = kwargs.get("stream", False)
+        kwargs |= {"allow_redirects": False, "stream": True, "timeout": (CONNECT_SECONDS, patience)}
+        try:
+            response = super().send(request, **kwargs)
+            if not streaming:
+                # The SDK reads `content`; filled here, because it would read without any limit.
+                response._content = _bounded(response, time.monotonic() + patience)
+        except _LOST as error:
+            raise self._translated(error, write=write) from error
+        self._hear_the_clock(response)
+        if 300 <= response.status_code < 400 and response.status_code != 304:
+            response.close()
+            raise from_requests(requests.HTTPError(response=response), self.service, write=write)
+        return response
+
+    def pieces(self, response: requests.Response, largest: int, until: float) -> Iterator[bytes]:
+        """The pieces of a streamed answer, up to a number of bytes and a time on the monotonic clock."""
+        taken = 0
+        try:
+            for piece in response.iter_content(16384):
+                yield piece[: largest - taken]
+                taken += len(piece)
+                if taken >= largest or time.monotonic() > until:
+                    return
+        except _LOST as error:
+            raise self._translated(error, write=response.request.method not in READING) from error
+        finally:
+            response.close()
+
+    def now(self) -> float:
+        """Seconds since 1970 on the engine's clock."""
+        return time.time() + self.clock_offset
+
+    def log_stream(self, container: str, tail: int, since: int | None) -> requests.Response:
+        """What a container has printed, as the engine sends it, not followed."""
+        params = {"stdout": 1, "stderr": 1, "follow": 0, "timestamps": 0, "tail": tail}
+        path = f"/containers/{quote(container)}/logs"
+        return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
+
+    def disk_usage(self) -> dict[str, Any]:
+        """What images, containers, volumes and build cache take, in the engine's own shape."""
+        answer = self._asked("GET", "/system/df", params={"verbose": "true"})
+        found = parse_json(answer.content, self.service)
+        return found if isinstance(found, dict) else {}
+
+    def image(self, name: str) -> dict[str, Any]:
+        """One image, inspected."""
+        found = self.inspect_image(name)  # type: ignore[no-untyped-call]
+        return found if isinstance(found, dict) else {}
+
+    def offered(self, name: str) -> dict[str, Any]:
+        """What the registry has under this name; the engine asks it."""
+        found = self.inspect_distribution(name)  # type: ignore[no-untyped-call]
+        return found if isinstance(found, dict) else {}
+
+    def create(self, body: dict[str, Any], name: str) -> dict[str, Any]:
+        """A new container, not started."""
+        made = self.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+        return made if isinstance(made, dict) else {}
+
+    def join_network(self, network: str, container: str, endpoint: dict[str, Any]) -> None:
+        """Connect a container to a network with the given endpoint settings."""
+        body = {"Container": container, "EndpointConfig": endpoint}
+        self._asked("POST", f"/networks/{quote(network)}/connect", json=body)
+
+    def _asked(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        response = self.request(method, f"{self.base_url}/v{self.api_version}{path}", timeout=self.timeout, **kwargs)
+        self._raise_for_status(response)
+        return response
+
+    def _raise_for_status(self, response: requests.Response) -> None:
+        if response.status_code >= 400:
+            write = response.request.method not in READING
+            with response:
+                raise from_requests(requests.HTTPError(response=response), self.service, write=write)
+
+    def _result(self, response: requests.Response, json: bool = False, binary: bool = False) -> Any:
+        self._raise_for_status(response)
+        if json:
+            return parse_json(response.content, self.service)
+        return response.content if binary else response.content.decode("utf-8", "replace")
+
+    def _translated(self, error: Exception, *, write: bool) -> ToolFailed:
+        self._negotiated = False  # after an outage the engine may be another version
+        if isinstance(error, ToolFailed):
+            return error
+        return from_requests(error, self.service, write=write)
+
+    def _hear_the_clock(self, response: requests.Response) -> None:
+        try:
+            theirs = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        except ValueError:
+            return
+        offset = theirs - time.time()
+        self.clock_offset = offset if abs(offset) > 2 else 0.0
+
+
+def _bounded(response: requests.Response, until: float) -> bytes:
+    body = bytearray()
+    for piece in response.iter_content(65536):
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            response.close()
+            raise requests.exceptions.ContentDecodingError("answer too large")
+        if time.monotonic() > until:
+            response.close()
+            raise requests.exceptions.ReadTimeout("answer too slow")
+    return bytes(body)
+
+
+def parse_json(body: bytes, service: str) -> Any:
+    """The JSON value; NaN and Infinity are null, broken UTF-8 is replaced, and hostile nesting is an error."""
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        raise BadAnswer(f"{service} did not answer with JSON: check that its address is really an engine.") from None
