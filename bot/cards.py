@@ -40,9 +40,9 @@ class Cards:
 
     def _open(self, card: Card, rows: list[CallRow]) -> View:
         if len(rows) == 1:
-            return View(self._question(rows[0]), self._answers(card, rows[0]))
-        parts = [f"{number}. {self._question(row, short=True)}" for number, row in enumerate(rows, 1)]
-        text = f"**{len(rows)} changes**, in this order\n\n" + "\n\n".join(parts)
+            return View(f"{self._question(rows[0])}\n\n{self._arguments(rows)}", self._answers(card, rows[0]))
+        parts = [f"{number}\\. {self._question(row)}" for number, row in enumerate(rows, 1)]
+        text = "\n\n".join([f"**{len(rows)} changes**, in this order", *parts, self._arguments(rows)])
         if card.armed:
             return View(text, (self._yes(card, "Yes, run all of them"),))
         style: Style = "danger" if max(row.risk for row in rows) == Risk.DESTROY else "success"
@@ -52,17 +52,18 @@ class Cards:
             text, ((run,), (Button("One by one", self._data(card, "o")), Button("Deny", self._data(card, "n"))))
         )
 
-    def _question(self, row: CallRow, *, short: bool = False) -> str:
-        """What it will do, what that rests on, how it can be taken back; then every argument."""
+    def _question(self, row: CallRow) -> str:
+        """What it will do, what that rests on, how it can be taken back."""
         card = row.card
         destroy = " · DESTROY" if row.risk == Risk.DESTROY else ""
         lines = [f"{bold(row.title)}{destroy}"]
-        lines += [escape(f"{target['detail']} · {short_id(target['id'])}") for target in row.targets.values()]
+        targets = [f"{target['detail']} · {short_id(target['id'])}" for target in row.targets.values()]
+        lines += map(escape, targets)
         if card.get("moved"):
             lines.append("**Changed meanwhile, nothing ran:**")
             lines += [escape(self._format.change(name, *pair)) for name, pair in card["moved"].items()]
         else:
-            lines.append(escape(self._format.facts(row.before["shown"])))
+            lines.append(escape(self._format.facts(row.before["shown"], said=" ".join([row.title, *targets]))))
         if card["protected"]:
             lines.append(f"⚠ {escape(card['protected'])}")
         lines += [escape(note) for note in card["notes"]]
@@ -72,16 +73,18 @@ class Cards:
             lines.append("no undo")
         warned = [line for line in card["args"] if line["from"] == "outside"]
         lines += [escape(f"⚠ {line['name']} {line['value']} comes from text from outside") for line in warned]
-        body = "\n".join(filter(None, lines))
-        return body if short else f"{body}\n\n{self._arguments(row)}"
+        return "\n".join(filter(None, lines))
 
-    def _arguments(self, row: CallRow) -> str:
-        """The expandable part: the tool, and each argument with where it came from."""
-        lines = [f"> [!more]\n> {escape(row.tool)}"]
-        for line in row.card["args"]:
-            target = row.targets.get(line["name"])
-            meant = f" → {target['id']}" if target else ""
-            lines.append(f"> {escape(line['name'] + ': ' + line['value'] + meant + PROVENANCE.get(line['from'], ''))}")
+    def _arguments(self, rows: list[CallRow]) -> str:
+        """The expandable part: each call with every argument and where it came from."""
+        lines = ["> [!more]"]
+        for row in rows:
+            lines.append(f"> {escape(row.tool)}")
+            for line in row.card["args"]:
+                target = row.targets.get(line["name"])
+                meant = f" → {target['id']}" if target else ""
+                text = f"{line['name']}: {line['value']}{meant}{PROVENANCE.get(line['from'], '')}"
+                lines.append(f"> {escape(text)}")
         return "\n".join(lines)
 
     def _answers(self, card: Card, row: CallRow) -> tuple[tuple[Button, ...], ...]:

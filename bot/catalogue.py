@@ -45,7 +45,9 @@ def _section(title: str, settings: type[BaseSettings]) -> str:
     prefix = str(settings.model_config.get("env_prefix", ""))
     for name, info in settings.model_fields.items():
         comment = " ".join((info.description or "").split())
-        lines.append(f"# {comment}\n{f'{prefix}{name}'.upper()}={_default(info.get_default(call_default_factory=True))}")
+        lines.append(
+            f"# {comment}\n{f'{prefix}{name}'.upper()}={_default(info.get_default(call_default_factory=True))}"
+        )
     return f"# --- {title} ---\n" + "\n".join(lines) + "\n" if lines else ""
 
 

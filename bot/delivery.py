@@ -39,29 +39,33 @@ class Telegram:
         return self._throttles[chat]
 
     async def send(self, chat: int, piece: Piece, buttons: Any = (), *, silent: bool = False) -> int:
-        """A new message's id."""
+        """A new message's id, when it is this chat's turn."""
+        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, silent=silent))
+
+    async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
+        """Change a message in place, when it is this chat's turn."""
+        await self.throttle(chat).call(lambda: self.edit_now(chat, message, piece, buttons))
+
+    async def send_now(self, chat: int, piece: Piece, buttons: Any = (), *, silent: bool = False) -> int:
+        """`send`, for a caller that holds the chat's turn."""
 
         async def attempt(entities: tuple[MessageEntity, ...]) -> int:
-            message = await self.throttle(chat).call(
-                lambda: self.bot.send_message(
-                    chat, piece.text, entities=list(entities), reply_markup=keyboard(buttons),
-                    disable_notification=silent, link_preview_options=NO_PREVIEW,
-                )
+            message = await self.bot.send_message(
+                chat, piece.text, entities=list(entities), reply_markup=keyboard(buttons),
+                disable_notification=silent, link_preview_options=NO_PREVIEW,
             )  # fmt: skip
             return message.message_id
 
         sent: int = await self._or_plain(attempt, piece)
         return sent
 
-    async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
-        """Change a message in place; one that says this already is left alone."""
+    async def edit_now(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
+        """`edit`, for a caller that holds the chat's turn; a message that says this already is left alone."""
 
         async def attempt(entities: tuple[MessageEntity, ...]) -> None:
-            await self.throttle(chat).call(
-                lambda: self.bot.edit_message_text(
-                    piece.text, chat, message, entities=list(entities), reply_markup=keyboard(buttons),
-                    link_preview_options=NO_PREVIEW,
-                )
+            await self.bot.edit_message_text(
+                piece.text, chat, message, entities=list(entities), reply_markup=keyboard(buttons),
+                link_preview_options=NO_PREVIEW,
             )  # fmt: skip
 
         try:

@@ -66,7 +66,8 @@ async def containers(desk: Desk, request: Request, rest: str) -> View:
     down = [escape(f"🔴 {host.host}: {host.reason}") for host in listing.hosts_down]
     lines = [f"**{listing.running} running**, {listing.stopped} stopped · page {number + 1} of {pages}", *down]
     for container in shown:
-        dot = "🟡" if container.health == "unhealthy" else DOTS[container.state]
+        dot = DOTS.get(container.state, "⚪")
+        dot = "🟡" if dot == "🟢" and container.health == "unhealthy" else dot
         extra = f" · {container.restarts} restarts" if container.restarts else ""
         lines.append(f"{dot} {bold(container.name)} {escape(f'· {container.host} · {container.state}{extra}')}")
     openers = [open_button(c.name, f"docker:{c.host}/{short_id(c.id)}") for c in shown]

@@ -38,12 +38,12 @@ class TelegramScreen:
             stop = ((Button("Stop", f"s:{run.id}", "danger"),),)
 
             async def send(text: str) -> int:
-                message = await self._telegram.send(chat, Piece(text, ()), stop, silent=True)
+                message = await self._telegram.send_now(chat, Piece(text, ()), stop, silent=True)
                 await self._stores.runs.set_progress(run.id, message)
                 return message
 
             async def edit(message: int, text: str) -> None:
-                await self._telegram.edit(chat, message, Piece(text, ()), stop)
+                await self._telegram.edit_now(chat, message, Piece(text, ()), stop)
 
             self._shown[run.id] = chat, Progress(send, edit, self._telegram.throttle(chat))
             self._waiting[run.id] = asyncio.create_task(self._after_a_while(run.id, chat))

@@ -10,6 +10,8 @@ from bot.render import escape
 
 Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
+PLAIN = frozenset({"state", "status", "health"})
+"""Facts whose value says by itself what it is."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,14 @@ class Format:
             return f"{value:.1f}".removesuffix(".0")
         return str(value)
 
-    def facts(self, facts: dict[str, Any]) -> str:
-        """`state running · since Tue 08:12`; what is not known is left out."""
-        lines = [f"{_label(name)} {self.value(value)}" for name, value in facts.items() if value not in (None, "", [])]
+    def facts(self, facts: dict[str, Any], said: str = "") -> str:
+        """`running · healthy · since Tue 08:12`; what is not known, or has been said already, is left out."""
+        lines = []
+        for name, value in facts.items():
+            text = self.value(value)
+            if value in (None, "", [], "none") or (isinstance(value, str) and text in said):
+                continue
+            lines.append(text if name in PLAIN else f"{_label(name)} {text}")
         return " · ".join(lines)
 
     def change(self, name: str, old: Any, new: Any) -> str:

@@ -95,6 +95,14 @@ async def test_suggests_the_nearest(rack: Rack) -> None:
     assert await suggest_container(rack.reader, "mini/nodexporter") == ["node-exporter (nas)", "node-exporter (mini)"]
 
 
+async def test_its_own_container_is_protected(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.docker.names.own_container_id", lambda: rack.at("nas/redis")[1].id)
+    assert [(await find_container(rack.reader, name))[0].protected for name in ("redis", "jellyfin")] == [
+        "this bot runs in it",
+        "",
+    ]
+
+
 async def test_a_label_forbids(rack: Rack) -> None:
     [target] = await find_container(rack.reader, "vaultwarden")
     assert target.forbidden

@@ -38,7 +38,7 @@ async def test_unnamed_volumes_are_mounted_again(rack: Rack) -> None:
     places = {mount["Destination"]: mount["Name"] for mount in made.mounts}
     change = await rack.read("remove_container", container=await rack.id("scratch"))
     assert change.facts.unnamed_volumes == tuple(sorted(name[:12] for name in places.values()))
-    assert any("Undo mounts it again" in note for note in change.notes)
+    assert any("mounted again by Undo" in note for note in change.notes)
     await rack.undo(await rack.carry_out(change))
     assert {mount["Destination"]: mount["Name"] for mount in host.get("scratch").mounts} == places
 

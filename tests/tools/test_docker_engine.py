@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,8 @@ async def bench() -> AsyncIterator[Bench]:
         lambda api: api.containers(all=True, filters={"label": f"rackhand.test={bench.mark}"})
     ):
         await engine.ask(lambda api, i=item["Id"]: api.remove_container(i, force=True, v=True))
-    try:
+    with suppress(Gone, Conflict):
         await engine.ask(lambda api: api.remove_image(bench.image))
-    except (Gone, Conflict):
-        pass
     reader.close()
     writer.close()
 

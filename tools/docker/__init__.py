@@ -1,8 +1,8 @@
 """Docker: containers, images, networks and volumes on one or several hosts."""
 
-from tools.docker import changes, images, inventory, logs, prune, pull, reads, recreate, removal
+from tools.docker import changes, glance, images, inventory, logs, prune, pull, reads, recreate, removal
 from tools.docker.hosts import service
 from tools.docker.names import suggest_container
 
 __all__ = ["service", "suggest_container"]
-TOOL_MODULES = (reads, inventory, logs, changes, pull, recreate, removal, images, prune)
+TOOL_MODULES = (reads, glance, inventory, logs, changes, pull, recreate, removal, images, prune)

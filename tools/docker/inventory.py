@@ -99,7 +99,7 @@ async def _info(engine: Engine) -> HostInfo:
     free = [part["reclaimable"] for part in (images, containers, volumes, cache) if part["reclaimable"] is not None]
     return HostInfo(
         host=engine.name,
-        engine=text(raw.get("ServerVersion")) or None,
+        engine=text(raw.get("ServerVersion")).partition("+")[0] or None,  # `+` begins a packager's suffix
         containers=whole(raw.get("Containers")),
         running=whole(raw.get("ContainersRunning")),
         paused=whole(raw.get("ContainersPaused")),

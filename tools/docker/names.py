@@ -103,6 +103,7 @@ def _target(engine: Engine, item: dict[str, Any]) -> Target:
         name=name,
         detail=f"{engine.name} · {short(text(item.get('Image')))}",
         forbidden=is_forbidden(item),
+        protected="this bot runs in it" if is_own(container) else "",
         aliases=(name, f"{engine.name}/{name}", container[:12]),
     )
 

@@ -76,9 +76,8 @@ async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple
     if written is not None:
         notes.append(f"Lost: {written} MB that it wrote outside of volumes, and its log.")
     if facts.unnamed_volumes:
-        count = len(facts.unnamed_volumes)
-        fate = "goes with it" if facts.auto_remove else "stays, and Undo mounts it again"
-        notes.append(f"{count} unnamed volume{'s' if count > 1 else ''}: {fate}.")
+        fate = "lost with it" if facts.auto_remove else "kept, and mounted again by Undo"
+        notes.append(f"Unnamed volumes ({len(facts.unnamed_volumes)}): {fate}.")
     if facts.restart_policy == "no":
         notes.append("Restart policy is no.")
     return tuple(notes)

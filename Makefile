@@ -1,0 +1,63 @@
+# `make` lists what there is. Everything runs from `.venv`, which is built from the lock files; nothing needs root.
+
+PYTHON ?= python3
+ARGS   ?=
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes --requirement
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint env bench screenshots prove mutants
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.run ## build .venv from requirements.lock (PYTHON=python3.12 picks another Python)
+
+demo: $(VENV)/.run ## the bot in a simulated homelab, with a page to try it (ARGS="--port 9000")
+	@$(PY) main.py demo $(ARGS)
+
+test: $(VENV)/.dev ## run the tests (ARGS="tests/tools -k docker")
+	@$(PY) -m pytest -n auto -p tests.strict_skips $(ARGS)
+
+lint: $(VENV)/.dev ## check style, types, imports, lock files and .env.example
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(PY) $(VENV)/bin/lint-imports --no-logo
+	@$(PY) -m tests.locks
+	@$(PY) main.py env | diff -u .env.example - || { echo '.env.example is out of date: run `make env`'; exit 1; }
+
+env: $(VENV)/.run ## write .env.example again, from the settings in the code
+	@$(PY) main.py env > .env.example.new && mv .env.example.new .env.example || { rm -f .env.example.new; exit 1; }
+
+bench: $(VENV)/.dev ## measure speed and memory, ours beside the floor
+	@$(PY) -m tests.bench $(ARGS)
+
+screenshots: $(VENV)/.dev ## take the pictures in docs/ again, from the demo
+	@$(PY) -m tests.screenshots $(ARGS)
+
+prove: $(VENV)/.dev ## kill the bot at every point, many times, and count what was lost or repeated
+	@$(PY) -m tests.prove $(ARGS)
+
+mutants: $(VENV)/.dev ## remove each defence in turn and see that a test turns red
+	@$(PY) -m tests.mutants $(ARGS)
+
+# What keeps $(PYTHON) from being used, in one line that says what to do; empty when nothing does.
+trouble = $(shell \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'Rackhand needs Python 3.11 or newer and "$(PYTHON)" is not that: install python3.11 and python3.11-venv, or name another, as in: make venv PYTHON=python3.12'; exit; }; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		echo '"$(PYTHON)" has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)')
+
+$(VENV)/.run: requirements.lock
+	$(if $(trouble),$(error $(trouble)))
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing requirements.lock into $(VENV) (once, and again when it changes)'
+	@$(PIP) requirements.lock
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo 'Installing requirements-dev.lock into $(VENV)'
+	@$(PIP) requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The real bot as a process, judged from outside."""

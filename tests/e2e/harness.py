@@ -1,0 +1,198 @@
+"""The real bot as a child process in a lab: what people write and tap, and what can be seen from outside."""
+
+import asyncio
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.engine.model import Container
+from lab.lab import Lab
+from lab.supervisor import Supervisor
+from lab.telegram.state import ADMIN, Message
+from lab.telegram.world import Query
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+MAIN = [sys.executable, str(ROOT / "main.py"), "--env-file", os.devnull]
+PATIENCE = 30.0
+"""Seconds to wait for something that must happen; two slow cores may share them with another test."""
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+CARD, UNDO = "a1:", "u1:"
+"""How the data of a card's and of an Undo's buttons begin."""
+
+
+def environment(lab: Lab, **settings: str) -> dict[str, str]:
+    """The variables of a process in the lab: nothing of the machine's own settings gets in."""
+    own = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**own, **lab.environment(), **settings}
+
+
+@dataclass
+class Finished:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def run_door(*arguments: str, env: dict[str, str], timeout: float = 60.0) -> Finished:  # noqa: ASYNC109
+    """`python main.py …`, carried to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *MAIN, *arguments, env=env, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), timeout)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+@dataclass
+class House:
+    """A lab with a bot in it, and the people who use it."""
+
+    lab: Lab
+    bot: Supervisor
+    mark: int = 0
+    """Telegram's version when somebody last did something: what is heard is newer."""
+
+    # The bot's life
+
+    async def start(self) -> None:
+        """Start the bot and wait until it serves."""
+        await self.bot.start()
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Return once the bot's latest start is complete."""
+        await self.until(lambda: self.log().count(" ready; polled ") == self.bot.starts, "the bot to be ready")
+
+    async def kill(self) -> None:
+        """Kill -9; returns when the next process is there."""
+        before = self.bot.starts
+        assert self.bot.kill()
+        await self.until(lambda: self.bot.starts > before, "the bot to be started again")
+
+    def log(self) -> str:
+        """Everything the bot has written to its log."""
+        return self.bot.log.read_text(errors="replace") if self.bot.log.exists() else ""
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the bot's database, read beside it."""
+        with closing(sqlite3.connect(f"file:{self.data / 'rackhand.db'}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    @property
+    def data(self) -> Path:
+        """DATA_DIR."""
+        return Path(self.bot.env["DATA_DIR"])
+
+    # People
+
+    def say(self, text: str, user: int = ADMIN, chat: int | None = None) -> Message:
+        """Write a message."""
+        self.mark = self.lab.telegram.version
+        return self.lab.telegram.send(user, text, chat)
+
+    async def hear(self, pattern: str, user: int = ADMIN, *, mark: int | None = None) -> Message:
+        """The bot's newest message that was sent or edited since the last action and matches."""
+        since, wanted = self.mark if mark is None else mark, re.compile(pattern, re.S)
+
+        def newest() -> Message | None:
+            fitting = (m for m in reversed(self.lab.telegram.sent(user)) if m.version > since)
+            return next((m for m in fitting if wanted.search(m.text)), None)
+
+        return await self.lab.telegram.wait_for(newest, PATIENCE)
+
+    async def ask(self, text: str, pattern: str = ".", user: int = ADMIN) -> Message:
+        """Write something and wait for the answer that matches."""
+        self.say(text, user)
+        return await self.hear(pattern, user)
+
+    async def card(self, pattern: str = ".", user: int = ADMIN) -> Message:
+        """The open card that appeared, or was drawn again, since the last action."""
+        since, wanted = self.mark, re.compile(pattern, re.S)
+
+        def newest() -> Message | None:
+            fitting = (m for m in reversed(self.lab.telegram.sent(user)) if m.version > since and keys(m, CARD))
+            return next((m for m in fitting if wanted.search(m.text)), None)
+
+        return await self.lab.telegram.wait_for(newest, PATIENCE)
+
+    def tap(self, message: Message, label: str, user: int = ADMIN) -> Query:
+        """Press a button; nothing is waited for."""
+        self.mark = self.lab.telegram.version
+        return self.press(message, message.button(label), user)
+
+    def press(self, message: Message, data: str, user: int = ADMIN) -> Query:
+        """Send a button's data, whether or not the message still shows it."""
+        return self.lab.telegram.tap(user, message.message_id, data, message.chat.id if user != ADMIN else None)
+
+    async def toast(self, query: Query) -> str:
+        """What the bot answered to a tap."""
+        answer = await self.lab.telegram.wait_for(lambda: query.answer, PATIENCE)
+        return str(answer.get("text", ""))
+
+    # The homelab
+
+    def container(self, name: str, host: str = "nas") -> Container:
+        """A simulated container, as it is now."""
+        found = self.lab.world.hosts[host].get(name)
+        found.advance(self.lab.world.now())
+        return found
+
+    def writes(self) -> list[str]:
+        """Every request that changed an engine: method, path and the container's name."""
+        names = {c.id: c.name for host in self.lab.world.hosts.values() for c in host.containers()}
+        found = []
+        for request in self.lab.traffic.requests:
+            if request.service.startswith("docker") and request.method not in ("GET", "HEAD"):
+                path = re.sub(r"^/v[\d.]+", "", request.path)
+                found.append(f"{request.method} {re.sub('[0-9a-f]{64}', lambda m: names.get(m[0], m[0]), path)}")
+        return found
+
+    async def until(self, condition: Callable[[], T | None], what: str) -> T:
+        """Wait for something that can be seen without Telegram."""
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while not (result := condition()):
+            if asyncio.get_running_loop().time() > end:
+                raise TimeoutError(f"waited for {what}; the bot's log ends:\n{self.log()[-3000:]}")
+            await asyncio.sleep(0.02)
+        return result
+
+    def everything_said(self) -> str:
+        """Every body that has gone to Telegram or to Claude, and the bot's own log."""
+        bodies = [r.body.decode(errors="replace") for r in self.lab.traffic.requests if r.service in OUTWARD]
+        return "\n".join([*bodies, self.log()])
+
+
+OUTWARD = ("telegram", "claude")
+
+
+def keys(message: Message, start: str) -> list[str]:
+    """The labels of the buttons whose data begin like this."""
+    return [b["text"] for b in message.buttons if str(b.get("callback_data", "")).startswith(start)]
+
+
+@asynccontextmanager
+async def house(directory: Path, *, seed: int = 1, started: bool = True, **settings: str) -> AsyncIterator[House]:
+    """A lab at its quickest with a bot in it; everything ends with the block."""
+    async with Lab(seed, directory=directory) as lab:
+        lab.world.latency = lab.world.health_after = 0.0
+        bot = Supervisor([*MAIN, "run"], environment(lab, **settings), directory / "bot.log", backoff=(0.0,))
+        lab.supervisor = bot
+        made = House(lab, bot)
+        if started:
+            await made.start()
+        yield made

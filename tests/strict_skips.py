@@ -1,0 +1,35 @@
+"""A pytest plugin: where CI has promised an engine and a browser, a test that skips for want of one has failed."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+PROMISED = frozenset({"engine", "browser"})
+
+
+def _promised() -> bool:
+    return os.environ.get("RACKHAND_CI") == "1"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skipped engine or browser test is reported as failed."""
+    report = yield
+    expected_failure = hasattr(report, "wasxfail")
+    if _promised() and report.skipped and not expected_failure and PROMISED & {m.name for m in item.iter_markers()}:
+        report.outcome, report.longrepr = "failed", f"must run in CI, but was skipped: {_reason(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module skipped as a whole is reported as failed: nobody can see what it would have run."""
+    report = yield
+    if _promised() and report.outcome == "skipped":
+        report.outcome, report.longrepr = "failed", f"must be collected in CI, but was skipped: {_reason(report)}"
+    return report

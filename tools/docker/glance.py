@@ -1,0 +1,39 @@
+"""Docker at a glance: what /status and the digest say of it."""
+
+from tools.docker.hosts import DockerHosts, service
+from tools.docker.models import ContainerRow
+from tools.docker.reads import list_containers
+from tools.kit import Context, Glance, Trouble
+
+TARGET_ID = 12
+
+
+@service.glance
+async def glance(ctx: Context[DockerHosts]) -> Glance:
+    """How many run on how many hosts, and which of them are unwell."""
+    listing = await list_containers.run(ctx)
+    troubled = set(listing.troubled)
+    rows: list[ContainerRow] = listing.containers
+    hosts = {row.host for row in rows}
+    troubles = [
+        Trouble(row.name, row.host, _detail(row), red=row.state != "running", target=_target(row))
+        for row in rows
+        if f"{row.host}/{row.name}" in troubled
+    ]
+    down = [Trouble(str(host.host), "docker", str(host.reason)) for host in listing.hosts_down]
+    word = "host" if len(hosts) == 1 else "hosts"
+    summary = f"{listing.running} containers running, {listing.stopped} stopped · {len(hosts)} {word}"
+    items: dict[str, str] = {f"{row.host}/{row.name}": row.state for row in rows}
+    return Glance(summary, (*down, *sorted(troubles, key=lambda trouble: not trouble.red)), items)
+
+
+def _detail(row: ContainerRow) -> str:
+    if row.state == "running":
+        return row.health
+    restarts = f", {row.restarts} restarts" if row.restarts else ""
+    code = f", exit code {row.exit_code}" if row.exit_code else ""
+    return f"{row.state}{restarts}{code}"
+
+
+def _target(row: ContainerRow) -> str:
+    return f"{row.host}/{row.id.rpartition('/')[2][:TARGET_ID]}"
