@@ -2,28 +2,17 @@
 
 import argparse
 import asyncio
-import contextlib
-import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bot.settings import BadConfiguration, Settings, load
+from bot import doors
+from bot.settings import BadConfiguration, configured
 from memory.text import Redactor
-from tools.kit.registry import BrokenService, discover
-from tools.kit.service import Service, ServiceSettings
+from tools.kit.registry import BrokenService
 
-OK, FAILED, UNUSABLE, CONFIGURATION = 0, 1, 75, 78
-Configured = tuple[Settings, list[Service[Any]], dict[str, ServiceSettings]]
-
-
-def configured(options: argparse.Namespace) -> Configured:
-    """Settings and services. Raises BadConfiguration with every problem at once."""
-    services = discover()
-    settings, of_services = load(services, options.env_file)
-    return settings, services, of_services
+OK, UNUSABLE, CONFIGURATION = 0, 75, 78
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -42,7 +31,7 @@ async def run(options: argparse.Namespace) -> int:
     from scheduler.digests import Digests
 
     began = time.monotonic()
-    settings, services, of_services = configured(options)
+    settings, services, of_services = configured(options.env_file)
     if problems := settings.telegram_problems():
         raise BadConfiguration("\n".join(problems))
     redact = Redactor(settings.secrets())
@@ -71,119 +60,6 @@ async def run(options: argparse.Namespace) -> int:
     return OK
 
 
-async def ask(options: argparse.Namespace) -> int:
-    """One objective from the terminal."""
-    return await _through(
-        options, "/ask", {"objective": options.objective}, lambda control: _ask_here(control, options)
-    )
-
-
-async def resume(options: argparse.Namespace) -> int:
-    """A decision from the terminal."""
-    path, body = f"/runs/{options.run}/decide", {"approve": options.approve}
-    return await _through(options, path, body, lambda control: _resume_here(control, options))
-
-
-async def doctor(options: argparse.Namespace) -> int:
-    """Every check in a line."""
-    import httpx
-
-    from bot.doctor import Doctor
-
-    settings, *_ = configured(options)
-    async with _socket(settings) as client:
-        try:
-            checks = (await client.get("/doctor")).json()
-        except httpx.TransportError:
-            async with _alone(options) as core:
-                checks = await Doctor(core).as_json()
-    if options.json:
-        print(json.dumps(checks, indent=2))
-    else:
-        marks = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
-        print("\n".join(f"{marks[check['level']]} {check['name']}: {check['text']}" for check in checks))
-    return FAILED if any(check["level"] == "bad" for check in checks) else OK
-
-
-async def _through(
-    options: argparse.Namespace, path: str, body: dict[str, Any], here: Callable[[Any], Coroutine[Any, Any, Any]]
-) -> int:
-    """Through the running bot's socket; alone when nobody holds the lock."""
-    import httpx
-
-    from bot.console import exit_code, lines
-    from bot.control import Control
-    from bot.doctor import Doctor
-
-    settings, *_ = configured(options)
-    async with _socket(settings) as client:
-        try:
-            answer = await client.post(path, json=body)
-            shown = answer.json()
-        except httpx.TransportError:
-            async with _alone(options) as core:
-                shown = await here(Control(core, Doctor(core)))
-    if "run" not in shown:
-        print(shown["error"], file=sys.stderr)
-        return FAILED
-    print(json.dumps(shown, indent=2, ensure_ascii=False) if options.json else lines(shown))
-    return exit_code(shown)
-
-
-async def _ask_here(control: Any, options: argparse.Namespace) -> Any:
-    return await control.wait(await control.ask(options.objective))
-
-
-async def _resume_here(control: Any, options: argparse.Namespace) -> Any:
-    refusal = await control.decide(options.run, options.approve)
-    return {"error": refusal} if refusal else await control.wait(options.run)
-
-
-def _socket(settings: Settings) -> Any:
-    import httpx
-
-    transport = httpx.AsyncHTTPTransport(uds=str(settings.data_dir / "control.sock"))
-    return httpx.AsyncClient(transport=transport, base_url="http://rackhand", timeout=180.0, trust_env=False)
-
-
-@contextlib.asynccontextmanager
-async def _alone(options: argparse.Namespace) -> AsyncIterator[Any]:
-    """The core without a bot, under the lock."""
-    from bot.core import Lock, assemble
-    from bot.halt import Halt
-    from bot.logs import set_up
-    from bot.screen import NoScreen
-    from memory.stores import Stores
-
-    settings, services, of_services = configured(options)
-    redact = Redactor(settings.secrets())
-    set_up("WARNING", redact)
-    Lock(settings.data_dir).take()
-    core = assemble(settings, services, of_services, await Stores.open(settings.data_dir), NoScreen(), redact, Halt())
-    try:
-        await core.recovery.run()
-        yield core
-    finally:
-        await core.close(20.0)
-
-
-async def tools(options: argparse.Namespace) -> int:
-    """The catalogue of every service, configured or not."""
-    from bot.catalogue import describe, table
-
-    described = describe(discover())
-    print(json.dumps(described, indent=2) if options.json else table(described))
-    return OK
-
-
-async def env(options: argparse.Namespace) -> int:
-    """`.env.example`, from the settings themselves."""
-    from bot.catalogue import env_example
-
-    print(env_example(Settings, discover()), end="")
-    return OK
-
-
 def demo(options: argparse.Namespace) -> NoReturn:
     """The lab and a bot in it. Only the lab's settings reach the bot: never a real service's."""
     keep = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "ANTHROPIC_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -199,11 +75,11 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(prog="main.py", description="A safe pair of hands in your homelab.")
     root.add_argument("--env-file", type=Path, default=Path(".env"), help="settings file (default: .env)")
-    doors = root.add_subparsers(dest="door", metavar="COMMAND")
+    commands = root.add_subparsers(dest="door", metavar="COMMAND")
     root.set_defaults(work=run)
 
     def door(name: str, work: Any, text: str) -> argparse.ArgumentParser:
-        added = doors.add_parser(name, help=text, description=text)
+        added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(work=work)
         return added
 
@@ -211,16 +87,24 @@ def parser() -> argparse.ArgumentParser:
     show = door("demo", demo, "a simulated homelab with a chat page; no account, no network")
     show.add_argument("--port", type=int, default=8080)
     show.add_argument("--seed", type=int, default=1, help="which story the homelab tells")
-    asked = door("ask", ask, "run one objective; exit 0 done, 1 failed, 3 waiting for approval")
+    asked = door("ask", doors.ask, "run one objective; exit 0 done, 1 failed, 3 waiting for approval")
     asked.add_argument("objective")
-    decided = door("resume", resume, "decide a waiting run")
+    decided = door("resume", doors.resume, "decide a waiting run")
     decided.add_argument("run")
     choice = decided.add_mutually_exclusive_group(required=True)
     choice.add_argument("--approve", action="store_true")
     choice.add_argument("--deny", action="store_true")
-    for each in (asked, decided, door("doctor", doctor, "check everything"), door("tools", tools, "list every tool")):
+    for each in (
+        asked,
+        decided,
+        door("doctor", doors.doctor, "check everything"),
+        door("tools", doors.tools, "list every tool"),
+    ):
         each.add_argument("--json", action="store_true")
-    door("env", env, "print .env.example")
+    door("env", doors.env, "print .env.example")
+    door("backup", doors.backup, "copy the database, checked").add_argument("file", type=Path, nargs="?")
+    door("restore", doors.restore, "put a backup in place").add_argument("file", type=Path)
+    door("audit", doors.audit, "check or print the audit log").add_argument("what", choices=("verify", "export"))
     return root
 
 

@@ -1,6 +1,7 @@
 """The bot: wires Telegram to the core. Polling starts first; tools and models are loaded behind it."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import time
@@ -20,8 +21,8 @@ from bot.delivery import Delivery, Telegram
 from bot.dispatch import Dispatch, view_of
 from bot.doctor import Doctor
 from bot.footer import footer
-from bot.poller import Poller
-from bot.render import escape
+from bot.poller import CONFLICT, Poller
+from bot.render import Piece, escape
 from bot.screen import TelegramScreen
 from bot.settings import Settings
 from bot.view import Format, View
@@ -59,6 +60,7 @@ class App:
         self.telegram = Telegram(self.bot, redact)
         self.screen = TelegramScreen(stores, self.telegram)
         self._stop = asyncio.Event()
+        self._owner = f"tg:{settings.alert_chat or settings.first_admin}"
         self.shutdown_seconds = SHUTDOWN_SECONDS
 
     async def run(
@@ -76,7 +78,9 @@ class App:
             self.stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget, form,
             doctor.text, digest,
         )  # fmt: skip
-        dispatch = Dispatch(self.stores, self.bot, self.telegram, core.access, Commands(desk), core.taps, core.chat)
+        dispatch = Dispatch(
+            self.stores, self.bot, self.telegram, core.access, Commands(desk), core.taps, core.chat, self._owner
+        )
         cards = Cards(self.stores, self.stores.keys, form)
         delivery = Delivery(self.stores, self.telegram, lambda row: self._draw(row, cards))
         self._listen_for_signals()
@@ -90,6 +94,7 @@ class App:
             asyncio.create_task(delivery.run(), name="delivery"),
             asyncio.create_task(self._begin(core, dispatch, poller), name="dispatch"),
             asyncio.create_task(self._sweep(core), name="sweep"),
+            asyncio.create_task(self._confess(core, poller), name="confess"),
         ]
         first = (poller.first_poll or time.monotonic()) - began
         logger.info("ready; polled {:.2f} s after start, {} tools", first, len(core.tools))
@@ -127,6 +132,7 @@ class App:
         """What a crash left open is settled before anything new may start; then updates, one after another."""
         for run in await self.stores.runs.in_state("working"):
             await self.screen.tidy(run)
+        await core.halt.restore(self.stores)
         unknown = await core.recovery.run()
         carried = await core.chat.recover()
         if unknown or carried:
@@ -155,6 +161,17 @@ class App:
         while True:
             await core.taps.sweep()
             await core.halt.forget_finished(self.stores.runs)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _confess(self, core: Core, poller: Poller) -> None:
+        """Say what is wrong with the bot itself, once each time: it must never look healthy while it is deaf."""
+        told = ""
+        while True:
+            trouble = CONFLICT if core.halt.everything == CONFLICT else poller.storage_trouble
+            if trouble and trouble != told:
+                with contextlib.suppress(TelegramError):  # not through the outbox: it may be the disk that is full
+                    await self.telegram.send(int(self._owner.removeprefix("tg:")), Piece(trouble, ()))
+            told = trouble
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _warm_up(self) -> None:

@@ -18,7 +18,7 @@ from memory.database import Transaction
 from memory.models import Actor, CallRow, CallState, Message, Run
 from memory.runs import final_text
 from memory.stores import Stores
-from memory.text import clean
+from memory.text import Redactor, clean
 
 MOST_RECOVERIES = 3
 LONGEST_LINE = 12_000
@@ -41,9 +41,11 @@ class Screen(Protocol):
 class Chat:
     """Opens runs and carries them on. One working run a conversation; waiting ones don't count."""
 
-    def __init__(self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo) -> None:
+    def __init__(
+        self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo, redact: Redactor
+    ) -> None:
         self._stores, self._loop, self._halt, self._screen = stores, loop, halt, screen
-        self._tasks, self._zone = tasks, zone
+        self._tasks, self._zone, self._redact = tasks, zone, redact
         self._turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._working: dict[str, asyncio.Task[None]] = {}
 
@@ -55,6 +57,7 @@ class Chat:
     ) -> str | None:  # fmt: skip
         """Open a run for a line; None when this trigger has opened one before."""
         text, removed = clean(text[:LONGEST_LINE])
+        text = self._redact(text)
         history, tainted = await self._stores.runs.history(conversation)
         now = datetime.now(self._zone)
         note = f" · {removed} invisible characters removed" if removed else ""

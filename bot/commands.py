@@ -104,8 +104,7 @@ class Commands:
 async def start(desk: Desk, request: Request, rest: str) -> View:
     """Greeting; lifts a /stop all."""
     lifted = ""
-    if desk.halt.everything and desk.access.role(request.actor.id) >= Role.ADMIN:
-        desk.halt.everything = None
+    if desk.access.role(request.actor.id) >= Role.ADMIN and await desk.halt.lift(desk.stores):
         lifted = "\n\nI am working again."
     role = desk.access.role(request.actor.id).name.lower()
     text = (
@@ -138,7 +137,7 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
     if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:
         return View("/stop all needs an admin.")
     if everywhere:
-        desk.halt.everything = "Everything is stopped until an admin sends /start."
+        await desk.halt.panic(desk.stores)
     runs, cards = await desk.chat.stop(None if everywhere else request.conversation, request.actor)
     if not runs and not cards and not everywhere:
         return View("Nothing was running, and no card was open.")

@@ -112,7 +112,7 @@ def assemble(
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), StoredNets(stores.nets), redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
-    gate = Gate(stores, proposals, execution, access)
+    gate = Gate(stores, proposals, execution, access, screen)
     model = model or Claude(
         key=settings.anthropic_api_key.get_secret_value().strip(),
         base_url=settings.anthropic_base_url,
@@ -123,7 +123,7 @@ def assemble(
         usage=stores.usage,
         redact=redact,
     )
-    chat = Chat(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone)
+    chat = Chat(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone, redact)
     taps = Taps(stores, stores.keys, chat, access)
     recovery = Recovery(stores, execution, proposals)
     return Core(

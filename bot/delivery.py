@@ -15,6 +15,7 @@ from bot.render import Piece, render
 from bot.stream import Throttle
 from bot.view import View
 from memory.models import Outgoing
+from memory.points import point
 from memory.stores import Stores
 from memory.text import Redactor
 
@@ -201,7 +202,9 @@ class Delivery:
             piece = Piece(f"{piece.text}\n(resent)", piece.entities)
         silent = bool(row.payload.get("silent"))
         chat = int(row.conversation.removeprefix(TELEGRAM))
+        point("sending")
         message = await self._telegram.send(chat, piece, buttons, silent=silent)
+        point("sent")
         async with self._stores.database.transaction() as tx:
             if row.kind == "card":
                 await self._stores.approvals.bind(tx, row.payload["card"], message)

@@ -14,6 +14,7 @@ from bot.delivery import Telegram
 from bot.taps import Tap, Taps
 from bot.view import View
 from memory.models import Actor
+from memory.points import point
 from memory.stores import Stores
 
 TEXT_ONLY = "I read text only. Write it, or send the log line as text."
@@ -26,16 +27,20 @@ class Dispatch:
     """Handles one update at a time; nothing here waits for a run."""
 
     def __init__(
-        self, stores: Stores, bot: Bot, telegram: Telegram, access: Access, commands: Commands, taps: Taps, chat: Chat
-    ) -> None:
+        self, stores: Stores, bot: Bot, telegram: Telegram, access: Access, commands: Commands, taps: Taps, chat: Chat,
+        owner: str,
+    ) -> None:  # fmt: skip
         self._stores, self._bot, self._telegram, self._access = stores, bot, telegram, access
-        self._commands, self._taps, self._chat = commands, taps, chat
+        self._commands, self._taps, self._chat, self._owner = commands, taps, chat, owner
 
     async def handle(self, update_id: int, raw: str) -> None:
         """Bring one update to its durable consequence; a malformed one is set aside."""
         if not await self._stores.inbox.attempt(update_id):
             logger.error("update {} has crashed us too often and is set aside", update_id)
+            text = f"A message (update {update_id}) has crashed me several times; I have set it aside."
+            await self._stores.outbox.say(self._owner, "view", f"poison:{update_id}", text=text, buttons=[])
             return
+        point("handling")
         try:
             update = Update.de_json(json.loads(raw), self._bot)
             message, query = update.message, update.callback_query

@@ -1,6 +1,9 @@
 """Reasons to hold still: a stopped run, a panic, another instance on the same token."""
 
 from memory.runs import Runs
+from memory.stores import Stores
+
+PANIC = "Everything is stopped until an admin sends /start."
 
 
 class Halt:
@@ -17,6 +20,24 @@ class Halt:
     def held(self, run: str) -> str | None:
         """Why this run must not begin a change now, or None."""
         return self.everything or ("You said stop." if run in self._stopped else None)
+
+    async def panic(self, stores: Stores) -> None:
+        """Stop everything, also after a restart."""
+        self.everything = PANIC
+        async with stores.database.transaction() as tx:
+            await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
+
+    async def lift(self, stores: Stores) -> bool:
+        """End a panic; False when there was none."""
+        async with stores.database.transaction() as tx:
+            lifted = await tx.run("DELETE FROM meta WHERE key = 'panic'")
+        self.everything = None if self.everything == PANIC else self.everything
+        return bool(lifted)
+
+    async def restore(self, stores: Stores) -> None:
+        """Take up a panic from before the restart."""
+        if await stores.database.one("SELECT 1 FROM meta WHERE key = 'panic'"):
+            self.everything = PANIC
 
     async def forget_finished(self, runs: Runs) -> None:
         """Drop the marks of runs that have ended."""

@@ -11,6 +11,7 @@ from loguru import logger
 from bot.halt import Halt
 from memory.database import is_database_error
 from memory.inbox import Inbox
+from memory.points import point
 
 POLL_SECONDS = 25
 CONFLICT_SECONDS = 60.0
@@ -40,6 +41,8 @@ class Poller:
         """When an attempt last came back, well or not (monotonic)."""
         self.trouble = ""
         """Why nothing arrives, in words; empty while all is well."""
+        self.storage_trouble = ""
+        """What to tell people when messages cannot be stored."""
         self._offset: int | None = None
         self._failures = 0
         self._conflict_since: float | None = None
@@ -97,15 +100,21 @@ class Poller:
         known = [update for update in updates if isinstance(update.get("update_id"), int)]
         if not known:
             return
+        point("received")
         try:
             await self._inbox.store(known)
         except Exception as error:
             if not is_database_error(error):
                 raise
+            self.storage_trouble = (
+                f"I cannot store your messages ({error}): free some disk. I change nothing meanwhile."
+            )
             await self._back_off(f"the database cannot be written ({error})")
             return
+        self.storage_trouble = ""
         self._offset = max(update["update_id"] for update in known) + 1
         self._last_update = time.monotonic()
+        point("stored")
         self.arrived.set()
 
     def _conflict(self) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tools.gate.policy import Autonomy
+from tools.kit.registry import discover
 from tools.kit.service import Service, ServiceSettings
 
 PLACEHOLDERS = frozenset({"undefined", "null", "none", "changeme", "your-token-here", "token", "xxx", "todo"})
@@ -193,3 +194,10 @@ def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T 
         # pydantic-settings raises its own error for JSON it cannot read, naming the field but not its value.
         problems.append(f"{str(error).splitlines()[0]}.")
     return None
+
+
+def configured(env_file: Path | None) -> tuple[Settings, list[Service[Any]], dict[str, ServiceSettings]]:
+    """Settings and services. Raises BadConfiguration with every problem at once."""
+    services = discover()
+    settings, of_services = load(services, env_file)
+    return settings, services, of_services

@@ -7,6 +7,7 @@ from bot.chat import Chat
 from memory.database import Transaction
 from memory.keys import Keys, digest
 from memory.models import Actor, CallRow, CallState, Card
+from memory.points import point
 from memory.stores import Stores
 from tools.gate.policy import POLICY_VERSION
 from tools.kit.service import Risk
@@ -78,6 +79,8 @@ class Taps:
                 await stores.audit.record(tx, word, tap.actor.id, card=card.id, calls=calls)
                 await self._redraw(tx, card, word)
             await stores.inbox.done(tx, tap.update)
+            point("deciding")
+        point("decided")
         if not won:
             await self.sweep()
             return LATE

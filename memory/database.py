@@ -182,6 +182,11 @@ class Database:
             return False
         return True
 
+    async def copy_to(self, target: Path) -> None:
+        """A consistent copy at a path that does not exist yet."""
+        async with self._lock:
+            await self._writer.execute("VACUUM INTO ?", (str(target),))
+
     async def close(self) -> None:
         """Both connections closed, the log folded back into the file."""
         for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):

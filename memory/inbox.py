@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from memory.database import Database, Transaction
+from memory.points import point
 
 KEEP_SECONDS = 48 * 3600
 """Telegram keeps updates 24 h; after that an id may come back with another update."""
@@ -22,6 +23,7 @@ class Inbox:
         rows = [(update["update_id"], json.dumps(update), now) for update in updates]
         async with self._db.transaction() as tx:
             await tx.many("INSERT OR IGNORE INTO inbox (update_id, raw, received) VALUES (?, ?, ?)", rows)
+            point("storing")
 
     async def pending(self) -> list[tuple[int, str]]:
         """Unhandled updates, oldest first: id and raw JSON."""

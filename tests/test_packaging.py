@@ -139,3 +139,13 @@ def test_a_weaker_unit_is_refused(unit: Path) -> None:
 )
 def test_the_unit_says_what_the_program_relies_on(line: str) -> None:
     assert line in (ROOT / "systemd/rackhand.service").read_text().splitlines()
+
+
+def test_the_program_answers_systemd() -> None:
+    # Type=notify with a watchdog: a program that never says so is killed.
+    speakers = [path for folder in ("bot", "main.py") for path in _python(ROOT / folder) if "NOTIFY_SOCKET" in path]
+    assert speakers
+
+
+def _python(path: Path) -> list[str]:
+    return [file.read_text() for file in ([path] if path.is_file() else path.rglob("*.py"))]

@@ -42,6 +42,12 @@ def test_a_skip_in_a_worker_fails_too(tmp_path: Path) -> None:
     assert (code, "1 failed" in said) == (1, True), said
 
 
+def test_a_condition_that_skips_fails_too(tmp_path: Path) -> None:
+    marks = "import pytest\npytestmark = [pytest.mark.engine, pytest.mark.skipif(True, reason='unset')]\n"
+    code, said = outcome(tmp_path, marks + "def test_it():\n    pass\n", ci=True)
+    assert (code, "must run in CI, but was skipped: Skipped: unset" in said) == (1, True), said
+
+
 def test_elsewhere_a_skip_is_a_skip(tmp_path: Path) -> None:
     code, said = outcome(tmp_path, MARKED.format(mark="engine", body="pytest.skip('no such thing')"), ci=False)
     assert (code, "1 skipped" in said) == (0, True), said

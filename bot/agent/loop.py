@@ -3,6 +3,7 @@
 from typing import Literal
 
 from bot.agent.model import Model, open_calls, steps
+from memory.points import point
 from memory.runs import Runs
 from tools.gate.gate import Gate
 
@@ -26,11 +27,14 @@ class Loop:
                     settled = await self._gate.settle(run, calls, messages)
                     if settled is None:
                         return "waiting"  # a card is on the table; a tap advances the run again
+                    point("settled")
                     messages = await self._runs.append(run_id, messages, settled.message, tainted=settled.tainted)
                     if not (run.thinks and settled.go_on):
                         break
                 elif messages[-1]["role"] == "assistant" or not run.thinks:
                     break
+                point("thinking")
                 reply = await self._model.reply(run, messages, last=steps(messages) >= self._max_steps - 1)
+                point("thought")
                 messages = await self._runs.append(run_id, messages, reply)
             return "done"

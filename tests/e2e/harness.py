@@ -137,7 +137,7 @@ class House:
 
     def press(self, message: Message, data: str, user: int = ADMIN) -> Query:
         """Send a button's data, whether or not the message still shows it."""
-        return self.lab.telegram.tap(user, message.message_id, data, message.chat.id if user != ADMIN else None)
+        return self.lab.telegram.tap(user, message.message_id, data, message.chat.id)
 
     async def toast(self, query: Query) -> str:
         """What the bot answered to a tap."""

@@ -6,6 +6,7 @@ from typing import Any
 from loguru import logger
 
 from memory.models import CallRow, CallState, Run, Use
+from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
 from tools.gate.policy import Verdict
@@ -71,6 +72,7 @@ class Execution:
 
     async def _start(self, run: Run, row: CallRow, change: Change[Any], decided_by: str | None) -> bool:
         stores = self._stores
+        point("starting")
         async with stores.database.transaction() as tx:
             net = await stores.nets.seal(tx, row.id, change.net) if change.net is not None else None
             started = await stores.journal.start(tx, row.id, row.epoch, net)
@@ -83,11 +85,13 @@ class Execution:
         return started
 
     async def _do(self, run: Run, row: CallRow, change: Change[Any]) -> None:
-        self._watch.doing(run.id, change.title)
+        self._watch.doing(run.id, f"{change.title} …")
+        point("started")
         try:
             client = await self._clients.get(row.tool.partition("_")[0], Access.WRITE)
             async with asyncio.timeout(change.deadline):
                 await change.do(client)
+            point("answered")
         except ToolFailed as error:
             state = CallState.UNKNOWN if error.sent else CallState.FAILED
             await self._finish(row, change, state, str(error), verify=error.sent)
@@ -122,6 +126,8 @@ class Execution:
             )  # fmt: skip
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=held)
             await self._announce(tx, row, state, held)
+            point("finishing")
+        point("finished")
 
     async def _look(self, row: CallRow, change: Change[Any], within: float) -> tuple[Facts | None, bool]:
         """The target as it is now, waiting up to `within` seconds for the expectation."""

@@ -7,12 +7,13 @@ from memory.approvals import Ask
 from memory.database import Transaction
 from memory.keys import digest
 from memory.models import Approval, Block, CallRow, CallState, Message, Run, Use, canonical
+from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
-from tools.gate.ports import People
-from tools.gate.proposals import Answer, Proposal, Proposals, card_of
+from tools.gate.ports import People, Watch
+from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of
 from tools.kit.service import Risk
 
 MOST_CALLS = 10
@@ -32,8 +33,11 @@ class Settled:
 class Gate:
     """Settles a reply's calls: reads at once, changes through cards."""
 
-    def __init__(self, stores: Stores, proposals: Proposals, execution: Execution, people: People) -> None:
-        self._stores, self._proposals, self._execution, self._people = stores, proposals, execution, people
+    def __init__(
+        self, stores: Stores, proposals: Proposals, execution: Execution, people: People, watch: Watch
+    ) -> None:
+        self._stores, self._proposals, self._execution = stores, proposals, execution
+        self._people, self._watch = people, watch
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
@@ -62,6 +66,8 @@ class Gate:
     ) -> tuple[dict[str, Block] | None, bool]:
         """Reads run together; changes become journal rows. Blocks by use, or None when there are rows."""
         looked, beyond = uses[:MOST_CALLS], uses[MOST_CALLS:]
+        self._watch.doing(run.id, f"Looking: {', '.join(use.tool.replace('_', ' ')[:40] for use in looked[:4])} …")
+        point("looking")
         prepared = await asyncio.gather(*(self._proposals.prepare(run, use) for use in looked))
         answers = {
             use.id: results.block(use.id, f"Too many calls at once: at most {MOST_CALLS}.", error=True)
@@ -119,10 +125,12 @@ class Gate:
                 await stores.approvals.grant(
                     tx, run.id, run.conversation, asks[0][1], actor=run.actor.id, policy=POLICY_VERSION
                 )
-            elif asks:
+            elif asks and sum(len(canonical(card_of(p, run, messages))) for p, _ in asks) < MOST_SHOWN:
                 await self._ask(tx, run, [ask for _, ask in asks], max(p.risk for p, _ in asks), asks[0][0])
             kept = {use: {"block": block, "tainted": tainted} for use, block in answers.items()}
             await stores.held.keep(tx, run.id, kept)
+            point("asking")
+        point("asked")
 
     async def _preapproved(self, run: Run, proposals: list[Proposal]) -> bool:
         """Whether the tap on Undo still covers this: the state is what the receipt left behind."""

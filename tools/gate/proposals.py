@@ -22,6 +22,8 @@ from tools.kit.glance import Glance
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target
 
+MOST_SHOWN = 2400
+"""Characters of arguments and notes that fit on a card with the rest; what does not fit is refused, never cut."""
 READ_DEADLINE = 60.0
 """Seconds for one read or one proposal in all."""
 
@@ -139,6 +141,8 @@ class Proposals:
         risk = tool.risk_of(values)
         protected = next(filter(None, map(self.rules.protected, targets.values())), "")
         decision = self._decide(run, tool, risk, targets, protected, change)
+        if len(canonical(args)) + len("".join(change.notes)) > MOST_SHOWN:
+            raise ToolFailed("This is too large to be shown on a card, so it cannot be approved: do it in parts.")
         if change.expect(change.facts, change.facts):
             note = "Already so: nothing to do."
             block = results.outcome(use.id, "already", change.title, note, facts=change.facts.shown())
@@ -152,7 +156,7 @@ class Proposals:
             raise ToolFailed(decision.reason)
         values = tool.parameters.model_validate_json(canonical(args))
         found = await tool.run(context, **values.__dict__)
-        text = self._redact(found.model_dump_json(exclude_none=True) if isinstance(found, BaseModel) else str(found))
+        text = self._redact(results.fit(found) if isinstance(found, BaseModel) else str(found))
         if taint.taints(found):
             return Answer(results.block(use.id, taint.wrap(results.cap(text))), tainted=True)
         return Answer(results.block(use.id, text))

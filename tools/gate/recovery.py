@@ -3,6 +3,7 @@
 from loguru import logger
 
 from memory.models import CallRow, CallState, Run, Use
+from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
 from tools.gate.execution import Execution
@@ -28,7 +29,9 @@ class Recovery:
         found = await self._stores.journal.in_state(CallState.STARTED)
         for row in found:
             logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
-            await self._execution.close(row, CallState.UNKNOWN, await self._evidence(row))
+            evidence = await self._evidence(row)
+            point("recovering")
+            await self._execution.close(row, CallState.UNKNOWN, evidence)
         return len(found)
 
     async def _evidence(self, row: CallRow) -> str:

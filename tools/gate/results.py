@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from pydantic import BaseModel
+
 from memory.models import Block, CallRow, CallState
 from tools.kit.change import Facts
 
@@ -22,6 +24,23 @@ def cap(text: str) -> str:
         return text
     head, tail = text[: CAP * 2 // 3], text[-CAP // 3 :]
     return f"{head}\n… {len(text) - CAP} of {len(text)} characters left out; ask for less …\n{tail}"
+
+
+def fit(result: BaseModel) -> str:
+    """A result as JSON within the cap: long lists lose their ends, and say how much."""
+    body = result.model_dump(mode="json", exclude_none=True)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    left_out: dict[str, int] = {}
+    while len(text) > CAP:
+        lists = {name: value for name, value in body.items() if isinstance(value, list) and len(value) > 1}
+        if not lists:
+            return cap(text)
+        name = max(lists, key=lambda key: len(json.dumps(lists[key])))
+        keep = len(body[name]) * 3 // 4
+        left_out[name] = left_out.get(name, 0) + len(body[name]) - keep
+        body[name] = body[name][:keep]
+        text = json.dumps({**body, "left_out": left_out}, ensure_ascii=False, separators=(",", ":"))
+    return text
 
 
 def outcome(

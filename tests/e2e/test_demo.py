@@ -1,0 +1,172 @@
+"""What a visitor of the demo does: asks, approves, undoes, and makes trouble."""
+
+import json
+
+from lab.telegram.state import ADMIN
+from tests.e2e.harness import CARD, UNDO, House, keys
+
+
+async def test_status_is_one_look_without_the_model(home: House) -> None:
+    culprit = home.lab.world.story.culprit
+    answer = await home.ask("/status", "need")
+    assert f"{culprit.name} · {culprit.host} · restarting" in answer.text
+    assert "21 containers running" in answer.text and "no changes" in answer.text
+    assert not home.lab.claude.requests and not home.writes()
+
+
+async def test_a_question_is_answered_and_says_that_nothing_was_changed(home: House) -> None:
+    culprit = home.lab.world.story.culprit
+    answer = await home.ask(f"why is {culprit.name} unhappy?", "Evidence")
+    assert culprit.name in answer.text and "password authentication failed" in answer.text
+    assert "nothing was changed" in answer.text
+    assert not home.writes()
+
+
+async def test_a_change_runs_once_after_the_tap_and_the_receipt_proves_it(home: House) -> None:
+    began = home.container("jellyfin").started_at
+    home.say("restart jellyfin")
+    card = await home.card("Restart jellyfin")
+    assert "running" in card.text and "jellyfin/jellyfin:10.9.11" in card.text and "nothing to undo" in card.text
+    assert keys(card, CARD) == ["Restart jellyfin", "Deny"]
+    assert home.container("jellyfin").started_at == began and not home.writes()
+    assert await home.toast(home.tap(card, "Restart jellyfin")) == "Running."
+    receipt = await home.hear("✓ Restarted jellyfin")
+    assert receipt.message_id == card.message_id and not receipt.buttons
+    assert "since: " in receipt.text and "approved" in receipt.text and str(ADMIN) in receipt.text
+    assert home.container("jellyfin").started_at > began
+    assert home.writes() == ["POST /containers/jellyfin/restart"]
+
+
+async def test_stop_and_undo(home: House) -> None:
+    home.say("stop radarr")
+    await home.toast(home.tap(await home.card("Stop radarr"), "Stop radarr"))
+    receipt = await home.hear("✓ Stopped radarr")
+    assert "state: running → exited" in receipt.text and keys(receipt, UNDO) == ["↩ Undo"]
+    assert not home.container("radarr").alive
+    assert await home.toast(home.tap(receipt, "Undo")) == "Taking it back."
+    await home.hear("✓ Started radarr.*state: exited → running")
+    assert home.container("radarr").alive
+    undone = await home.hear("Stopped radarr.*undone")
+    assert undone.message_id == receipt.message_id and not keys(undone, UNDO)
+    assert home.writes() == ["POST /containers/radarr/stop", "POST /containers/radarr/start"]
+
+
+async def test_slash_undo_takes_the_newest_change_back(home: House) -> None:
+    home.say("stop radarr")
+    home.tap(await home.card("Stop radarr"), "Stop radarr")
+    await home.hear("✓ Stopped radarr")
+    await home.ask("/undo", "✓ Started radarr")
+    assert home.container("radarr").alive
+    assert "nothing to take back" in (await home.ask("/undo", "take back")).text or home.container("radarr").alive
+
+
+async def test_drift_behind_its_back_runs_nothing_and_is_shown(home: House) -> None:
+    home.say("restart jellyfin")
+    card = await home.card("Restart jellyfin")
+    assert "stopped jellyfin" in home.lab.world.change_behind_back()
+    home.tap(card, "Restart jellyfin")
+    again = await home.card("nothing ran.*state: running → exited")
+    assert keys(again, CARD) == ["Approve new", "Drop"]
+    assert not home.writes() and not home.container("jellyfin").alive
+    home.tap(again, "Approve new")
+    await home.hear("✓ Restarted jellyfin")
+    assert home.writes() == ["POST /containers/jellyfin/restart"]
+    assert home.container("jellyfin").alive
+
+
+async def test_drift_can_be_dropped(home: House) -> None:
+    home.say("stop jellyfin")
+    card = await home.card("Stop jellyfin")
+    home.lab.world.change_behind_back()
+    home.tap(card, "Stop jellyfin")
+    again = await home.card("nothing ran")
+    home.tap(again, "Drop")
+    await home.hear("Stop jellyfin: denied")
+    assert not home.writes()
+
+
+async def test_kill_9_with_an_open_card_the_button_survives(home: House) -> None:
+    home.say("restart jellyfin")
+    card = await home.card("Restart jellyfin")
+    await home.kill()
+    await home.ready()
+    home.tap(card, "Restart jellyfin")
+    receipt = await home.hear("✓ Restarted jellyfin")
+    assert receipt.message_id == card.message_id
+    assert home.writes() == ["POST /containers/jellyfin/restart"]
+
+
+async def test_a_line_and_a_tap_while_it_is_dead_are_not_lost(home: House) -> None:
+    home.say("restart jellyfin")
+    card = await home.card("Restart jellyfin")
+    await home.bot.stop()
+    home.tap(card, "Restart jellyfin")
+    home.lab.telegram.send(ADMIN, "/cost")
+    await home.start()
+    await home.hear("✓ Restarted jellyfin")
+    await home.hear("today \\$")
+    assert home.writes() == ["POST /containers/jellyfin/restart"]
+
+
+async def test_without_claude_commands_and_buttons_live_on(home: House) -> None:
+    home.say("stop radarr")
+    card = await home.card("Stop radarr")
+    home.lab.claude.cut = True
+    home.tap(card, "Stop radarr")
+    receipt = await home.hear("✓ Stopped radarr")
+    answer = await home.ask("what is wrong?", "can't think")
+    assert "Claude cannot be reached" in answer.text and "/status" in answer.text
+    assert "radarr" in (await home.ask("/containers", "running")).text or home.container("radarr")
+    home.tap(receipt, "Undo")
+    await home.hear("✓ Started radarr")
+    home.lab.claude.cut = False
+    answer = await home.ask("what is wrong?", "Evidence")
+    assert home.lab.world.story.culprit.name in answer.text
+
+
+async def test_a_fresh_conversation_carries_nothing_over(home: House) -> None:
+    await home.ask("is jellyfin up?", "running")
+    await home.ask("how is radarr?", "running")
+    assert "jellyfin" in json.dumps(home.lab.claude.requests[-1]["messages"][:2])
+    await home.ask("/new", "Fresh start")
+    before = len(home.lab.claude.requests)
+    await home.ask("how is sonarr?", "sonarr")
+    first = home.lab.claude.requests[before]
+    assert len(first["messages"]) == 1 and "jellyfin" not in json.dumps(first["messages"])
+
+
+async def test_the_books(home: House) -> None:
+    await home.ask("how is sonarr?", "sonarr")
+    home.say("stop radarr")
+    home.tap(await home.card("Stop radarr"), "Stop radarr")
+    await home.hear("✓ Stopped radarr")
+    spent = home.query("SELECT sum(usd) FROM usage")[0][0]
+    assert spent > 0
+    cost = await home.ask("/cost", "today")
+    assert f"today ${spent:.3f} of $1" in cost.text
+    audit = await home.ask("/audit 50", "chain intact")
+    for event in ("run how is sonarr", "proposed docker_stop_container", "approved", "started", "done"):
+        assert event in audit.text
+    doctor = await home.ask("/doctor", "database")
+    assert "🔴" not in doctor.text and "chain intact" in doctor.text and "docker" in doctor.text
+    digest = await home.ask("/digest", "need")
+    culprit = home.lab.world.story.culprit.name
+    assert culprit in digest.text and f"Stop radarr · verified · approved by {ADMIN}" in digest.text
+    help_ = await home.ask("/help", "/digest")
+    assert "restart jellyfin" in help_.text
+
+
+async def test_menus_turn_in_place_and_survive_a_restart(home: House) -> None:
+    status = await home.ask("/status", "need")
+    await home.kill()
+    home.tap(status, "Containers")
+    first = await home.hear("page 1 of 3")
+    assert first.message_id == status.message_id and first.button("‹ Back")
+    home.tap(first, "›")
+    second = await home.hear("page 2 of 3")
+    assert second.message_id == status.message_id
+    home.tap(second, "jellyfin")
+    page = await home.hear("jellyfin · nas")
+    home.tap(page, "Restart")
+    card = await home.card("Restart jellyfin")
+    assert card.message_id != status.message_id and not home.lab.claude.requests
