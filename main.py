@@ -26,6 +26,7 @@ async def run(options: argparse.Namespace) -> int:
     from bot.notifier import TelegramNotifier
     from bot.poller import Poller
     from bot.view import Format
+    from memory.embeddings import embedder_called
     from memory.stores import Stores
     from scheduler.clock import Clock, plan_digest
     from scheduler.digests import Digests
@@ -37,7 +38,7 @@ async def run(options: argparse.Namespace) -> int:
     redact = Redactor(settings.secrets())
     set_up(settings.log_level, redact)
     Lock(settings.data_dir).take()
-    stores = await Stores.open(settings.data_dir)
+    stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
     halt = Halt()
     poller = Poller(
         settings.telegram_api_url, settings.telegram_bot_token.get_secret_value().strip(), stores.inbox, halt

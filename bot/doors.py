@@ -93,13 +93,23 @@ async def _alone(options: argparse.Namespace) -> AsyncIterator[Any]:
     from bot.halt import Halt
     from bot.logs import set_up
     from bot.screen import NoScreen
+    from memory.embeddings import embedder_called
     from memory.stores import Stores
 
     settings, services, of_services = configured(options.env_file)
     redact = Redactor(settings.secrets())
     set_up("WARNING", redact)
     Lock(settings.data_dir).take()
-    core = assemble(settings, services, of_services, await Stores.open(settings.data_dir), NoScreen(), redact, Halt())
+    stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
+    core = assemble(
+        settings,
+        services,
+        of_services,
+        stores,
+        NoScreen(),
+        redact,
+        Halt(),
+    )
     try:
         await core.recovery.run()
         yield core

@@ -12,8 +12,7 @@ from memory.text import Redactor
 if TYPE_CHECKING:
     from loguru import Record
 
-QUIET = {"httpx": "WARNING", "httpcore": "WARNING", "httpx2": "WARNING", "telegram": "INFO", "apscheduler": "WARNING",
-         "docker": "WARNING", "urllib3": "WARNING", "anthropic": "WARNING", "asyncio": "WARNING"}  # fmt: skip
+QUIET = ("httpx", "httpcore", "httpx2", "apscheduler", "docker", "uvicorn", "urllib3", "anthropic", "asyncio")
 """Libraries whose chatter carries addresses, and addresses carry tokens."""
 FORMAT = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {message}"
 
@@ -40,7 +39,8 @@ def set_up(level: str, redact: Redactor) -> None:
     # diagnose prints the values of variables, tokens among them.
     logger.add(write, level=level, format=template, diagnose=False, backtrace=False, colorize=False)
     logging.basicConfig(handlers=[_Bridge()], level=logging.INFO, force=True)
-    for name, least in QUIET.items():
-        logging.getLogger(name).setLevel(least)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("telegram").setLevel(logging.INFO)  # below that it logs the token
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: logger.opt(exception=(kind, error, trace)).critical("uncaught")

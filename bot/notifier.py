@@ -31,7 +31,7 @@ class TelegramNotifier:
         parts += ["", "**Changed**", *_block("", digest.changed)] if digest.changed else []
         parts += ["", "**Done**", *_block("", digest.ran)] if digest.ran else ["", "nothing was changed through me"]
         waiting = f" · {digest.pending} waiting: /pending" if digest.pending else ""
-        parts.append(escape(f"${digest.usd:.2f} · {digest.requests} model requests{waiting}"))
+        parts.append(escape(f"${digest.usd:.2f} spent on thinking{waiting}"))
         parts.append(escape(f"audit {digest.audit_records} · {digest.audit_head}"))
         return "\n".join(parts)
 

@@ -176,7 +176,6 @@ class Digest:
     """Changes with who approved them."""
     pending: int
     usd: float
-    requests: int
     audit_records: int
     audit_head: str
 

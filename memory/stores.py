@@ -6,9 +6,11 @@ from pathlib import Path
 from memory.approvals import Approvals
 from memory.audit import Audit
 from memory.database import Database
+from memory.embeddings import Embedder, NoEmbedder
 from memory.inbox import Inbox
 from memory.journal import Held, Journal
 from memory.keys import Keys, digest
+from memory.knowledge import Knowledge
 from memory.nets import Nets
 from memory.outbox import Outbox
 from memory.runs import Runs
@@ -34,19 +36,20 @@ class Stores:
     nets: Nets
     schedules: Schedules
     snapshots: Snapshots
+    knowledge: Knowledge
 
     @classmethod
-    async def open(cls, folder: Path) -> "Stores":
-        """Everything in `folder` (mode 0700). Raises DatabaseBroken."""
-        return cls.over(await Database.open(folder / "rackhand.db"), Keys.open(folder / "rackhand.key"))
+    async def open(cls, folder: Path, embedder: Embedder | None = None) -> "Stores":
+        """Everything in `folder`; without an embedder memories are found by their words. Raises DatabaseBroken."""
+        return cls.over(await Database.open(folder / "rackhand.db"), Keys.open(folder / "rackhand.key"), embedder)
 
     @classmethod
-    def over(cls, database: Database, keys: Keys) -> "Stores":
+    def over(cls, database: Database, keys: Keys, embedder: Embedder | None = None) -> "Stores":
         """The stores of an open database."""
         return cls(
             database, keys, Inbox(database), Outbox(database), Runs(database), Journal(database), Held(database),
             Approvals(database, keys), Audit(database, keys), Usage(database), Nets(database, keys),
-            Schedules(database), Snapshots(database),
+            Schedules(database), Snapshots(database), Knowledge(database, embedder or NoEmbedder()),
         )  # fmt: skip
 
     def undo_hash(self, call: str) -> str:
