@@ -26,6 +26,7 @@ from bot.render import Piece, escape
 from bot.screen import TelegramScreen
 from bot.settings import Settings
 from bot.view import Format, View
+from bot.watchdog import keep_watch
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
@@ -95,6 +96,7 @@ class App:
             asyncio.create_task(self._begin(core, dispatch, poller), name="dispatch"),
             asyncio.create_task(self._sweep(core), name="sweep"),
             asyncio.create_task(self._confess(core, poller), name="confess"),
+            asyncio.create_task(keep_watch(poller, self.stores.database), name="watchdog"),
         ]
         first = (poller.first_poll or time.monotonic()) - began
         logger.info("ready; polled {:.2f} s after start, {} tools", first, len(core.tools))

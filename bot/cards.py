@@ -159,7 +159,7 @@ class Cards:
             lines.append(escape(f"begun {started}; it may or may not have happened"))
             lines.append(escape("; ".join(f"{line['name']} {line['value']}" for line in row.card["args"])))
         if row.undone_by:
-            lines.append("undone")
+            lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
         lines.append(escape(self._who(row, approval)))
         return "\n".join(filter(None, lines))
 

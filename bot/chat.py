@@ -162,6 +162,18 @@ class Chat:
             if run.undo_of and not any(row.state in (CallState.DONE, CallState.UNKNOWN) for row in rows):
                 # Nothing was taken back: the Undo may be tried again while its net lasts.
                 await tx.run("UPDATE calls SET undone_by = NULL WHERE id = ? AND undone_by = ?", run.undo_of, run_id)
+            if run.undo_of:
+                await self._redraw_receipt(tx, run, run.undo_of)
+
+    async def _redraw_receipt(self, tx: Transaction, run: Run, call: str) -> None:
+        """Draw what a run has taken back again, wherever it stands: its Undo goes, or comes back."""
+        outbox, approval = self._stores.outbox, await self._stores.approvals.latest(call)
+        if approval is not None:
+            await outbox.add(tx, run.conversation, "card", f"card:{approval.card}:undo:{run.id}", card=approval.card)
+        message = await outbox.message_of(f"receipt:{call}:{CallState.DONE}")
+        if message is not None:
+            key = f"receipt:{call}:undo:{run.id}"
+            await outbox.add(tx, run.conversation, "receipt", key, message=message, call=call)
 
     # -- stopping and starting again ----------------------------------------------------------------------------
 

@@ -164,8 +164,9 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
 
 @command("undo", "Take the last change back", Role.OPERATOR)
 async def undo(desk: Desk, request: Request, rest: str) -> View:
-    """Undo the newest change here that can be undone."""
-    rows = await desk.stores.journal.undoable(request.conversation)
+    """Undo the newest change here that can be undone; what an undo did itself is left to its own button."""
+    found = await desk.stores.journal.undoable(request.conversation)
+    rows = [row for row in found if (run := await desk.stores.runs.get(row.run)) and run.undo_of is None]
     if not rows:
         return View("There is nothing to take back here.")
     tap = Tap(request.update, request.actor, request.conversation, None, "")

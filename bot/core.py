@@ -106,6 +106,7 @@ def assemble(
 ) -> Core:
     """Put the parts together; nothing is connected and nothing runs yet."""
     redact.learn([*settings.secrets(), *(v for s in service_settings.values() for v in secret_values(s))])
+    stores.audit.redact = redact
     access, tasks = Access(settings), Tasks()
     tools = catalogue(services)
     clients = Clients(services, service_settings, stores)

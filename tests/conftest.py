@@ -16,12 +16,13 @@ from loguru import logger
 
 from memory.database import Database
 from memory.stores import Stores
-from tests.fakes import Clock, House
+from tests.fakes import Clock
+from tests.house import House
 
 STRICT_SKIPS = Path(__file__).parent / "strict_skips.py"
-KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PTB_TIMEDELTA", "RACKHAND_CI", "DOCKER_HOST"})
+KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PTB_TIMEDELTA", "DOCKER_HOST"})
 """Environment that a test may see; DOCKER_HOST only names the engine of the tests that are marked for one."""
-KEPT_PREFIXES = ("PYTEST_", "PYTHON", "COVERAGE", "HYPOTHESIS", "PLAYWRIGHT", "LD_")
+KEPT_PREFIXES = ("RACKHAND_", "PYTEST_", "PYTHON", "COVERAGE", "HYPOTHESIS", "PLAYWRIGHT", "LD_")
 
 
 class NetworkForbidden(Exception):

@@ -59,7 +59,7 @@ async def run_door(*arguments: str, env: dict[str, str], timeout: float = 60.0) 
 
 
 @dataclass
-class House:
+class Home:
     """A lab with a bot in it, and the people who use it."""
 
     lab: Lab
@@ -87,6 +87,14 @@ class House:
     def log(self) -> str:
         """Everything the bot has written to its log."""
         return self.bot.log.read_text(errors="replace") if self.bot.log.exists() else ""
+
+    async def quiet(self) -> None:
+        """Return once the bot knows that everything it has said arrived, and no run is at work."""
+        open_work = (
+            "SELECT id FROM outbox WHERE state IN ('new', 'sending') UNION ALL SELECT id FROM runs WHERE"
+            " state = 'working' UNION ALL SELECT update_id FROM inbox WHERE state = 'new'"
+        )
+        await self.until(lambda: not self.query(open_work), "the bot to have nothing left to do")
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the bot's database, read beside it."""
@@ -186,13 +194,13 @@ def keys(message: Message, start: str) -> list[str]:
 
 
 @asynccontextmanager
-async def house(directory: Path, *, seed: int = 1, started: bool = True, **settings: str) -> AsyncIterator[House]:
+async def open_home(directory: Path, *, seed: int = 1, started: bool = True, **settings: str) -> AsyncIterator[Home]:
     """A lab at its quickest with a bot in it; everything ends with the block."""
     async with Lab(seed, directory=directory) as lab:
         lab.world.latency = lab.world.health_after = 0.0
         bot = Supervisor([*MAIN, "run"], environment(lab, **settings), directory / "bot.log", backoff=(0.0,))
         lab.supervisor = bot
-        made = House(lab, bot)
+        made = Home(lab, bot)
         if started:
             await made.start()
         yield made

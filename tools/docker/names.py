@@ -13,6 +13,21 @@ from tools.kit import Field, Resolve, Target, Unreachable
 
 Listed = tuple[Engine, dict[str, Any]]
 
+LIFELINES = {
+    "pihole": "it answers DNS: names stop resolving while it is away",
+    "adguard": "it answers DNS: names stop resolving while it is away",
+    "unbound": "it answers DNS: names stop resolving while it is away",
+    "coredns": "it answers DNS: names stop resolving while it is away",
+    "technitium": "it answers DNS: names stop resolving while it is away",
+    "traefik": "it is the door to your other services",
+    "nginx-proxy-manager": "it is the door to your other services",
+    "caddy": "it is the door to your other services",
+    "tailscale": "you may be reaching this network through it",
+    "wireguard": "you may be reaching this network through it",
+    "cloudflared": "you may be reaching this network through it",
+}
+"""Part of an image's name → why a container of it always asks."""
+
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_START = re.compile(r"[0-9a-f]{6,64}")
 
@@ -96,6 +111,12 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
 
 
+def _lifeline(image: str) -> str:
+    """What would break for everyone, this bot among them, when a container of this image goes away."""
+    program = image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
+    return next((reason for name, reason in LIFELINES.items() if name in program), "")
+
+
 def _target(engine: Engine, item: dict[str, Any]) -> Target:
     name, container = name_of(item), text(item["Id"])
     return Target(
@@ -103,7 +124,7 @@ def _target(engine: Engine, item: dict[str, Any]) -> Target:
         name=name,
         detail=f"{engine.name} · {short(text(item.get('Image')))}",
         forbidden=is_forbidden(item),
-        protected="this bot runs in it" if is_own(container) else "",
+        protected="this bot runs in it" if is_own(container) else _lifeline(text(item.get("Image"))),
         aliases=(name, f"{engine.name}/{name}", container[:12]),
     )
 

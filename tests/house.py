@@ -1,0 +1,187 @@
+"""A house: a real core over a temporary database, with people, a clock, the fake service and the scripted model."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+from bot.cards import Cards
+from bot.core import Core, assemble
+from bot.halt import Halt
+from bot.screen import NoScreen
+from bot.settings import Settings
+from bot.taps import Tap
+from bot.view import Format, View
+from memory.database import Database
+from memory.keys import Keys
+from memory.models import Actor, Block, CallRow, Run
+from memory.stores import Stores
+from memory.text import Redactor
+from tests.fakes import Clock, Rack, RackSettings, ScriptedModel, fake_services
+from tests.invariants import check
+from tools.kit import Tool
+
+ADMIN, OPERATOR, VIEWER, STRANGER = (Actor(f"tg:{n}", name) for n, name in enumerate(("Admin", "Op", "View", "X"), 1))
+GROUP = "tg:-100"
+"""The one group the bot may speak in; people's private chats are their own ids."""
+
+
+class House:
+    """A real core over a temporary database, with people, a clock, the fake service and the scripted model."""
+
+    def __init__(self, folder: Path, clock: Clock, **settings: Any) -> None:
+        self.folder, self.clock, self.rack, self.model = folder, clock, Rack(), ScriptedModel()
+        people = {"telegram_admins": "1", "telegram_operators": "2", "telegram_viewers": "3", "telegram_chats": "-100"}
+        self.settings = Settings(_env_file=None, **{**people, "data_dir": folder, **settings})
+        for name in ("lamp", "fan", "pump"):
+            self.rack.add(name)
+        self.core: Core
+        self._old: list[Core] = []
+        self._updates = iter(range(1, 1_000_000))
+        self._messages = iter(range(1000, 1_000_000))
+
+    @property
+    def stores(self) -> Stores:
+        return self.core.stores
+
+    async def open(self) -> None:
+        """A fresh core over the same database, rack, model and clock."""
+        self.folder.mkdir(exist_ok=True)
+        database = await Database.open(self.folder / "rackhand.db", clock=self.clock)
+        stores = Stores.over(database, Keys.open(self.folder / "rackhand.key"))
+        services = fake_services()
+        of_services = {service.name: RackSettings(_env_file=None, rack=self.rack) for service in services}
+        self.core = assemble(
+            self.settings, services, of_services, stores, NoScreen(), Redactor(), Halt(), model=self.model
+        )
+        self.cards = Cards(stores, stores.keys, Format(self.settings.zone))
+
+    async def crash(self) -> None:
+        """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""
+        self._old.append(self.core)
+        await self.open()
+
+    async def recover(self) -> int:
+        """What the bot does at its start."""
+        unknown = await self.core.recovery.run()
+        await self.core.chat.recover()
+        return unknown
+
+    async def close(self) -> None:
+        for core in [*self._old, self.core]:
+            await core.close(0.0)
+
+    def tool(self, name: str) -> Tool:
+        return self.core.tools[name]
+
+    # What people do
+
+    async def say(self, text: str, *replies: Any, who: Actor = ADMIN, where: str | None = None, **more: Any) -> str:
+        """A line; the run's id once it has ended or waits."""
+        self.model.script.extend(replies)
+        run = await self.core.chat.say(where or who.id, who, text, trigger=f"update:{next(self._updates)}", **more)
+        assert run is not None
+        await self.settle()
+        return run
+
+    async def ask(self, *uses: Block, who: Actor = ADMIN, where: str | None = None, **more: Any) -> str:
+        """A line that the model answers with these calls."""
+        return await self.say("Please do it.", list(uses), who=who, where=where, **more)
+
+    async def tap(
+        self, verb: str = "y", *, card: str | None = None, who: Actor = ADMIN, key: str | None = None, **binding: Any
+    ) -> str:
+        """A press of a button on a card (the newest open one unless named); returns the toast."""
+        await self.deliver()
+        return await self.settled(self.press(verb, card=card or await self.newest_card(), who=who, key=key, **binding))
+
+    async def press(self, verb: str, *, card: str, who: Actor = ADMIN, key: str | None = None, **binding: Any) -> str:
+        """The tap alone, nothing waited for."""
+        found = await self.stores.approvals.card(card)
+        assert found is not None
+        key = key or self.stores.approvals.key(card)
+        values = {"conversation": found.conversation, "message": found.message, **binding}
+        return await self.core.taps.card(Tap(next(self._updates), who, data=f"a1:{key}:{verb}", **values), key, verb)
+
+    async def undo(self, call: CallRow, *, who: Actor = ADMIN, where: str | None = None) -> str:
+        """A press of a receipt's Undo."""
+        key = self.stores.keys.button("undo", call.id)
+        return await self.settled(self.core.taps.undo(self.a_tap(who, where), key))
+
+    async def known(self, call: CallRow, verb: str, *, who: Actor = ADMIN, where: str | None = None) -> str:
+        """A person's word on an unknown outcome."""
+        key = self.stores.keys.button("known", call.id)
+        return await self.settled(self.core.taps.known(self.a_tap(who, where), key, verb))
+
+    def a_tap(self, who: Actor = ADMIN, where: str | None = None) -> Tap:
+        return Tap(next(self._updates), who, where or who.id, 1, "")
+
+    async def settled(self, work: Awaitable[str]) -> str:
+        toast = await work
+        await self.settle()
+        return toast
+
+    async def settle(self) -> None:
+        """Wait until nothing runs in the background."""
+        while self.core.tasks._tasks:
+            await self.core.tasks.drain(10.0)
+
+    # What can be seen
+
+    async def deliver(self) -> list[tuple[str, dict[str, Any]]]:
+        """Deliver what is to be said: kind and payload; new cards get their messages."""
+        said = []
+        for row in await self.stores.outbox.open(""):
+            message = row.message
+            if row.kind == "card":
+                card = await self.stores.approvals.card(row.payload["card"])
+                assert card is not None
+                message = card.message or next(self._messages)
+            async with self.stores.database.transaction() as tx:
+                if row.kind == "card":
+                    await self.stores.approvals.bind(tx, row.payload["card"], message or 0)
+                await self.stores.outbox.sent(tx, row.id, message)
+            said.append((row.kind, row.payload))
+        return said
+
+    async def newest_card(self) -> str:
+        """The id of the newest card of all."""
+        row = await self.stores.database.one("SELECT id FROM cards ORDER BY rowid DESC LIMIT 1")
+        assert row is not None, "no card was ever shown"
+        return str(row["id"])
+
+    async def view(self, card: str | None = None) -> View:
+        """A card as it is drawn now."""
+        view = await self.cards.card(card or await self.newest_card())
+        assert view is not None
+        return view
+
+    async def calls(self, run: str | None = None) -> list[CallRow]:
+        """Journal rows, oldest first."""
+        where, values = ("run = ?", [run]) if run else ("1", [])
+        rows = await self.stores.database.all(f"SELECT id FROM calls WHERE {where} ORDER BY rowid", *values)
+        return [row for found in rows if (row := await self.stores.journal.get(found["id"]))]
+
+    async def call(self) -> CallRow:
+        """The newest journal row."""
+        return (await self.calls())[-1]
+
+    async def states(self, run: str | None = None) -> list[str]:
+        return [str(row.state) for row in await self.calls(run)]
+
+    async def run(self, run: str) -> Run:
+        found = await self.stores.runs.get(run)
+        assert found is not None
+        return found
+
+    async def results(self, run: str) -> list[Block]:
+        """The tool_result blocks of a run in order."""
+        messages = await self.stores.runs.messages(run)
+        return [b for m in messages if m["role"] == "user" for b in m["content"] if b["type"] == "tool_result"]
+
+    async def audited(self, kind: str) -> list[dict[str, Any]]:
+        """Audit records of a kind, oldest first."""
+        return [entry.data for entry in await self.stores.audit.export() if entry.kind == kind]
+
+    async def check(self) -> None:
+        """What must hold after anything at all."""
+        await check(self)
