@@ -36,6 +36,10 @@ class Access:
         self.strangers += 1
         return False
 
+    def people(self) -> list[tuple[int, Role]]:
+        """Every configured person and group, with the role whose commands are offered there."""
+        return [(ident, role) for ident, (role, _) in self._roles.items()] + [(c, Role.VIEWER) for c in self._chats]
+
     def role(self, actor: str, service: str = "") -> Role:
         """A person's role, for a service when one is named. The console belongs to whoever owns the data: an admin."""
         if actor.startswith(CONSOLE):

@@ -6,13 +6,15 @@ import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from loguru import logger
-from telegram import Bot, BotCommand
-from telegram.error import InvalidToken, TelegramError
+from telegram import Bot, BotCommand, BotCommandScopeChat
+from telegram.error import BadRequest, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot import pages as pages  # registers the menu pages
+from bot.access import Access
 from bot.cards import Cards
 from bot.commands import COMMANDS, Commands, Desk
 from bot.control import Control, serve_socket
@@ -33,6 +35,7 @@ from memory.stores import Stores
 from memory.text import Redactor
 
 SWEEP_SECONDS = 3.0
+PATIENCE_SECONDS = 0.25
 SHUTDOWN_SECONDS = 20.0
 STUCK_HINT = "Commands work without me thinking: /status, /containers, /help."
 
@@ -87,7 +90,7 @@ class App:
         self._listen_for_signals()
         control = await serve_socket(Control(core, doctor), self.settings.data_dir / "control.sock")
         niceties = [
-            asyncio.create_task(self._introduce(), name="introduce"),
+            asyncio.create_task(self._introduce(core.access), name="introduce"),
             asyncio.create_task(self._warm_up(), name="warm up"),
         ]
         work = [
@@ -139,18 +142,35 @@ class App:
         carried = await core.chat.recover()
         if unknown or carried:
             logger.info("recovered: {} unknown outcomes, {} open runs", unknown, carried)
+        under_way: set[int] = set()
         while True:
             poller.arrived.clear()
             for update_id, raw in await self.stores.inbox.pending():
-                await core.tasks.spawn(dispatch.handle(update_id, raw), name=f"update {update_id}")
+                if update_id not in under_way:
+                    under_way.add(update_id)
+                    work = dispatch.handle(update_id, raw)
+                    task = core.tasks.spawn(work, name=f"update {update_id}")
+                    task.add_done_callback(partial(_forget, under_way, update_id))
+                    # Lines keep their order; a command that waits for a slow service holds nobody up.
+                    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
             await poller.arrived.wait()
 
-    async def _introduce(self) -> None:
+    async def _offer_commands(self, access: Access) -> None:
+        """To each person the commands of their role; strangers are offered nothing."""
+        await self.bot.delete_my_commands()
+        for person, role in access.people():
+            offered = [BotCommand(c.name, c.summary) for c in COMMANDS.values() if role >= c.role]
+            try:
+                await self.bot.set_my_commands(offered, scope=BotCommandScopeChat(person))
+            except BadRequest as error:
+                logger.info("no command menu for {} yet: {}", person, error)  # they have never written to the bot
+
+    async def _introduce(self, access: Access) -> None:
         """Who am I, and which commands I know: niceties, tried until they work."""
         while True:
             try:
                 await self.bot.initialize()
-                await self.bot.set_my_commands([BotCommand(c.name, c.summary) for c in COMMANDS.values()])
+                await self._offer_commands(access)
                 return
             except InvalidToken:
                 # The poller is the judge of the token; a server without setMyCommands answers the same way.
@@ -199,6 +219,10 @@ class App:
         if row.kind == "verdict":
             return View(escape(_verdict(messages)))
         return None
+
+
+def _forget(under_way: set[int], update_id: int, task: asyncio.Task[None]) -> None:
+    under_way.discard(update_id)
 
 
 def _verdict(messages: list[dict[str, object]]) -> str:

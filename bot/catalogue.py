@@ -45,9 +45,10 @@ def _section(title: str, settings: type[BaseSettings]) -> str:
     prefix = str(settings.model_config.get("env_prefix", ""))
     for name, info in settings.model_fields.items():
         comment = " ".join((info.description or "").split())
-        lines.append(
-            f"# {comment}\n{f'{prefix}{name}'.upper()}={_default(info.get_default(call_default_factory=True))}"
-        )
+        default = _default(info.get_default(call_default_factory=True))
+        # A default stays commented out: copied along, it would override what a unit or a shell sets.
+        mark = "#" if default else ""
+        lines.append(f"# {comment}\n{mark}{f'{prefix}{name}'.upper()}={default}")
     return f"# --- {title} ---\n" + "\n".join(lines) + "\n" if lines else ""
 
 

@@ -104,6 +104,10 @@ class Chat:
             self.advance(opened, queued=run.get("thinks", True))
         return opened
 
+    async def queued(self, conversation: str) -> int:
+        """Requests that are being worked on or wait their turn here."""
+        return len(await self._stores.runs.in_state("working", conversation=conversation))
+
     # -- working ------------------------------------------------------------------------------------------------
 
     def advance(self, run: str, *, queued: bool = False) -> asyncio.Task[None]:

@@ -75,6 +75,7 @@ class Core:
     tools: dict[str, Tool]
     clients: Clients
     proposals: Proposals
+    execution: Execution
     recovery: Recovery
     model: Model
     tasks: Tasks
@@ -89,7 +90,8 @@ class Core:
     async def close(self, seconds: float) -> None:
         """Let what runs come to its end, then close everything."""
         self.halt.everything = self.halt.everything or "I am shutting down."
-        await self.tasks.drain(seconds)
+        await self.execution.drain(seconds)
+        await self.tasks.drain(1.0)
         await self.clients.close()
         await self.stores.close()
 
@@ -128,7 +130,21 @@ def assemble(
     taps = Taps(stores, stores.keys, chat, access)
     recovery = Recovery(stores, execution, proposals)
     return Core(
-        settings, stores, redact, access, halt, budget, tools, clients, proposals, recovery, model, tasks, chat, taps
+        settings,
+        stores,
+        redact,
+        access,
+        halt,
+        budget,
+        tools,
+        clients,
+        proposals,
+        execution,
+        recovery,
+        model,
+        tasks,
+        chat,
+        taps,
     )
 
 

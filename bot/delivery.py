@@ -1,6 +1,7 @@
 """The outbox's sender: everything that is said to Telegram leaves here, at least once, in order per chat."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,6 +22,7 @@ from memory.text import Redactor
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 LONGEST_BACKOFF = 60.0
+LOOK_AGAIN = 10.0
 GROUP_INTERVAL = 3.0
 Drawer = Callable[[Outgoing], Awaitable[View | None]]
 """What a row says, drawn at the moment it is sent."""
@@ -124,7 +126,9 @@ class Delivery:
                 if row.conversation not in self._workers:
                     worker = asyncio.create_task(self._work(row.conversation), name=f"delivery {row.conversation}")
                     self._workers[row.conversation] = worker
-            await outbox.changed.wait()
+            # Whatever was missed is found at the next look.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(outbox.changed.wait(), LOOK_AGAIN)
 
     async def _work(self, conversation: str) -> None:
         failures = 0

@@ -19,6 +19,8 @@ from memory.stores import Stores
 
 TEXT_ONLY = "I read text only. Write it, or send the log line as text."
 FORWARDED = "I don't act on forwarded messages. Say it in your own words."
+TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
+MOST_QUEUED = 5
 COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError)
 """What parsing somebody else's JSON can raise."""
 
@@ -71,6 +73,8 @@ class Dispatch:
             await self._say(request, View(TEXT_ONLY))
         elif text.startswith("/"):
             await self._command(request, text)
+        elif await self._chat.queued(request.conversation) >= MOST_QUEUED:
+            await self._say(request, View(TOO_MANY))
         elif private or self._addressed(message):
             opened = await self._chat.say(
                 request.conversation, request.actor, text, trigger=f"update:{update_id}", update=update_id
@@ -82,12 +86,19 @@ class Dispatch:
     def _addressed(self, message: Message) -> bool:
         """In a group: mentioned by name, or answered."""
         replied = message.reply_to_message and message.reply_to_message.from_user
-        return f"@{self._bot.username}" in (message.text or "") or bool(replied and replied.id == self._bot.id)
+        return f"@{self._username()}" in (message.text or "") or bool(replied and replied.id == self._bot.id)
+
+    def _username(self) -> str:
+        """Our own name; a placeholder nobody can write until Telegram has told us."""
+        try:
+            return self._bot.username or ""
+        except RuntimeError:
+            return " "
 
     async def _command(self, request: Request, text: str) -> None:
         head, _, rest = text[1:].partition(" ")
         name, _, addressee = head.partition("@")
-        if addressee and addressee.lower() != (self._bot.username or "").lower():
+        if addressee and addressee.lower() != self._username().lower():
             await self._stores.inbox.handled(request.update)
             return
         view = await self._commands.run(request, name.lower(), rest.strip())
@@ -117,8 +128,11 @@ class Dispatch:
             update_id, Actor(f"{TELEGRAM}{user.id}", user.full_name[:64]), f"{TELEGRAM}{chat.id}",
             message.message_id if message is not None else None, query.data or "",
         )  # fmt: skip
-        toast = await self._tap(tap)
-        await self._answer(query, toast)
+        if tap.data.startswith("m:"):
+            await self._answer(query, "")  # a page may take a while to read; the button must not spin meanwhile
+            await self._tap(tap)
+        else:
+            await self._answer(query, await self._tap(tap))
 
     async def _tap(self, tap: Tap) -> str:
         kind, _, rest = tap.data.partition(":")

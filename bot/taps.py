@@ -154,11 +154,12 @@ class Taps:
         state = CallState.DONE if verb == "y" else CallState.FAILED
         words = f"{tap.actor.id.removeprefix('tg:')} says that it {'happened' if verb == 'y' else 'did not happen'}."
         async with self._stores.database.transaction() as tx:
-            await self._stores.journal.finish(tx, row.id, state, detail=words, verified=verb == "y")
+            await self._stores.inbox.done(tx, tap.update)
+            if not await self._stores.journal.finish(tx, row.id, state, detail=words, verified=verb == "y"):
+                return USED
             await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
             key_ = f"receipt:{row.id}:{state}:by-person"
             await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
-            await self._stores.inbox.done(tx, tap.update)
         return "Noted."
 
     async def sweep(self, *, everything: bool = False) -> None:

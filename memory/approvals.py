@@ -77,8 +77,9 @@ class Approvals:
         changed = await tx.run(
             f"UPDATE approvals SET state = ?, decided_by = ?, decided = ? WHERE card = ? AND call IN ({marks})"
             " AND state = 'pending' AND EXISTS (SELECT 1 FROM cards WHERE id = card AND expires > ? AND epoch ="
-            " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'))",
-            "approved" if approve else "denied", actor, now, card.id, *calls, now,
+            " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'))"
+            f" AND (SELECT count(*) FROM approvals WHERE card = ? AND call IN ({marks}) AND state = 'pending') = ?",
+            "approved" if approve else "denied", actor, now, card.id, *calls, now, card.id, *calls, len(calls),
         )  # fmt: skip
         return changed == len(calls)
 
@@ -89,6 +90,10 @@ class Approvals:
     async def supersede(self, tx: Transaction, card: str) -> None:
         """Put a card's open questions aside, to be asked otherwise."""
         await tx.run("UPDATE approvals SET state = 'superseded' WHERE card = ? AND state = 'pending'", card)
+
+    async def withdraw(self, tx: Transaction, call: str) -> None:
+        """Close a call's open question: it has been settled otherwise."""
+        await tx.run("UPDATE approvals SET state = 'superseded' WHERE call = ? AND state = 'pending'", call)
 
     async def expire(self, tx: Transaction, *, everything: bool = False) -> list[str]:
         """Close overdue approvals (or all of them); returns the runs to be advanced."""

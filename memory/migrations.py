@@ -154,6 +154,9 @@ async def m002_runs_and_calls(tx: "Transaction") -> None:
             BEGIN SELECT RAISE(ABORT, 'illegal step of a call'); END;;
         CREATE TRIGGER calls_keep_arguments BEFORE UPDATE OF tool, args, args_hash, run ON calls
             BEGIN SELECT RAISE(ABORT, 'a call keeps its arguments'); END;;
+        CREATE TRIGGER calls_keep_asking BEFORE UPDATE OF needs_tap, risk ON calls
+            WHEN NEW.needs_tap < OLD.needs_tap OR NEW.risk < OLD.risk
+            BEGIN SELECT RAISE(ABORT, 'a call that asks keeps asking'); END;;
         CREATE TRIGGER calls_start_approved BEFORE UPDATE OF state ON calls
             WHEN NEW.state = 'started' AND OLD.needs_tap AND NOT EXISTS (
                 SELECT 1 FROM approvals WHERE call = OLD.id AND state = 'approved' AND args_hash = OLD.args_hash)
@@ -193,6 +196,8 @@ async def m003_approvals(tx: "Transaction") -> None:
             decided REAL,
             CHECK (state NOT IN ('approved', 'denied') OR decided_by IS NOT NULL)
         ) STRICT;;
+        CREATE TRIGGER approvals_begin_pending BEFORE INSERT ON approvals
+            WHEN NEW.state <> 'pending' BEGIN SELECT RAISE(ABORT, 'an approval begins as pending'); END;;
         CREATE UNIQUE INDEX approvals_one_live ON approvals (call) WHERE state IN ('pending', 'approved');;
         CREATE INDEX approvals_card ON approvals (card);;
         CREATE INDEX approvals_pending ON approvals (state) WHERE state = 'pending';;

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import secrets
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 from memory.database import Database, Row, Transaction
 from memory.models import Actor, Message, Run, RunState
@@ -20,15 +20,14 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def exclusive(self, run: str) -> AsyncIterator[None]:
         """One advance at a time; a second caller waits, then reads afresh."""
-        async with self._locks[run]:
+        lock = self._locks.setdefault(run, asyncio.Lock())  # lives as long as somebody holds or awaits it
+        async with lock:
             yield
-        if not self._locks[run].locked():
-            self._locks.pop(run, None)
 
     async def open(
         self,

@@ -134,6 +134,7 @@ class Rack:
     unreachable: bool = False
     fetched: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hold: asyncio.Event | None = None
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, name: str, **values: Any) -> Item:
@@ -177,8 +178,8 @@ class RackApi:
         rack.writes.append(write)
         if rack.on_write is not None:
             write.seen = rack.on_write()
-        if rack.fault == "hang":
-            await asyncio.Event().wait()
+        if rack.hold is not None or rack.fault == "hang":
+            await (rack.hold or asyncio.Event()).wait()
         if rack.fault == "break":
             raise RuntimeError("a bug in the tool")
         if rack.fault == "sent":

@@ -1,5 +1,6 @@
 """A house: a real core over a temporary database, with people, a clock, the fake service and the scripted model."""
 
+import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from memory.stores import Stores
 from memory.text import Redactor
 from tests.fakes import Clock, Rack, RackSettings, ScriptedModel, fake_services
 from tests.invariants import check
-from tools.kit import Tool
+from tools.kit import ServiceSettings, Tool
 
 ADMIN, OPERATOR, VIEWER, STRANGER = (Actor(f"tg:{n}", name) for n, name in enumerate(("Admin", "Op", "View", "X"), 1))
 GROUP = "tg:-100"
@@ -49,7 +50,9 @@ class House:
         database = await Database.open(self.folder / "rackhand.db", clock=self.clock)
         stores = Stores.over(database, Keys.open(self.folder / "rackhand.key"))
         services = fake_services()
-        of_services = {service.name: RackSettings(_env_file=None, rack=self.rack) for service in services}
+        of_services: dict[str, ServiceSettings] = {
+            service.name: RackSettings(_env_file=None, rack=self.rack) for service in services
+        }
         self.core = assemble(
             self.settings, services, of_services, stores, NoScreen(), Redactor(), Halt(), model=self.model
         )
@@ -68,6 +71,10 @@ class House:
 
     async def close(self) -> None:
         for core in [*self._old, self.core]:
+            left = [*core.tasks._tasks, *core.execution._under_way]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             await core.close(0.0)
 
     def tool(self, name: str) -> Tool:
@@ -119,6 +126,14 @@ class House:
         toast = await work
         await self.settle()
         return toast
+
+    async def until(self, state: str) -> None:
+        """Wait until the oldest call is in this state, for as long as a busy machine may need."""
+        for _ in range(1000):
+            if (await self.states())[:1] == [state]:
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError(f"never {state}: {await self.states()}")
 
     async def settle(self) -> None:
         """Wait until nothing runs in the background."""

@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,12 @@ async def test_a_text_without_any_token_has_no_vector() -> None:
 async def test_the_weights_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: (asked.append(name), find(name))[1])
+
+    def spy(name: str) -> Any:
+        asked.append(name)
+        return find(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", spy)
     embedder = WordLlamaEmbedder()
     assert asked == []
     first = await embedder.embed(["disk"])

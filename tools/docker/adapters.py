@@ -9,7 +9,7 @@ from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 from paramiko import AuthenticationException, BadHostKeyException, SSHException  # type: ignore[import-untyped]
 
 from tools.kit import Conflict, Unauthorised, Unreachable
-from tools.kit.http import from_requests
+from tools.kit.failures import from_requests
 
 CONNECT_SECONDS, LOGIN_SECONDS = 4, 10
 

@@ -8,7 +8,7 @@ from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.inventory import tags_of
 from tools.docker.names import Host
 from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, ToolFailed
-from tools.kit.http import quote
+from tools.kit.failures import quote
 
 DIGITS = 16
 """Digits of a digest that are shown and compared."""

@@ -19,15 +19,11 @@ from urllib3.exceptions import HTTPError
 
 from tools.docker.adapters import CONNECT_SECONDS, UnixAdapter, ssh_adapter
 from tools.kit import Access, BadAnswer, ToolFailed
-from tools.kit.http import from_requests
+from tools.kit.failures import from_requests
+from tools.kit.transport import READING, WriteRefused
 
 LARGEST_ANSWER = 64 * 2**20
-READING = frozenset({"GET", "HEAD"})
 _LOST = (OSError, HTTPError, SSHException, EOFError)
-
-
-class WriteRefused(RuntimeError):
-    """A client that may only read was asked to write: a mistake in the program, never in the request."""
 
 
 class Session(APIClient):

@@ -1,7 +1,8 @@
 """Doing it: propose again, compare, commit `started`, do, read again, write the receipt."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 from loguru import logger
 
@@ -12,21 +13,25 @@ from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.ports import Guard, People, Watch
 from tools.gate.proposals import Proposal, Proposals
-from tools.kit.change import Change, Facts
+from tools.kit.change import Call, Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access
-from tools.kit.errors import ToolFailed
+from tools.kit.errors import OutcomeUnknown, ToolFailed
 from tools.kit.service import Risk
+
+T = TypeVar("T")
 
 UNDO_SECONDS = 24 * 3600.0
 LOUD_AFTER = 30.0
 """Seconds after the tap from which an outcome comes as a message of its own, with sound."""
+LOOK_SECONDS = 5.0
+"""Seconds that one look at the target may take."""
 POLL = (0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between looks at the target while the expectation does not hold yet."""
 
 
 class Moved(Exception):
-    """A shown fact differs from the card: carries the new proposal."""
+    """A shown fact differs from the card, or what could run by itself must ask now: carries the new proposal."""
 
     def __init__(self, proposal: Proposal, facts: dict[str, list[Any]]) -> None:
         super().__init__("the target has changed")
@@ -41,6 +46,7 @@ class Execution:
     ) -> None:
         self._stores, self._proposals, self._clients = stores, proposals, clients
         self._people, self._guard, self._watch = people, guard, watch
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, run: Run, row: CallRow, decided_by: str | None) -> None:
         """Carry the call to its outcome. Raises Moved when nothing ran because a shown fact moved."""
@@ -52,10 +58,26 @@ class Execution:
         if refusal := self._refusal(run, row, proposal, decided_by):
             await self.close(row, CallState.NOT_STARTED, refusal)
             return
-        if facts := results.moved(row.before["shown"], proposal.change.facts.shown()):
+        facts = results.moved(row.before["shown"], proposal.change.facts.shown())
+        if facts or (proposal.decision.verdict is Verdict.ASK and not row.needs_tap):
             raise Moved(proposal, facts)
-        if await self._start(run, row, proposal.change, decided_by):
-            await self._do(run, row, proposal.change)
+        # Once begun it is carried to its receipt, whoever stops waiting for it: /stop, shutdown, a lost terminal.
+        await self._to_the_end(self._begin(run, row, proposal.change, decided_by))
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is under way; what is not back by then is unknown at the next start."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=seconds)
+
+    async def _begin(self, run: Run, row: CallRow, change: Change[Any], decided_by: str | None) -> None:
+        if await self._start(run, row, change, decided_by):
+            await self._do(run, row, change)
 
     def _refusal(self, run: Run, row: CallRow, proposal: Proposal, decided_by: str | None) -> str:
         if held := self._guard.held(run.id):
@@ -87,47 +109,59 @@ class Execution:
     async def _do(self, run: Run, row: CallRow, change: Change[Any]) -> None:
         self._watch.doing(run.id, f"{change.title} …")
         point("started")
+        wrong = await self._survive(row, change.deadline, self._write(row, change))
+        if wrong is None:
+            await self._finish(row, change, CallState.DONE, "")
+        else:
+            await self._finish(row, change, CallState.UNKNOWN if wrong.sent else CallState.FAILED, str(wrong))
+
+    async def _write(self, row: CallRow, change: Change[Any]) -> None:
+        client = await self._clients.get(row.tool.partition("_")[0], Access.WRITE)
+        await change.do(client)
+        point("answered")
+
+    async def _survive(self, row: CallRow, seconds: float, work: Awaitable[T]) -> T | ToolFailed:
+        """What a tool's own code comes to, or why it came to nothing."""
         try:
-            client = await self._clients.get(row.tool.partition("_")[0], Access.WRITE)
-            async with asyncio.timeout(change.deadline):
-                await change.do(client)
-            point("answered")
+            async with asyncio.timeout(seconds):
+                return await work
         except ToolFailed as error:
-            state = CallState.UNKNOWN if error.sent else CallState.FAILED
-            await self._finish(row, change, state, str(error), verify=error.sent)
+            return error
         except TimeoutError:
-            text = f"No answer within {change.deadline:.0f} s."
-            await self._finish(row, change, CallState.UNKNOWN, text, verify=True)
+            return OutcomeUnknown(f"No answer within {seconds:.0f} s.")
         except Exception as error:  # one of the three places that must survive anything: a tool call
             logger.opt(exception=error).error("tool {} broke while changing something", row.tool)
-            text = f"The tool broke ({type(error).__name__}); the log has the details."
-            await self._finish(row, change, CallState.UNKNOWN, text, verify=True)
-        else:
-            await self._finish(row, change, CallState.DONE, "", verify=True)
+            return OutcomeUnknown(f"The tool broke ({type(error).__name__}); the log has the details.")
 
-    async def _finish(self, row: CallRow, change: Change[Any], state: CallState, detail: str, *, verify: bool) -> None:
+    async def _finish(self, row: CallRow, change: Change[Any], state: CallState, detail: str) -> None:
         # A lost answer is not waited for: one look is the evidence, and a person decides.
-        within = change.within if state is CallState.DONE else 0.0
-        after, held = await self._look(row, change, within) if verify else (None, False)
-        stores = self._stores
-        current = await stores.journal.get(row.id)
-        undo = None
-        if state is CallState.DONE and change.undo is not None and current is not None:
-            undo = change.undo(change.facts, current.net or "")
+        done, within = state is CallState.DONE, change.within if state is CallState.DONE else 0.0
+        after, held, undo = None, False, None
+        if state is not CallState.FAILED:
+            seen = await self._survive(row, 2 * within + LOOK_SECONDS, self._look(row, change, within))
+            after, held = (None, False) if isinstance(seen, ToolFailed) else seen
+        if done and change.undo is not None:
+            back = await self._survive(row, LOOK_SECONDS, self._way_back(row, change))
+            undo = None if isinstance(back, ToolFailed) else back
+        stores, verified = self._stores, done and held
         async with stores.database.transaction() as tx:
             await stores.journal.finish(
                 tx, row.id, state,
                 detail=detail,
                 after=results.stored_facts(after) if after is not None else None,
-                verified=held if state is CallState.DONE else None,
+                verified=held if done else None,
                 undo={"tool": undo.tool, "args": undo.args} if undo else None,
                 undo_key=stores.undo_hash(row.id) if undo else None,
                 undo_until=stores.database.now() + UNDO_SECONDS if undo else None,
             )  # fmt: skip
-            await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=held)
-            await self._announce(tx, row, state, held)
+            await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=verified)
+            await self._announce(tx, row, state, verified)
             point("finishing")
         point("finished")
+
+    async def _way_back(self, row: CallRow, change: Change[Any]) -> Call | None:
+        current = await self._stores.journal.get(row.id)
+        return change.undo(change.facts, current.net or "") if change.undo and current else None
 
     async def _look(self, row: CallRow, change: Change[Any], within: float) -> tuple[Facts | None, bool]:
         """The target as it is now, waiting up to `within` seconds for the expectation."""
@@ -136,7 +170,7 @@ class Execution:
         deadline, waits, seen = clock() + within, iter(POLL), None
         while True:
             try:
-                async with asyncio.timeout(max(5.0, within)):
+                async with asyncio.timeout(max(LOOK_SECONDS, within)):
                     seen = await change.facts.again(client)
             except (ToolFailed, TimeoutError):
                 pass  # the last thing seen, if anything, is what is reported: it is not called verified
@@ -151,6 +185,7 @@ class Execution:
         """An outcome without a single byte sent."""
         async with self._stores.database.transaction() as tx:
             if await self._stores.journal.finish(tx, row.id, state, detail=detail):
+                await self._stores.approvals.withdraw(tx, row.id)
                 await self._stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, detail=detail)
                 await self._announce(tx, row, state, True)
 

@@ -41,7 +41,7 @@ class Gate:
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
-        ids = {call_id(run, use): use for use in uses}
+        ids = {call_id(run, messages, use.id): use for use in uses}
         rows = [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
         held = await self._stores.held.of_run(run.id)
         tainted = False
@@ -55,9 +55,9 @@ class Gate:
         if not all(row.settled for row in rows):
             return None
         blocks = {ids[row.id].id: results.settled(ids[row.id].id, row) for row in rows}
-        for call, kept in held.items():
-            blocks[call] = kept["block"]
-            tainted = tainted or kept["tainted"]
+        for call in held.keys() & ids.keys():
+            blocks[ids[call].id] = held[call]["block"]
+            tainted = tainted or held[call]["tainted"]
         worth_a_thought = any(row.state in (CallState.DONE, CallState.FAILED) for row in rows)
         return Settled(_message(uses, blocks), tainted, worth_a_thought)
 
@@ -106,7 +106,7 @@ class Gate:
             epoch = await stores.approvals.epoch(tx)
             asks: list[tuple[Proposal, Ask]] = []
             for position, proposal in enumerate(proposals):
-                call, needs_tap = call_id(run, proposal.use), proposal.decision.verdict is Verdict.ASK
+                call, needs_tap = call_id(run, messages, proposal.use.id), proposal.decision.verdict is Verdict.ASK
                 card, hashed = card_of(proposal, run, messages), _args_hash(proposal)
                 before = results.stored_facts(proposal.change.facts)
                 await stores.journal.propose(
@@ -127,7 +127,9 @@ class Gate:
                 )
             elif asks and sum(len(canonical(card_of(p, run, messages))) for p, _ in asks) < MOST_SHOWN:
                 await self._ask(tx, run, [ask for _, ask in asks], max(p.risk for p, _ in asks), asks[0][0])
-            kept = {use: {"block": block, "tainted": tainted} for use, block in answers.items()}
+            kept = {
+                call_id(run, messages, use): {"block": block, "tainted": tainted} for use, block in answers.items()
+            }
             await stores.held.keep(tx, run.id, kept)
             point("asking")
         point("asked")
@@ -139,7 +141,9 @@ class Gate:
         origin = await self._stores.journal.get(run.undo_of)
         left = origin.after["shown"] if origin is not None and origin.after is not None else {}
         now = proposals[0].change.facts.shown()
-        return not any(left[name] != now[name] for name in left.keys() & now.keys())
+        known = left.keys() & now.keys()
+        destroys = proposals[0].risk is Risk.DESTROY
+        return bool(known) and not destroys and all(left[name] == now[name] for name in known)
 
     async def _ask(self, tx: Transaction, run: Run, asks: list[Ask], risk: Risk, sample: Proposal) -> None:
         stores = self._stores
@@ -221,9 +225,9 @@ class Gate:
                 )
 
 
-def call_id(run: Run, use: Use) -> str:
-    """The journal's id of a tool_use: models have been seen to repeat theirs."""
-    return use.id if use.id.startswith(f"{run.id}:") else f"{run.id}:{use.id}"
+def call_id(run: Run, messages: list[Message], use: str) -> str:
+    """The journal's id of a tool_use in the last message: models have been seen to repeat theirs."""
+    return f"{run.id}:{len(messages)}:{use}"
 
 
 def shown_hash(shown: dict[str, object], card: dict[str, object]) -> str:

@@ -128,6 +128,8 @@ class Proposals:
         tool = self._catalogue.get(use.tool)
         if tool is None:
             raise ToolFailed(f"There is no tool called {use.tool[:64]!r}.")
+        if self._people.role(run.actor.id, tool.service.name) < Role.VIEWER:
+            raise ToolFailed(f"{tool.service.name} is not yours to look at.")  # a plan shows facts, too
         asked = self._validated(tool, use.args)
         client = await self._clients.get(tool.service.name, Access.READ)
         targets, typed = await self._targets(tool, asked, client)

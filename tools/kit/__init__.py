@@ -6,8 +6,10 @@ from tools.kit.change import Call, Change, Facts, Shown
 from tools.kit.context import Access, Context, Link
 from tools.kit.errors import (
     BadAnswer,
+    CircuitOpen,
     Conflict,
     Gone,
+    NoAnswer,
     OutcomeUnknown,
     RateLimited,
     Refused,
@@ -16,13 +18,15 @@ from tools.kit.errors import (
     Unreachable,
 )
 from tools.kit.glance import Glance, Trouble
+from tools.kit.http import Api
 from tools.kit.service import Area, Risk, Service, ServiceSettings, Tool
 from tools.kit.threads import Threads
 from tools.kit.types import MASK, Ident, Outside, Resolve, Result, Target, mask_env
 
 __all__ = [
-    "MASK", "Access", "Area", "BadAnswer", "Call", "Change", "Conflict", "Context", "Facts", "Field", "Glance", "Gone",
-    "Ident", "Link", "OutcomeUnknown", "Outside", "RateLimited", "Refused", "Resolve", "Result", "Risk",
+    "MASK", "Access", "Api", "Area", "BadAnswer", "Call", "Change", "CircuitOpen", "Conflict", "Context", "Facts",
+    "Field", "Glance", "Gone", "Ident", "Link", "NoAnswer", "OutcomeUnknown", "Outside", "RateLimited", "Refused",
+    "Resolve", "Result", "Risk",
     "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "Trouble", "ToolFailed",
     "Unauthorised", "Unreachable", "mask_env",
 ]  # fmt: skip

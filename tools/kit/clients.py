@@ -2,8 +2,12 @@
 
 import asyncio
 import inspect
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
+from tools.kit.breaker import Breaker
 from tools.kit.context import Access
 from tools.kit.errors import ToolFailed
 from tools.kit.service import Service, ServiceSettings
@@ -12,12 +16,19 @@ from tools.kit.service import Service, ServiceSettings
 class Clients:
     """Opened on first use, closed together."""
 
-    def __init__(self, services: list[Service[Any]], settings: dict[str, ServiceSettings], stores: Any = None) -> None:
+    def __init__(
+        self,
+        services: list[Service[Any]],
+        settings: dict[str, ServiceSettings],
+        stores: Any = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._services = {service.name: service for service in services}
         self._settings = settings
         self._stores = stores
         self._open: dict[tuple[str, Access], Any] = {}
         self._lock = asyncio.Lock()
+        self._breakers = {service.name: Breaker(service.name, clock) for service in services if not service.own}
 
     def configured(self, name: str) -> bool:
         """Whether the owner has switched this service on."""
@@ -33,6 +44,18 @@ class Clients:
                 settings = self._settings[name]
                 self._open[name, access] = await self._services[name].open(settings, access, self._stores)
             return self._open[name, access]
+
+    def watch(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Wrap what reads from a service: raises CircuitOpen at once while it is given a pause.
+
+        Never wrap a change or the looks at its target: those must happen, whatever happened before.
+        """
+        breaker = self._breakers.get(name)
+        return breaker.watch() if breaker else nullcontext()
+
+    def health(self) -> dict[str, str]:
+        """Configured service → why it is left alone and until when; empty when it is well."""
+        return {name: breaker.trouble for name, breaker in self._breakers.items() if self.configured(name)}
 
     async def close(self) -> None:
         """Close whatever was opened."""

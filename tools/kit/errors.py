@@ -12,8 +12,21 @@ class Unreachable(ToolFailed):
     """No byte reached the service: refused connection, DNS, TLS."""
 
 
+class NoAnswer(ToolFailed):
+    """A read got no proper answer: timeout, lost connection, or a gateway that says the service is away (502-504)."""
+
+
+class CircuitOpen(ToolFailed):
+    """The service was not asked at all: it has just failed several times and is given a pause."""
+
+
 class Unauthorised(ToolFailed):
     """The service rejected the credential (401) or the credential may not do this (403)."""
+
+    def __init__(self, text: str, *, rejected: bool = True) -> None:
+        super().__init__(text)
+        self.rejected = rejected
+        """Whether the credential itself is no good, so that every further call would fail, too."""
 
 
 class Gone(ToolFailed):

@@ -1,136 +1,222 @@
-"""The one map from HTTP clients' errors to ours."""
+"""The one HTTP client for REST services: bounded in time and size, never redirected, reading when it may only read."""
 
-import re
-import socket
+import asyncio
 import ssl
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
 
-from memory.text import MASK
-from tools.kit.errors import (
-    BadAnswer,
-    Conflict,
-    Gone,
-    OutcomeUnknown,
-    RateLimited,
-    Refused,
-    ToolFailed,
-    Unauthorised,
-    Unreachable,
-)
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if_result
+from tenacity.stop import stop_after_attempt, stop_before_delay
+from tenacity.wait import wait_exponential_jitter
 
-if TYPE_CHECKING:
-    from requests import Response
+from tools.kit.context import Access
+from tools.kit.errors import Refused, ToolFailed
+from tools.kit.failures import AWAY, causes, from_answer, from_httpx, late, not_json, retry_after
+from tools.kit.strict import strict_json
+from tools.kit.tls import trust
+from tools.kit.transport import Bounded, Reads
 
-LONGEST_QUOTE = 200
-_CREDENTIALS = (
-    (re.compile(r"://[^/\s@]+@"), f"://{MASK}@"),
-    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*"), r"\1"),
-    (re.compile(r"(?i)\b(pass\w*|secret|token|api[-_]?key|bearer)(\s*[=:]\s*|\s+)[^\s\"']+"), rf"\1\2{MASK}"),
-)  # fmt: skip
+DEADLINE = 20.0
+"""Seconds for one call in all, retries included."""
+CONNECT_SECONDS = 5.0
+LARGEST_ANSWER = 4 * 2**20
+"""Decoded bytes of one answer."""
+ATTEMPTS = 3
+LONGEST_PAUSE = 5.0
+"""Seconds that a Retry-After is heeded for: beyond that, a person is told to come back."""
 
-
-def from_requests(error: Exception, service: str, *, write: bool) -> ToolFailed:
-    """The error of `requests` (or of an SDK on top of it) as one of ours; `service` is e.g. `Docker on nas`.
-
-    `write` says whether the request could change something: then a lost answer is an unknown outcome.
-    """
-    from requests import exceptions as lost
-
-    response: Response | None = getattr(error, "response", None)
-    if response is not None:
-        return _from_status(response, service, write=write)
-    if isinstance(error, lost.InvalidURL | lost.MissingSchema | lost.InvalidSchema):
-        return Unreachable(f"The address of {service} is not valid: correct it in the settings.")
-    if why := _before_any_byte(error):
-        return Unreachable(f"{service} cannot be reached ({why}): check that it runs and that its address is right.")
-    if write:
-        return OutcomeUnknown(f"{service} was asked, but its answer was lost: look at the target before asking again.")
-    if isinstance(error, lost.Timeout | TimeoutError) or "timed out" in str(error).lower():
-        return ToolFailed(f"{service} did not answer in time: try again in a moment.")
-    if isinstance(error, lost.ContentDecodingError | lost.InvalidJSONError | ValueError):
-        return BadAnswer(f"{service} answered with something unreadable: check that the address is really its API.")
-    return Unreachable(f"The connection to {service} was lost: try again, then check that it runs.")
+Query = Mapping[str, str | int | bool | None]
 
 
-def quote(text: str) -> str:
-    """A service's own words, fit for our sentence: one short line without credentials or invisible characters."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * LONGEST_QUOTE]).split())
-    for pattern, instead in _CREDENTIALS:
-        text = pattern.sub(instead, text)
-    text = text.rstrip(". ")
-    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
+class Api:
+    """One service. Paths are templates, `get_json("/nodes/{}/qemu/{}", node, vmid)`: a segment never becomes two."""
+
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        *,
+        access: Access,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+        ca_file: str = "",
+        fingerprint: str = "",
+        post_reads: frozenset[str] = frozenset(),
+        deadline: float = DEADLINE,
+        largest: int = LARGEST_ANSWER,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Nothing is sent yet. Raises ToolFailed when the settings cannot work.
+
+        `service` is what messages call it, e.g. `Pi-hole`; `post_reads` are the paths whose POST changes nothing.
+        """
+        self._service, self._deadline, self._sleep = service, deadline, sleep
+        base = _address(service, base_url)
+        self._reads = Reads(base, post_reads)
+        transport = httpx.AsyncHTTPTransport(
+            verify=_context(service, base, ca_file, fingerprint),
+            trust_env=False,
+            # A write never rides on an idle connection: one that the service has just closed loses the answer.
+            limits=httpx.Limits(
+                max_connections=10,
+                max_keepalive_connections=10 if access is Access.READ else 0,
+                keepalive_expiry=2.0,
+            ),
+        )
+        usual = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "gzip", "User-Agent": "rackhand"}
+        try:
+            self._client = httpx.AsyncClient(
+                base_url=base,
+                headers=usual | dict(headers or {}),
+                auth=auth,
+                transport=Bounded(transport, service, self._reads, access, largest),
+                trust_env=False,
+                follow_redirects=False,
+            )
+        except UnicodeError:
+            raise ToolFailed(
+                f"The credential of {service} holds characters no header can carry: copy it again."
+            ) from None
+
+    async def get_json(self, path: str, *segments: str | int, params: Query | None = None) -> Any:
+        """The answer's JSON value. Raises ToolFailed."""
+        return self._json(await self.request("GET", path, *segments, params=params))
+
+    async def get_text(self, path: str, *segments: str | int, params: Query | None = None) -> str:
+        """The answer as text, broken UTF-8 replaced. Raises ToolFailed."""
+        answer = await self.request("GET", path, *segments, params=params)
+        return answer.content.decode("utf-8", "replace")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *segments: str | int,
+        json: Any = None,
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> Any:
+        """The JSON of the answer to a change or a POST-read, None when it has no body. Raises ToolFailed."""
+        answer = await self.request(
+            method, path, *segments, json=json, params=params, headers=headers, deadline=deadline
+        )
+        return self._json(answer) if answer.content else None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *segments: str | int,
+        json: Any = None,
+        content: str | bytes | None = None,
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> httpx.Response:
+        """A success with its whole body, for callers that need headers (ETag) or plain text. Raises ToolFailed."""
+        limit = deadline or self._deadline
+        try:
+            request = self._client.build_request(
+                method,
+                _filled(path, segments),
+                json=json,
+                content=content,
+                params={name: value for name, value in (params or {}).items() if value is not None},
+                headers=headers,
+                timeout=httpx.Timeout(limit, connect=min(CONNECT_SECONDS, limit / 2)),
+            )
+        except (httpx.InvalidURL, UnicodeError):
+            raise Refused(f"{self._service} was not asked: the request holds characters HTTP cannot carry.") from None
+        reads = self._reads.cover(request)
+        try:
+            async with asyncio.timeout(limit):
+                answer = await (self._insist(request, limit) if reads else self._client.send(request))
+        except TimeoutError:
+            raise late(self._service, write=not reads) from None
+        except httpx.HTTPError as error:
+            # `error.request` is the one that failed: a login on the way to a write has changed nothing.
+            raise from_httpx(error, self._service, write=not self._reads.cover(error.request)) from error
+        if not answer.is_success:
+            raise from_answer(answer, self._service, write=not reads)
+        return answer
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def _insist(self, request: httpx.Request, limit: float) -> httpx.Response:
+        retrying = AsyncRetrying(
+            sleep=self._sleep,
+            stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(limit),
+            wait=_pause,
+            retry=retry_if_result(_passing) | retry_if_exception(_not_there),
+            retry_error_callback=_last,
+        )
+        answer: httpx.Response = await retrying(self._client.send, request)
+        return answer
+
+    def _json(self, answer: httpx.Response) -> Any:
+        try:
+            return strict_json(answer.content)
+        except ValueError:
+            write = not self._reads.cover(answer.request)
+            raise not_json(self._service, answer.content, write=write) from None
 
 
-def _from_status(response: "Response", service: str, *, write: bool) -> ToolFailed:
-    status, words = response.status_code, _words(response)
-    said = f" ({words})" if words else ""
-    if status >= 500:
-        if write:
-            return OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")
-        return ToolFailed(f"{service} failed with HTTP {status}{said}: try again, then look at its own log.")
-    match status:
-        case 401:
-            return Unauthorised(f"{service} rejected the credential{said}: renew it in the settings.")
-        case 403:
-            return Unauthorised(f"{service} does not permit this{said}: give the credential that right.")
-        case 404:
-            return Gone(f"{service} does not have this{said}: list again to see what there is.")
-        case 409:
-            return Conflict(f"{service} cannot do this in the present state{said}: look at the target first.")
-        case 429:
-            return RateLimited(f"{service} asks to slow down: try again {_pause(response)}.")
-        case _ if 300 <= status < 400:
-            return Refused(f"{service} answered with a redirect: put its final address in the settings.")
-        case _ if status >= 400:
-            return Refused(f"{service} refused with HTTP {status}{said}: change the request.")
-    return BadAnswer(f"{service} answered HTTP {status}, which its API does not promise: check its address.")
+def _passing(answer: httpx.Response) -> bool:
+    return answer.status_code == 429 or answer.status_code in AWAY
 
 
-def _words(response: "Response") -> str:
+def _not_there(error: BaseException) -> bool:
+    if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return False
+    return not any(isinstance(cause, ssl.SSLError) for cause in causes(error))
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds to the next attempt: growing with jitter, longer when the service asks for it, within reason."""
+    usual = wait_exponential_jitter(initial=0.25, max=2.0, jitter=0.25)(state)
+    if state.outcome is None or state.outcome.failed:
+        return usual
+    asked = retry_after(state.outcome.result().headers.get("Retry-After", ""))
+    return max(usual, min(asked or 0.0, LONGEST_PAUSE))
+
+
+def _last(state: RetryCallState) -> Any:
+    assert state.outcome is not None, "called after an attempt"
+    return state.outcome.result()
+
+
+def _filled(path: str, segments: tuple[str | int, ...]) -> str:
+    if path.count("{}") != len(segments):
+        raise ValueError(f"{path} takes {path.count('{}')} segments")
+    return path.format(*map(_segment, segments))
+
+
+def _segment(value: str | int) -> str:
+    text = str(value)
+    if text in ("", ".", ".."):
+        raise Refused(f'"{text}" cannot be part of an address: use the name or id as listed.')
+    return quote(text, safe="")
+
+
+def _address(service: str, base_url: str) -> httpx.URL:
+    wrong = ToolFailed(f"The address of {service} is not valid: it looks like https://host:port, without ? or #.")
     try:
-        body: Any = response.json()
-    except (ValueError, RecursionError):
-        return ""
-    words = body.get("message") if isinstance(body, dict) else None
-    return quote(words) if isinstance(words, str) else ""
+        base = httpx.URL(base_url.strip().rstrip("/"))
+    except httpx.InvalidURL:
+        raise wrong from None
+    if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
+        raise wrong
+    return base
 
 
-def _pause(response: "Response") -> str:
-    seconds = response.headers.get("Retry-After", "")
-    return f"in {min(int(seconds), 3600)} s" if re.fullmatch(r"[1-9]\d{0,9}", seconds) else "in a minute"
-
-
-def _before_any_byte(error: BaseException) -> str:
-    """Why the request cannot have left; empty when it may have."""
-    from requests import exceptions as lost
-    from urllib3 import exceptions as pool
-
-    reasons: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-        ((ssl.SSLEOFError, ssl.SSLZeroReturnError), ""),
-        ((ssl.SSLCertVerificationError,), "its certificate is not trusted"),
-        ((ssl.SSLError,), "no TLS connection came about"),
-        ((socket.gaierror, pool.NameResolutionError), "its name is unknown"),
-        ((FileNotFoundError,), "its socket does not exist"),
-        ((PermissionError,), "permission denied on its socket"),
-        ((ConnectionRefusedError,), "connection refused"),
-        ((pool.NewConnectionError,), "no connection"),
-        ((pool.ConnectTimeoutError, lost.ConnectTimeout), "no answer while connecting"),
-    )
-    for cause in _causes(error):
-        for kinds, why in reasons:
-            if isinstance(cause, kinds):
-                return why
-    return ""
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps, wherever the libraries put it; innermost first."""
-    seen: list[BaseException] = []
-    queue: list[Any] = [error]
-    while queue and len(seen) < 30:
-        item = queue.pop(0)
-        if isinstance(item, BaseException) and item not in seen:
-            seen.append(item)
-            queue += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
-    yield from reversed(seen)
+def _context(service: str, base: httpx.URL, ca_file: str, fingerprint: str) -> ssl.SSLContext:
+    if base.scheme == "https":
+        return trust(service, ca_file=ca_file, fingerprint=fingerprint)
+    if ca_file or fingerprint:
+        raise ToolFailed(f"{service} has a certificate to check but an http:// address: use https://.")
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is never asked

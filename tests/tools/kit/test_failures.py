@@ -13,6 +13,7 @@ from tools.kit import (
     BadAnswer,
     Conflict,
     Gone,
+    NoAnswer,
     OutcomeUnknown,
     RateLimited,
     Refused,
@@ -20,7 +21,7 @@ from tools.kit import (
     Unauthorised,
     Unreachable,
 )
-from tools.kit.http import from_requests, quote
+from tools.kit.failures import from_requests, quote
 
 HERE = HTTPConnection("nas")
 
@@ -48,10 +49,29 @@ def test_an_answer_below_500_is_final(status: int, error: type[ToolFailed], writ
     assert type(found) is error and not found.sent
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_failure_inside_is_unknown_only_for_a_write(status: int) -> None:
+@pytest.mark.parametrize(("status", "error"), [(500, ToolFailed), (502, NoAnswer), (503, NoAnswer), (504, NoAnswer)])
+def test_a_failure_inside_is_unknown_only_for_a_write(status: int, error: type[ToolFailed]) -> None:
     assert type(from_requests(answered(status), "Docker on nas", write=True)) is OutcomeUnknown
-    assert type(from_requests(answered(status), "Docker on nas", write=False)) is ToolFailed
+    assert type(from_requests(answered(status), "Docker on nas", write=False)) is error
+
+
+def test_only_a_401_rejects_the_credential_itself() -> None:
+    rejected = {status: from_requests(answered(status), "Docker on nas", write=False) for status in (401, 403)}
+    assert {status: getattr(error, "rejected", None) for status, error in rejected.items()} == {401: True, 403: False}
+
+
+def test_a_redirect_of_a_write_to_its_result_is_unknown() -> None:
+    assert type(from_requests(answered(303), "Docker on nas", write=True)) is OutcomeUnknown
+    assert type(from_requests(answered(303), "Docker on nas", write=False)) is Refused
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"message": "no room"}', '{"error": {"key": "x", "message": "no room"}}', '{"errors": [{"message": "no room"}]}',
+     '{"detail": "no room"}', '{"meta": {"rc": "error", "msg": "no room"}}', '"no room"'],
+)  # fmt: skip
+def test_the_services_own_words_are_found_wherever_they_are(body: str) -> None:
+    assert "(no room)" in str(from_requests(answered(400, body), "Docker on nas", write=True))
 
 
 @pytest.mark.parametrize("write", [False, True])
@@ -77,8 +97,8 @@ def test_what_never_left_is_unreachable(error: Exception, why: str, write: bool)
 @pytest.mark.parametrize(
     ("error", "when_reading"),
     [
-        (lost.ReadTimeout(), ToolFailed),
-        (lost.ConnectionError("Read timed out."), ToolFailed),
+        (lost.ReadTimeout(), NoAnswer),
+        (lost.ConnectionError("Read timed out."), NoAnswer),
         (lost.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError())), Unreachable),
         (lost.ChunkedEncodingError(), Unreachable),
         (lost.ContentDecodingError(), BadAnswer),

@@ -1,0 +1,103 @@
+"""The policy: every combination against rules written down a second time, and the rows that matter by name."""
+
+from itertools import product
+
+import pytest
+
+from memory.models import Role
+from tools.gate.policy import Autonomy, Circumstances, Verdict, decide
+from tools.kit.service import Risk
+
+FLAGS = (False, True)
+EVERYTHING = [
+    Circumstances(*row)
+    for row in product(Risk, Role, FLAGS, FLAGS, FLAGS, FLAGS, FLAGS, FLAGS, FLAGS, Autonomy)
+]  # fmt: skip
+
+
+def may_run_by_itself(now: Circumstances) -> bool:
+    """In words: a read; and untainted, a note of ours, or what can be undone when the owner wants it so."""
+    ours = now.own and now.risk == 1
+    reversible = now.risk == 1 and now.autonomy == "reversible" and now.undoable and not now.protected
+    return now.risk == 0 or ((ours or reversible) and not now.tainted)
+
+
+def must_be_refused(now: Circumstances) -> bool:
+    """In words: nobody there who may; forbidden; only looking; destroying unwatched; a destination from outside."""
+    too_low = int(now.role) < {0: 1, 1: 2, 2: 3}[int(now.risk)]
+    if now.risk == 0:
+        return too_low or (now.egress and now.tainted)
+    return any(
+        (too_low, now.forbidden, now.autonomy == "observe" and not now.own, now.unattended and now.risk == 2)
+    )  # fmt: skip
+
+
+def expected(now: Circumstances) -> Verdict:
+    if must_be_refused(now):
+        return Verdict.REFUSE
+    return Verdict.RUN if may_run_by_itself(now) else Verdict.ASK
+
+
+def test_every_combination() -> None:
+    assert len(EVERYTHING) == 3 * 4 * 2**7 * 3
+    wrong = [now for now in EVERYTHING if decide(now).verdict is not expected(now)]
+    assert wrong == []
+
+
+def test_a_refusal_always_says_why_and_nothing_else_does() -> None:
+    for now in EVERYTHING:
+        decision = decide(now)
+        assert bool(decision.reason) is (decision.verdict is Verdict.REFUSE)
+        assert not decision.reason or decision.reason.endswith(".")
+
+
+CHANGE = Circumstances(Risk.CHANGE, Role.ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict"),
+    [
+        (Circumstances(Risk.READ, Role.VIEWER), Verdict.RUN),
+        (Circumstances(Risk.READ, Role.NOBODY), Verdict.REFUSE),
+        (Circumstances(Risk.READ, Role.VIEWER, egress=True), Verdict.RUN),
+        (Circumstances(Risk.READ, Role.ADMIN, egress=True, tainted=True), Verdict.REFUSE),
+        (Circumstances(Risk.READ, Role.VIEWER, autonomy=Autonomy.OBSERVE), Verdict.RUN),
+        (Circumstances(Risk.READ, Role.VIEWER, forbidden=True), Verdict.RUN),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR), Verdict.ASK),
+        (Circumstances(Risk.CHANGE, Role.VIEWER), Verdict.REFUSE),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR, unattended=True), Verdict.ASK),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR, autonomy=Autonomy.OBSERVE), Verdict.REFUSE),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True), Verdict.RUN),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True, tainted=True), Verdict.ASK),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True, autonomy=Autonomy.OBSERVE), Verdict.RUN),
+        (Circumstances(Risk.CHANGE, Role.VIEWER, own=True), Verdict.REFUSE),
+        (Circumstances(Risk.CHANGE, Role.ADMIN, forbidden=True), Verdict.REFUSE),
+        (Circumstances(Risk.CHANGE, Role.ADMIN, undoable=True), Verdict.ASK),
+        (Circumstances(Risk.CHANGE, Role.ADMIN, undoable=True, autonomy=Autonomy.REVERSIBLE), Verdict.RUN),
+        (Circumstances(Risk.CHANGE, Role.ADMIN, autonomy=Autonomy.REVERSIBLE), Verdict.ASK),
+        (
+            Circumstances(Risk.CHANGE, Role.ADMIN, undoable=True, tainted=True, autonomy=Autonomy.REVERSIBLE),
+            Verdict.ASK,
+        ),
+        (
+            Circumstances(Risk.CHANGE, Role.ADMIN, undoable=True, protected=True, autonomy=Autonomy.REVERSIBLE),
+            Verdict.ASK,
+        ),
+        (Circumstances(Risk.DESTROY, Role.OPERATOR), Verdict.REFUSE),
+        (Circumstances(Risk.DESTROY, Role.ADMIN), Verdict.ASK),
+        (Circumstances(Risk.DESTROY, Role.ADMIN, own=True), Verdict.ASK),
+        (Circumstances(Risk.DESTROY, Role.ADMIN, undoable=True, autonomy=Autonomy.REVERSIBLE), Verdict.ASK),
+        (Circumstances(Risk.DESTROY, Role.ADMIN, unattended=True), Verdict.REFUSE),
+    ],
+)
+def test_named_rows(now: Circumstances, verdict: Verdict) -> None:
+    assert decide(now).verdict is verdict
+
+
+def test_taint_and_protection_never_loosen_anything() -> None:
+    order = [Verdict.RUN, Verdict.ASK, Verdict.REFUSE]
+    for now in EVERYTHING:
+        for flag in ("tainted", "protected", "forbidden", "unattended"):
+            if not getattr(now, flag):
+                stricter = decide(Circumstances(**{**vars(now), flag: True})).verdict
+                assert order.index(stricter) >= order.index(decide(now).verdict), (now, flag)

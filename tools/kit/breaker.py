@@ -1,0 +1,91 @@
+"""A circuit breaker: a service that is down is not hammered, and whoever asks is told at once."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tools.kit.errors import (
+    BadAnswer,
+    CircuitOpen,
+    Conflict,
+    Gone,
+    NoAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    Unreachable,
+)
+
+TOLERATED = 3
+"""Failures in a row that open it."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+_DOWN = (Unreachable, NoAnswer, OutcomeUnknown, TimeoutError)
+_ANSWERED = (BadAnswer, Conflict, Gone, RateLimited, Refused, Unauthorised)
+
+
+class Breaker:
+    """Closed: calls go through. Open: they fail at once. After a pause one call may try, and decides."""
+
+    def __init__(self, service: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._service, self._clock = service, clock
+        self._failures = 0
+        self._pause = 0.0
+        """Length of the present or the latest pause; 0 while the circuit is closed."""
+        self._until = 0.0
+        self._trying = False
+        self._reason = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why the service is left alone and until when; empty while all is well."""
+        if not self._pause:
+            return ""
+        left = self._until - self._clock()
+        if self._trying:
+            when = "It is being tried again right now."
+        else:
+            when = f"It is tried again in {left:.0f} s." if left >= 1 else "The next question tries it again."
+        return f"{self._reason} {when}"
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[None]:
+        """Wrap a read: its outcome is remembered. Raises CircuitOpen, before anything is sent, while open."""
+        trial = self._admit()
+        try:
+            yield
+        except _DOWN as error:
+            self._failed(str(error) or f"{self._service} did not answer in time.", at_once=trial)
+            raise
+        except _ANSWERED as error:
+            if isinstance(error, Unauthorised) and error.rejected:
+                self._failed(str(error), at_once=True, pause=LONGEST_PAUSE)
+            else:
+                self._close()
+            raise
+        else:
+            self._close()
+        finally:
+            # Whatever else ended the trial (a wrong argument, a cancelled run) says nothing: the next call tries.
+            if trial:
+                self._trying = False
+
+    def _admit(self) -> bool:
+        if not self._pause:
+            return False
+        if self._trying or self._clock() < self._until:
+            raise CircuitOpen(f"{self._service} was not asked: {self.trouble}")
+        self._trying = True
+        return True
+
+    def _failed(self, reason: str, *, at_once: bool, pause: float = 0.0) -> None:
+        if self._pause and not at_once:
+            return  # began before the circuit opened: no news
+        self._failures += 1
+        self._reason = reason
+        if at_once or self._failures >= TOLERATED:
+            self._pause = min(max(FIRST_PAUSE, 2 * self._pause, pause), LONGEST_PAUSE)
+            self._until = self._clock() + self._pause
+
+    def _close(self) -> None:
+        self._failures, self._pause, self._reason = 0, 0.0, ""

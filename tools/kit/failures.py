@@ -1,0 +1,265 @@
+"""The one map from HTTP clients' errors to ours."""
+
+import http
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from memory.text import MASK, escaped
+from tools.kit.errors import (
+    BadAnswer,
+    Conflict,
+    Gone,
+    NoAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ToolFailed,
+    Unauthorised,
+    Unreachable,
+)
+from tools.kit.strict import strict_json
+from tools.kit.tls import CertificateChanged
+from tools.kit.transport import TooLarge
+
+if TYPE_CHECKING:
+    import requests
+
+    Answer: TypeAlias = httpx.Response | requests.Response
+
+LONGEST_QUOTE = 200
+LONGEST_EXCERPT = 100
+AWAY = frozenset({502, 503, 504})
+"""What a gateway answers for a service that is not there."""
+_REFUSALS: dict[int, tuple[Callable[[str], ToolFailed], str, str]] = {
+    404: (Gone, "does not have this", "list again to see what there is"),
+    409: (Conflict, "cannot do this in the present state", "look at the target first"),
+    401: (Unauthorised, "rejected the credential", "renew it in the settings"),
+    403: (partial(Unauthorised, rejected=False), "does not permit this", "give the credential that right"),
+}
+"""Status → our error, what the service said by it, and what to do."""
+_ADDRESS = "check that it runs and that its address is right"
+_CERTIFICATE = "compare the certificate at the service itself, then set its CA file or fingerprint"
+_CREDENTIALS = (
+    (re.compile(r"://[^/\s@]+@"), f"://{MASK}@"),
+    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*"), r"\1"),
+    (re.compile(r"(?i)\b(pass\w*|secret|token|api[-_]?key|bearer)(\s*[=:]\s*|\s+)[^\s\"']+"), rf"\1\2{MASK}"),
+)  # fmt: skip
+
+
+def from_httpx(error: httpx.HTTPError, service: str, *, write: bool) -> ToolFailed:
+    """The error of httpx as one of ours; `service` is e.g. `Pi-hole`.
+
+    `write` says whether the request could change something: then a lost answer is an unknown outcome.
+    """
+    match error:
+        case httpx.UnsupportedProtocol():
+            return _bad_address(service)
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            why = _before_any_byte(error) or "no connection"
+            return _unreachable(service, why, _CERTIFICATE if "certificate" in why else _ADDRESS)
+        case httpx.PoolTimeout():
+            return ToolFailed(f"Too many requests to {service} are under way: try again in a moment.")
+        case httpx.LocalProtocolError():
+            return Refused(f"{service} was not asked: the request holds characters that HTTP cannot carry.")
+        case httpx.TimeoutException():
+            return late(service, write=write)
+        case TooLarge():
+            return _unusable(service, "with more than anyone can read: ask for less", write=write)
+        case httpx.DecodingError():
+            return _unusable(
+                service, "with something unreadable: check that the address is really its API", write=write
+            )
+    if write:
+        return _lost(service)
+    return NoAnswer(f"The connection to {service} was lost: try again, then check that it runs.")
+
+
+def from_requests(error: Exception, service: str, *, write: bool) -> ToolFailed:
+    """The error of `requests` (or of an SDK on top of it) as one of ours; `service` is e.g. `Docker on nas`.
+
+    `write` says whether the request could change something: then a lost answer is an unknown outcome.
+    """
+    from requests import exceptions as lost
+
+    response: requests.Response | None = getattr(error, "response", None)
+    if response is not None:
+        return from_answer(response, service, write=write)
+    if isinstance(error, lost.InvalidURL | lost.MissingSchema | lost.InvalidSchema):
+        return _bad_address(service)
+    if why := _before_any_byte(error):
+        return _unreachable(service, why)
+    if write:
+        return _lost(service)
+    if isinstance(error, lost.Timeout | TimeoutError) or "timed out" in str(error).lower():
+        return late(service, write=False)
+    if isinstance(error, lost.ContentDecodingError | lost.InvalidJSONError | ValueError):
+        return BadAnswer(f"{service} answered with something unreadable: check that the address is really its API.")
+    return Unreachable(f"The connection to {service} was lost: try again, then check that it runs.")
+
+
+def from_answer(response: "Answer", service: str, *, write: bool) -> ToolFailed:
+    """An answer that is not a success as one of our errors, with the service's own words where it has some."""
+    status, words = response.status_code, _words(response)
+    said = f" ({words})" if words else ""
+    if status >= 500:
+        if write:
+            return OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")
+        kind = NoAnswer if status in AWAY else ToolFailed
+        return kind(f"{service} failed with HTTP {status}{said}: try again, then look at its own log.")
+    if status in _REFUSALS:
+        error, what, then = _REFUSALS[status]
+        return error(f"{service} {what}{said}: {then}.")
+    if status == 429:
+        return RateLimited(f"{service} asks to slow down: try again {_pause(response)}.")
+    if status == 303 and write:
+        # "See what came of it over there": the one redirect that may follow a change already made.
+        return _unusable(service, "with a redirect: look at the target before asking again", write=True)
+    if 300 <= status < 400:
+        place = _elsewhere(response)
+        return Refused(f"{service} answered with a redirect{place}: put its final address in the settings.")
+    if status >= 400:
+        return Refused(f"{service} refused with HTTP {status}{said}: change the request.")
+    return BadAnswer(f"{service} answered HTTP {status}, which its API does not promise: check its address.")
+
+
+def late(service: str, *, write: bool) -> ToolFailed:
+    """No answer in time."""
+    if write:
+        return _lost(service)
+    return NoAnswer(f"{service} did not answer in time: try again in a moment.")
+
+
+def not_json(service: str, body: bytes, *, write: bool) -> ToolFailed:
+    """A success whose body is not what was promised; says how it begins."""
+    begins = body[: 20 * LONGEST_EXCERPT].decode("utf-8", "replace")
+    begins = _without_credentials(escaped(" ".join(begins.split())))[:LONGEST_EXCERPT]
+    return _unusable(service, f'with something that is not proper JSON: "{begins}"', write=write)
+
+
+def quote(text: str) -> str:
+    """A service's own words, fit for our sentence: one short line without credentials or invisible characters."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * LONGEST_QUOTE]).split())
+    text = _without_credentials(text).rstrip(". ")
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
+
+
+def retry_after(value: str) -> float | None:
+    """The seconds that a Retry-After header asks for, given as a number or a date; None when it makes no sense."""
+    if re.fullmatch(r"\d{1,10}", value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None
+
+
+def _unreachable(service: str, why: str, then: str = _ADDRESS) -> Unreachable:
+    return Unreachable(f"{service} cannot be reached ({why}): {then}.")
+
+
+def _bad_address(service: str) -> Unreachable:
+    return Unreachable(f"The address of {service} is not valid: correct it in the settings.")
+
+
+def _lost(service: str) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{service} was asked, but its answer was lost: look at the target before asking again.")
+
+
+def _unusable(service: str, how: str, *, write: bool) -> ToolFailed:
+    return (OutcomeUnknown if write else BadAnswer)(f"{service} answered {how}.")
+
+
+def _without_credentials(text: str) -> str:
+    for pattern, instead in _CREDENTIALS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def _words(response: "Answer") -> str:
+    """The sentence in an error answer, wherever this service puts it: body first, then the status line."""
+    try:
+        found = strict_json(response.content)
+    except ValueError:
+        return _reason(response)
+    for _ in range(4):
+        if isinstance(found, str):
+            return quote(found)
+        if isinstance(found, list):
+            found = found[0] if found else None
+        elif isinstance(found, dict):
+            keys = ("message", "detail", "error", "errors", "meta", "msg")
+            found = next((found[key] for key in keys if found.get(key)), None)
+    return _reason(response)
+
+
+def _reason(response: "Answer") -> str:
+    reason = response.reason_phrase if isinstance(response, httpx.Response) else response.reason
+    usual = {status.value: status.phrase for status in http.HTTPStatus}.get(response.status_code, "")
+    return quote(reason) if reason and reason.lower() != usual.lower() else ""
+
+
+def _pause(response: "Answer") -> str:
+    seconds = retry_after(response.headers.get("Retry-After", ""))
+    return f"in {min(round(seconds), 3600)} s" if seconds else "in a minute"
+
+
+def _elsewhere(response: "Answer") -> str:
+    """Scheme and host that a redirect points to: path and query may hold anything."""
+    try:
+        place = urlsplit(urljoin(str(response.url), response.headers.get("Location", "")))
+    except ValueError:
+        return ""
+    host = place.netloc.rpartition("@")[2]
+    return f" to {quote(f'{place.scheme}://{host}')[:80]}" if host else ""
+
+
+def _before_any_byte(error: BaseException) -> str:
+    """Why the request cannot have left; empty when it may have."""
+    from requests import exceptions as lost
+    from urllib3 import exceptions as pool
+
+    reasons: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+        ((ssl.SSLEOFError, ssl.SSLZeroReturnError), ""),
+        ((ssl.SSLCertVerificationError,), "its certificate is not trusted"),
+        ((ssl.SSLError,), "no TLS connection came about"),
+        ((socket.gaierror, pool.NameResolutionError), "its name is unknown"),
+        ((FileNotFoundError,), "its socket does not exist"),
+        ((PermissionError,), "permission denied on its socket"),
+        ((ConnectionRefusedError,), "connection refused"),
+        ((pool.NewConnectionError,), "no connection"),
+        ((pool.ConnectTimeoutError, lost.ConnectTimeout, httpx.ConnectTimeout), "no answer while connecting"),
+    )
+    for cause in causes(error):
+        if isinstance(cause, CertificateChanged):
+            return f"its certificate is {cause.shown}… and not the pinned {cause.pinned}…"
+        if isinstance(cause, ssl.SSLCertVerificationError) and getattr(cause, "verify_message", None):
+            return f"its certificate is not trusted: {quote(cause.verify_message)}"
+        for kinds, why in reasons:
+            if isinstance(cause, kinds):
+                return why
+    return ""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it wraps, wherever the libraries put it; innermost first."""
+    seen: list[BaseException] = []
+    queue: list[Any] = [error]
+    while queue and len(seen) < 30:
+        item = queue.pop(0)
+        if isinstance(item, BaseException) and item not in seen:
+            seen.append(item)
+            queue += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+            queue += getattr(item, "exceptions", ())
+    yield from reversed(seen)

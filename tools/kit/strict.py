@@ -1,0 +1,45 @@
+"""JSON as services must send it: UTF-8, finite numbers, bounded nesting."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+DEEPEST = 64
+MOST_DIGITS = 20
+"""Enough for every 64-bit counter."""
+
+
+def strict_json(body: bytes) -> Any:
+    """The JSON value. Raises ValueError for anything that could not be computed with or shown."""
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return value
+    raise ValueError("nested too deeply")
+
+
+def _children(item: Any) -> Any:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError("a number is too large")
+
+
+def _integer(text: str) -> int:
+    if len(text.lstrip("-")) > MOST_DIGITS:
+        raise ValueError("a number is too large")
+    return int(text)
