@@ -28,8 +28,9 @@ lint: $(VENV)/.dev ## check style, types, imports, lock files and .env.example
 	@$(PY) -m tests.locks
 	@$(PY) main.py env | diff -u .env.example - || { echo '.env.example is out of date: run `make env`'; exit 1; }
 
-env: $(VENV)/.run ## write .env.example again, from the settings in the code
+env: $(VENV)/.run ## write .env.example and docs/tools.md again, from the code
 	@$(PY) main.py env > .env.example.new && mv .env.example.new .env.example || { rm -f .env.example.new; exit 1; }
+	@$(PY) main.py tools > docs/tools.md.new && mv docs/tools.md.new docs/tools.md || { rm -f docs/tools.md.new; exit 1; }
 
 bench: $(VENV)/.dev ## measure speed and memory, ours beside the floor
 	@$(PY) -m tests.bench $(ARGS)

@@ -32,9 +32,7 @@ async def run(options: argparse.Namespace) -> int:
     from scheduler.digests import Digests
 
     began = time.monotonic()
-    settings, services, of_services = configured(options.env_file)
-    if problems := settings.telegram_problems():
-        raise BadConfiguration("\n".join(problems))
+    settings, services, of_services = configured(options.env_file, bot=True)
     redact = Redactor(settings.secrets())
     set_up(settings.log_level, redact)
     Lock(settings.data_dir).take()

@@ -16,7 +16,7 @@ from telegram.request import HTTPXRequest
 from bot import pages as pages  # registers the menu pages
 from bot.access import Access
 from bot.cards import Cards
-from bot.commands import COMMANDS, Commands, Desk
+from bot.commands import COMMANDS, Commands, Desk, nearest_command
 from bot.control import Control, serve_socket
 from bot.core import Core
 from bot.delivery import Delivery, Telegram
@@ -37,7 +37,6 @@ from memory.text import Redactor
 SWEEP_SECONDS = 3.0
 PATIENCE_SECONDS = 0.25
 SHUTDOWN_SECONDS = 20.0
-STUCK_HINT = "Commands work without me thinking: /status, /containers, /help."
 
 
 def telegram_bot(settings: Settings) -> Bot:
@@ -90,7 +89,7 @@ class App:
         self._listen_for_signals()
         control = await serve_socket(Control(core, doctor), self.settings.data_dir / "control.sock")
         niceties = [
-            asyncio.create_task(self._introduce(core.access), name="introduce"),
+            asyncio.create_task(self._introduce(core.access, poller), name="introduce"),
             asyncio.create_task(self._warm_up(), name="warm up"),
         ]
         work = [
@@ -155,22 +154,28 @@ class App:
                     await asyncio.wait([task], timeout=PATIENCE_SECONDS)
             await poller.arrived.wait()
 
-    async def _offer_commands(self, access: Access) -> None:
-        """To each person the commands of their role; strangers are offered nothing."""
+    async def _offer_commands(self, access: Access, poller: Poller) -> None:
+        """To each person the commands of their role, once they have written; strangers are offered nothing."""
         await self.bot.delete_my_commands()
-        for person, role in access.people():
-            offered = [BotCommand(c.name, c.summary) for c in COMMANDS.values() if role >= c.role]
-            try:
-                await self.bot.set_my_commands(offered, scope=BotCommandScopeChat(person))
-            except BadRequest as error:
-                logger.info("no command menu for {} yet: {}", person, error)  # they have never written to the bot
+        waiting = dict(access.people())
+        while waiting:
+            for person, role in list(waiting.items()):
+                offered = [BotCommand(c.name, c.summary) for c in COMMANDS.values() if role >= c.role]
+                try:
+                    await self.bot.set_my_commands(offered, scope=BotCommandScopeChat(person))
+                except BadRequest as error:
+                    logger.debug("no command menu for {} yet: {}", person, error)  # unknown until they write
+                else:
+                    del waiting[person]
+            await poller.arrived.wait()
+            await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _introduce(self, access: Access) -> None:
+    async def _introduce(self, access: Access, poller: Poller) -> None:
         """Who am I, and which commands I know: niceties, tried until they work."""
         while True:
             try:
                 await self.bot.initialize()
-                await self._offer_commands(access)
+                await self._offer_commands(access, poller)
                 return
             except InvalidToken:
                 # The poller is the judge of the token; a server without setMyCommands answers the same way.
@@ -211,7 +216,10 @@ class App:
         if row.kind in ("view", "digest"):
             return view_of(row.payload)
         if row.kind == "stuck":
-            return View(f"{escape(row.payload['error'])}\n\n{escape(STUCK_HINT)}")
+            run = await self.stores.runs.get(row.payload["run"])
+            near = nearest_command(run.objective if run else "")
+            hint = f"Without me thinking, {near} comes nearest; /help has the rest."
+            return View(f"{escape(row.payload['error'])}\n\n{escape(hint)}")
         messages = await self.stores.runs.messages(row.payload["run"])
         if row.kind == "answer":
             run_id = row.payload["run"]

@@ -1,7 +1,7 @@
 """Cards and receipts on screen: written from the journal's rows, so they can be drawn again at any time."""
 
 from bot.render import escape
-from bot.view import Button, Format, Style, View, bold, past, seconds, short_id
+from bot.view import Button, Format, View, bold, past, seconds, short_id
 from memory.keys import Keys
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
@@ -43,14 +43,12 @@ class Cards:
             return View(f"{self._question(rows[0])}\n\n{self._arguments(rows)}", self._answers(card, rows[0]))
         parts = [f"{number}\\. {self._question(row)}" for number, row in enumerate(rows, 1)]
         text = "\n\n".join([f"**{len(rows)} changes**, in this order", *parts, self._arguments(rows)])
+        deny, single = Button("Deny", self._data(card, "n")), Button("One by one", self._data(card, "o"))
         if card.armed:
-            return View(text, (self._yes(card, "Yes, run all of them"),))
-        style: Style = "danger" if max(row.risk for row in rows) == Risk.DESTROY else "success"
-        verb = "d" if style == "danger" else "y"
-        run = Button(f"Run all {len(rows)}", self._data(card, verb), style)
-        return View(
-            text, ((run,), (Button("One by one", self._data(card, "o")), Button("Deny", self._data(card, "n"))))
-        )
+            return View(text, (self._yes(card, "Yes, run all of them"), (single,)))
+        if max(row.risk for row in rows) == Risk.DESTROY:
+            return View(text, ((deny, Button(f"Run all {len(rows)} …", self._data(card, "d"), "danger")), (single,)))
+        return View(text, ((Button(f"Run all {len(rows)}", self._data(card, "y"), "success"),), (single, deny)))
 
     def _question(self, row: CallRow) -> str:
         """What it will do, what that rests on, how it can be taken back."""
@@ -98,7 +96,7 @@ class Cards:
         return ((Button(label, self._data(card, "y"), "success"), deny),)
 
     def _yes(self, card: Card, text: str) -> tuple[Button, ...]:
-        return (Button(_cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))[::-1]
+        return (Button(_cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
 
     def _data(self, card: Card, verb: str) -> str:
         return f"a1:{self._stores.approvals.key(card.id)}:{verb}"

@@ -132,6 +132,9 @@ class Chat:
     async def _advance(self, run: Run) -> None:
         if run.thinks:
             self._screen.begin(run)
+        if run.state == "waiting":
+            async with self._stores.database.transaction() as tx:
+                await self._stores.runs.set_state(tx, run.id, "working")
         try:
             ended = await self._loop.advance(run.id)
         except RunStopped as stopped:
@@ -163,10 +166,8 @@ class Chat:
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
             elif not run.thinks and not rows:
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
-            if run.undo_of and not any(row.state in (CallState.DONE, CallState.UNKNOWN) for row in rows):
-                # Nothing was taken back: the Undo may be tried again while its net lasts.
-                await tx.run("UPDATE calls SET undone_by = NULL WHERE id = ? AND undone_by = ?", run.undo_of, run_id)
             if run.undo_of:
+                await stores.journal.release_undo(tx, run.undo_of, run_id)
                 await self._redraw_receipt(tx, run, run.undo_of)
 
     async def _redraw_receipt(self, tx: Transaction, run: Run, call: str) -> None:
@@ -192,9 +193,7 @@ class Chat:
             for card in cards:
                 await stores.approvals.supersede(tx, card.id)
             for run in runs:
-                await stores.runs.set_state(tx, run.id, "stopped", "Stopped by you.")
-                for row in await tx.all("SELECT id FROM calls WHERE run = ? AND state = 'waiting'", run.id):
-                    await stores.journal.finish(tx, row["id"], CallState.NOT_STARTED, detail="You said stop.")
+                await self._halt_run(tx, run)
             await stores.audit.record(tx, "stop", actor.id, runs=[run.id for run in runs], cards=len(cards))
             for card in cards:
                 await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:stopped", card=card.id)
@@ -203,6 +202,17 @@ class Chat:
                 task.cancel()
         return len(runs), len(cards)
 
+    async def _halt_run(self, tx: Transaction, run: Run) -> None:
+        """End a run with whatever it has not begun; what has begun is carried to its receipt elsewhere."""
+        stores = self._stores
+        await stores.runs.set_state(tx, run.id, "stopped", "Stopped by you.")
+        for row in await tx.all("SELECT id FROM calls WHERE run = ? AND state IN ('proposed', 'waiting')", run.id):
+            await stores.approvals.withdraw(tx, row["id"])
+            await stores.journal.finish(tx, row["id"], CallState.NOT_STARTED, detail="You said stop.")
+        if run.undo_of:
+            await stores.journal.release_undo(tx, run.undo_of, run.id)
+            await self._redraw_receipt(tx, run, run.undo_of)
+
     async def stop_run(self, run_id: str, actor: Actor) -> bool:
         """Halt one working run; False when it has ended."""
         run = await self._stores.runs.get(run_id)
@@ -210,7 +220,7 @@ class Chat:
             return False
         self._halt.stop(run_id)
         async with self._stores.database.transaction() as tx:
-            await self._stores.runs.set_state(tx, run_id, "stopped", "Stopped by you.")
+            await self._halt_run(tx, run)
             await self._stores.audit.record(tx, "stop", actor.id, runs=[run_id], cards=0)
         if task := self._working.get(run_id):
             task.cancel()

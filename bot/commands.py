@@ -1,5 +1,6 @@
 """Slash commands and menu pages. None of them needs the model."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -212,6 +213,16 @@ async def doctor(desk: Desk, request: Request, rest: str) -> View:
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
     return View(await desk.digest(), ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),))
+
+
+def nearest_command(line: str) -> str:
+    """The command whose name and summary share most words with a line; /status when none does."""
+    words = set(re.findall(r"[a-z]{3,}", line.lower()))
+    shared = {
+        c.name: len(words & set(re.findall(r"[a-z]{3,}", f"{c.name} {c.summary}".lower()))) for c in COMMANDS.values()
+    }
+    best = max(shared, key=lambda name: shared[name])
+    return f"/{best if shared[best] else 'status'}"
 
 
 def _s(count: int) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bot.access import Access, console_actor
 from bot.agent.budget import Budget
@@ -44,22 +44,21 @@ class Lock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
-        self._file: IO[str] | None = None
 
     def take(self) -> None:
         """Hold the lock until the process ends. Raises AlreadyRunning."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = self._path.open("a+")
+        # A bare descriptor: a file object would be closed, and the lock lost, with the last reference to it.
+        held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._file.close()
+            os.close(held)
             raise AlreadyRunning(
                 f"DATA_DIR: another Rackhand is running on {self._path.parent}; stop it, or set another DATA_DIR."
             ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        os.ftruncate(held, 0)
+        os.write(held, str(os.getpid()).encode())
 
 
 @dataclass(frozen=True)

@@ -96,5 +96,7 @@ class Doctor:
             elif isinstance(glance, ToolFailed):
                 found.append(Check(name, "bad", str(glance)))
             else:
-                found.append(Check(name, "ok", glance.summary))
+                # Trouble of the service itself, such as a host that does not answer; its guests' is for /status.
+                lost = [f"{trouble.name} {trouble.detail}" for trouble in glance.troubles if trouble.where == name]
+                found.append(Check(name, "bad" if lost else "ok", " · ".join([*lost, glance.summary])))
         return found

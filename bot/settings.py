@@ -169,13 +169,23 @@ def secret_values(settings: BaseSettings) -> list[str]:
 
 
 def load(
-    services: list[Service[Any]], env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ
+    services: list[Service[Any]],
+    env_file: Path | None = Path(".env"),
+    environ: Mapping[str, str] = os.environ,
+    *,
+    bot: bool = False,
 ) -> tuple[Settings, dict[str, ServiceSettings]]:
-    """Our settings and each service's by its name. Raises BadConfiguration with every problem at once."""
+    """Our settings and each service's by its name; for the `bot`, also fit to speak to Telegram.
+
+    Raises BadConfiguration with every problem at once.
+    """
     folder = environ.get("CREDENTIALS_DIRECTORY")
     sources: dict[str, Any] = {"_env_file": env_file, "_secrets_dir": folder}
     problems: list[str] = []
     settings = _load_one(Settings, sources, problems)
+    if bot and settings is not None:
+        named = {problem.partition(":")[0] for problem in problems}
+        problems += [p for p in settings.telegram_problems() if p.partition(":")[0] not in named]
     found = {service.name: _load_one(service.settings, sources, problems) for service in services}
     if problems or settings is None:
         raise BadConfiguration("\n".join(problems))
@@ -183,6 +193,7 @@ def load(
 
 
 def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T | None:
+    """The settings; with problems, what they are without the wrong ones, so that the rest can be judged, too."""
     try:
         return kind(**sources)
     except ValidationError as error:
@@ -190,14 +201,20 @@ def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T 
         for item in error.errors(include_input=False, include_url=False):
             name = f"{prefix}{'.'.join(map(str, item['loc'])) or kind.__module__}".upper()
             problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
+        wrong = {str(item["loc"][0]) for item in error.errors() if item["loc"]} - sources.keys()
+        if wrong:
+            defaults = {name: kind.model_fields[name].get_default(call_default_factory=True) for name in wrong}
+            return _load_one(kind, {**sources, **defaults}, problems)
     except ValueError as error:
         # pydantic-settings raises its own error for JSON it cannot read, naming the field but not its value.
         problems.append(f"{str(error).splitlines()[0]}.")
     return None
 
 
-def configured(env_file: Path | None) -> tuple[Settings, list[Service[Any]], dict[str, ServiceSettings]]:
+def configured(
+    env_file: Path | None, *, bot: bool = False
+) -> tuple[Settings, list[Service[Any]], dict[str, ServiceSettings]]:
     """Settings and services. Raises BadConfiguration with every problem at once."""
     services = discover()
-    settings, of_services = load(services, env_file)
+    settings, of_services = load(services, env_file, bot=bot)
     return settings, services, of_services

@@ -1,6 +1,7 @@
 """The database: one writing connection, one reading, opened strictly or not at all."""
 
 import asyncio
+import importlib.util
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -128,15 +129,17 @@ class Database:
         return connection
 
     async def _load_vectors(self, connection: aiosqlite.Connection) -> None:
-        try:
-            import sqlite_vec
-        except ImportError:
+        package = importlib.util.find_spec("sqlite_vec")
+        if package is None or package.origin is None:
             return
         await connection.enable_load_extension(True)
         try:
-            await connection.load_extension(sqlite_vec.loadable_path())
+            # By its path: importing the package would load NumPy, 11 MB for nothing.
+            await connection.load_extension(str(Path(package.origin).with_name("vec0")))
             self.vectors = True
-        except sqlite3.Error:
+        except Exception as error:
+            if not is_database_error(error):
+                raise
             self.vectors = False
         finally:
             await connection.enable_load_extension(False)

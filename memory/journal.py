@@ -75,6 +75,14 @@ class Journal:
         )  # fmt: skip
         return changed == 1
 
+    async def release_undo(self, tx: Transaction, call: str, by: str) -> None:
+        """Give a call its Undo back when the run that was to take it back has changed nothing."""
+        await tx.run(
+            "UPDATE calls SET undone_by = NULL WHERE id = ? AND undone_by = ? AND NOT EXISTS ("
+            "SELECT 1 FROM calls WHERE run = ? AND state IN ('started', 'done', 'unknown'))",
+            call, by, by,
+        )  # fmt: skip
+
     async def get(self, call: str) -> CallRow | None:
         """One row."""
         rows = await self._select("id = ?", call)

@@ -345,6 +345,31 @@ async def press(ctx: Context[RackApi], item: ItemName, percent: Percent = 50) ->
     )
 
 
+class LabelFacts(Facts):
+    """A label, which anybody may have written."""
+
+    text: Shown[Outside]
+
+
+async def read_facts_of_label(api: RackApi, ident: str) -> LabelFacts:
+    item = await api.item(ident)
+    return LabelFacts(text=item.label if item else "")
+
+
+@service.tool(Risk.CHANGE)
+async def relabel(
+    ctx: Context[RackApi], item: ItemName, text: Annotated[str, Field(max_length=99)]
+) -> Change[LabelFacts]:
+    """Write another label."""
+    return Change(
+        f"Relabel {name_of(ctx, item)}",
+        facts=await ctx.read(read_facts_of_label, item),
+        do=lambda api: api.write("relabel", item, lambda found: setattr(found, "label", text)),
+        expect=lambda before, after: after.text == text,
+        within=0.05,
+    )
+
+
 @service.tool(Risk.DESTROY, undo="put it back")
 async def remove_item(ctx: Context[RackApi], item: ItemName) -> Change[ItemFacts]:
     """Take an item out of the rack."""

@@ -8,6 +8,7 @@ from typing import Any
 from bot.cards import Cards
 from bot.core import Core, assemble
 from bot.halt import Halt
+from bot.render import render
 from bot.screen import NoScreen
 from bot.settings import Settings
 from bot.taps import Tap
@@ -24,6 +25,11 @@ from tools.kit import ServiceSettings, Tool
 ADMIN, OPERATOR, VIEWER, STRANGER = (Actor(f"tg:{n}", name) for n, name in enumerate(("Admin", "Op", "View", "X"), 1))
 GROUP = "tg:-100"
 """The one group the bot may speak in; people's private chats are their own ids."""
+
+
+def plain(view: View) -> str:
+    """What a person reads."""
+    return "\n".join(piece.text for piece in render(view.text))
 
 
 class House:
@@ -169,6 +175,16 @@ class House:
         view = await self.cards.card(card or await self.newest_card())
         assert view is not None
         return view
+
+    async def text(self, card: str | None = None) -> str:
+        """A card's text as a person reads it."""
+        return plain(await self.view(card))
+
+    async def receipt(self, call: CallRow | None = None) -> tuple[str, list[str]]:
+        """A receipt's text and the words on its buttons."""
+        view = await self.cards.receipt((call or await self.call()).id)
+        assert view is not None
+        return plain(view), [button.text for row in view.buttons for button in row]
 
     async def calls(self, run: str | None = None) -> list[CallRow]:
         """Journal rows, oldest first."""

@@ -47,7 +47,7 @@ service = Service("memory", area=Area.KNOWLEDGE, settings=Settings, connect=conn
 OwnText = NewType("OwnText", str)
 """Prose that a person here wrote, in a run that nothing from outside had entered: not `str`, so it does not taint."""
 
-Prints = tuple[tuple[int, str], ...]
+Prints = tuple[tuple[int, Ident], ...]
 """Each memory that exists, with the fingerprint of its text and origin."""
 
 Id = Annotated[int, Field(description="The memory's number, from a search or the list.", ge=1, le=2**53)]
@@ -135,7 +135,7 @@ class MemoryFacts(Facts):
     """The memory, when it is one and it exists."""
     memories: Shown[int | None]
     """How many exist, when it is not one."""
-    text: Shown[str | None]
+    text: Shown[OwnText | None]
     """What it says. Text from outside is not shown here: facts go to the model and would not taint."""
     version: Shown[int]
     """How often they have been added, updated or deleted."""
@@ -287,7 +287,7 @@ async def facts_about(client: Recall, ids: tuple[int, ...]) -> MemoryFacts:
     return MemoryFacts(
         id=one.id if one else None,
         memories=None if len(ids) == 1 else len(found),
-        text=one.text if one and not one.tainted else None,
+        text=OwnText(one.text) if one and not one.tainted else None,
         version=await client.changes(ids),
         prints=tuple((memory.id, _print(memory.text, memory.tainted)) for memory in found),
     )

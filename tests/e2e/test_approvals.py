@@ -138,7 +138,7 @@ async def test_destroying_takes_two_taps_and_undo_makes_it_again(home: Home) -> 
     assert "forge_gitea" in card.text and keys(card, CARD)[0] == "Deny"
     assert await home.toast(home.tap(card, "Remove gitea …")) == "Tap once more to confirm."
     armed = await home.hear("Remove gitea · DESTROY")
-    assert keys(armed, CARD)[-1] == "Yes, remove gitea" and not home.writes()
+    assert keys(armed, CARD)[0] == "Yes, remove gitea" and not home.writes()
     home.tap(armed, "Yes, remove gitea")
     receipt = await home.hear("✓ Removed gitea")
     assert "gitea" not in home.lab.world.dump()["nas"]["containers"]

@@ -20,8 +20,7 @@ class Effect:
     """The full id in the path."""
     at: float
     status: int | None
-    handled: bool = True
-    """Whether the engine itself saw it; False when the lab answered in its place."""
+    """What the engine answered, also when the answer never arrived; None when it never saw the request."""
 
 
 @dataclass
@@ -78,6 +77,8 @@ class Evidence:
     """When a process of the bot was started."""
     console: bool = False
     """Whether somebody decided in a terminal."""
+    timed: bool = True
+    """Whether all clocks agree; False when the scenario shifts one."""
 
 
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")

@@ -52,6 +52,7 @@ class Nursery:
     _reader: Any = None
     _victims: dict[int, Victim] = field(default_factory=dict)
     _born: "asyncio.Queue[int]" = field(default_factory=asyncio.Queue)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> "Nursery":
         """Start it."""
@@ -71,9 +72,10 @@ class Nursery:
     async def start(self, arguments: list[str], environment: dict[str, str], log: Path) -> Victim:
         """A new victim; its output is appended to `log`."""
         line = json.dumps({"arguments": arguments, "environment": environment, "log": str(log)})
-        self._process.stdin.write(line.encode() + b"\n")
-        await self._process.stdin.drain()
-        return self._victims[await self._born.get()]
+        async with self._turn:
+            self._process.stdin.write(line.encode() + b"\n")
+            await self._process.stdin.drain()
+            return self._victims[await self._born.get()]
 
     async def _read(self) -> None:
         async for line in self._process.stdout:

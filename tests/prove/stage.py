@@ -37,8 +37,8 @@ OPEN = """
 SELECT 'run' FROM runs WHERE state = 'working'
 UNION ALL SELECT 'outbox' FROM outbox WHERE state IN ('new', 'sending')
 UNION ALL SELECT 'call' FROM calls WHERE state IN ('proposed', 'started')
-UNION ALL SELECT 'stale' FROM calls WHERE state = 'waiting' AND NOT EXISTS (
-    SELECT 1 FROM approvals WHERE call = calls.id AND state = 'pending')
+UNION ALL SELECT 'stale' FROM calls WHERE state = 'waiting' AND run NOT IN (
+    SELECT cards.run FROM approvals JOIN cards ON cards.id = approvals.card WHERE approvals.state = 'pending')
 UNION ALL SELECT 'done' FROM runs WHERE state = 'waiting' AND NOT EXISTS (
     SELECT 1 FROM calls WHERE run = runs.id AND state = 'waiting')
 """
@@ -52,13 +52,13 @@ class Stuck(Exception):
 class Stage:
     """One homelab with one bot. The bot is started again whenever it dies, as systemd would."""
 
-    def __init__(self, lab: Lab, nursery: Nursery, folder: Path, arguments: list[str], **settings: str) -> None:
+    def __init__(self, lab: Lab, nursery: Nursery, folder: Path, arguments: list[list[str]], **settings: str) -> None:
         self.lab, self.nursery, self.folder = lab, nursery, folder
         own = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.environment = {**own, **lab.environment(), **settings}
         self.data = Path(self.environment["DATA_DIR"])
         self.log = folder / "bot.log"
-        self.arguments: list[list[str]] = [arguments]
+        self.arguments = arguments
         """Of the first start, the second…; the last is for all that follow."""
         self.victim: Victim | None = None
         self.starts: list[float] = []
@@ -166,6 +166,11 @@ class Stage:
             self.press(message, data, user)
             await self.settled()
 
+    async def decide_if_shown(self, pattern: str, verb: str = YES) -> None:
+        """`decide`, when there is such a card: after a crash there may be none."""
+        if self.showing(pattern, verb):
+            await self.decide(pattern, verb)
+
     async def hear(self, pattern: str, chat: int = ADMIN) -> Message:
         """A message of the bot's that matches."""
         wanted = re.compile(pattern, re.S)
@@ -243,11 +248,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(nursery: Nursery, folder: Path, *arguments: str, **settings: str) -> AsyncIterator[Stage]:
-    """A lab at its quickest with a bot in it; everything ends with the block."""
+async def stage(nursery: Nursery, folder: Path, *arguments: list[str], **settings: str) -> AsyncIterator[Stage]:
+    """A lab at its quickest with a bot in it; everything ends with the block. `arguments` of each start in turn."""
     async with Lab(1, directory=folder) as lab:
         lab.world.latency = lab.world.health_after = 0.0
-        made = Stage(lab, nursery, folder, list(arguments), **settings)
+        made = Stage(lab, nursery, folder, [*arguments], **settings)
         try:
             yield made
         finally:

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import json
 import os
 import random
 import resource
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--full", default="", metavar="MOMENT", help="no file can grow from there on")
     root.add_argument("--full-for", type=float, default=0.0, metavar="SECONDS", help="and then it can again")
     root.add_argument("--read-only", default="", metavar="MOMENT", help="the database refuses writes from there on")
+    root.add_argument("--pragmas", type=Path, metavar="FILE", help="write there how the database is open, at --stop")
     root.add_argument("--record", type=Path, help="write every moment that passes to this file")
     root.add_argument("--expiry", type=float, help="seconds that a card stays open")
     root.add_argument("--clock", type=float, default=0.0, help="seconds that the database's clock is off")
@@ -62,7 +64,7 @@ def arm(options: argparse.Namespace) -> None:
     passes: Counter[str] = Counter()
     actions: dict[str, Callable[[], None]] = {
         options.kill: die,
-        options.stop: lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        options.stop: functools.partial(pause, options.pragmas),
         options.full: functools.partial(fill_up, options.full_for),
         options.read_only: lock_database,
     }
@@ -78,6 +80,15 @@ def arm(options: argparse.Namespace) -> None:
 
     if record is not None or any(actions):
         points.hook = hook
+
+
+def pause(pragmas: Path | None) -> None:
+    """Stand still until somebody sends SIGCONT."""
+    if pragmas is not None:
+        connection = opened[0]._writer._conn
+        read = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")}
+        pragmas.write_text(json.dumps(read))
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def fill_up(seconds: float) -> None:

@@ -187,7 +187,7 @@ class Execution:
             if await self._stores.journal.finish(tx, row.id, state, detail=detail):
                 await self._stores.approvals.withdraw(tx, row.id)
                 await self._stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, detail=detail)
-                await self._announce(tx, row, state, True)
+                await self._announce(tx, row, state, False)
 
     async def _announce(self, tx: Any, row: CallRow, state: CallState, verified: bool) -> None:
         stores = self._stores

@@ -9,7 +9,7 @@ from memory.keys import digest
 from memory.models import Approval, Block, CallRow, CallState, Message, Run, Use, canonical
 from memory.points import point
 from memory.stores import Stores
-from tools.gate import results
+from tools.gate import results, taint
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import People, Watch
@@ -54,10 +54,11 @@ class Gate:
         rows = [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
         if not all(row.settled for row in rows):
             return None
-        blocks = {ids[row.id].id: results.settled(ids[row.id].id, row) for row in rows}
+        blocks = {ids[row.id].id: results.settled(ids[row.id].id, row, self._proposals.redact) for row in rows}
         for call in held.keys() & ids.keys():
             blocks[ids[call].id] = held[call]["block"]
             tainted = tainted or held[call]["tainted"]
+        tainted = tainted or any(results.outside(row) for row in rows)
         worth_a_thought = any(row.state in (CallState.DONE, CallState.FAILED) for row in rows)
         return Settled(_message(uses, blocks), tainted, worth_a_thought)
 
@@ -80,6 +81,7 @@ class Gate:
                 tainted = tainted or item.tainted
             elif item.decision.verdict is Verdict.REFUSE:
                 answers[item.use.id] = await self._refused(run, item)
+                tainted = tainted or taint.taints(item.change.facts)
             else:
                 proposals.append(item)
         if not proposals:
@@ -94,7 +96,7 @@ class Gate:
                 run=run.id, tool=proposal.tool.name, args=proposal.args, reason=proposal.decision.reason,
             )  # fmt: skip
         change, reason = proposal.change, proposal.decision.reason
-        return results.outcome(proposal.use.id, "refused", change.title, reason, facts=change.facts.shown(), error=True)
+        return results.outcome(proposal.use.id, "refused", change.title, reason, change.facts, error=True)
 
     async def _table(
         self, run: Run, proposals: list[Proposal], answers: dict[str, Block], tainted: bool, messages: list[Message]

@@ -72,7 +72,7 @@ class Proposals:
         self, catalogue: dict[str, Tool], clients: Clients, people: People, rules: Rules, nets: Nets, redact: Redactor
     ) -> None:
         self._catalogue, self._clients, self._people = catalogue, clients, people
-        self.rules, self._nets, self._redact = rules, nets, redact
+        self.rules, self._nets, self.redact = rules, nets, redact
 
     async def prepare(self, run: Run, use: Use) -> Answer | Proposal:
         """The call's answer when it is a read or cannot be, else its plan."""
@@ -147,8 +147,8 @@ class Proposals:
             raise ToolFailed("This is too large to be shown on a card, so it cannot be approved: do it in parts.")
         if change.expect(change.facts, change.facts):
             note = "Already so: nothing to do."
-            block = results.outcome(use.id, "already", change.title, note, facts=change.facts.shown())
-            return Answer(block, detail=note)
+            block = results.outcome(use.id, "already", change.title, note, change.facts)
+            return Answer(block, tainted=taint.taints(change.facts), detail=note)
         return Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
 
     async def _read(self, run: Run, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Answer:
@@ -158,7 +158,7 @@ class Proposals:
             raise ToolFailed(decision.reason)
         values = tool.parameters.model_validate_json(canonical(args))
         found = await tool.run(context, **values.__dict__)
-        text = self._redact(results.fit(found) if isinstance(found, BaseModel) else str(found))
+        text = self.redact(results.fit(found) if isinstance(found, BaseModel) else str(found))
         if taint.taints(found):
             return Answer(results.block(use.id, taint.wrap(results.cap(text))), tainted=True)
         return Answer(results.block(use.id, text))
@@ -215,7 +215,7 @@ class Proposals:
         return target
 
     def _failed(self, use: Use, text: str) -> Answer:
-        text = self._redact(text)
+        text = self.redact(text)
         return Answer(results.block(use.id, text, error=True), detail=text)
 
 
@@ -242,5 +242,4 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, 
         "notes": [escaped(note) for note in proposal.change.notes],
         "undo": proposal.tool.undo if proposal.change.undo else "",
         "protected": proposal.protected,
-        "within": proposal.change.within,
     }

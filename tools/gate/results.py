@@ -1,11 +1,13 @@
 """What the model is told: tool_result blocks."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
 
 from memory.models import Block, CallRow, CallState
+from tools.gate import taint
 from tools.kit.change import Facts
 
 CAP = 6000
@@ -43,12 +45,11 @@ def fit(result: BaseModel) -> str:
     return text
 
 
-def outcome(
-    use: str, state: str, title: str, detail: str = "", *, facts: dict[str, Any] | None = None, error: bool = False
-) -> Block:
+def outcome(use: str, state: str, title: str, detail: str, facts: Facts, *, error: bool = False) -> Block:
     """The result of a change that has no journal row: refused, or nothing to do."""
-    body = {"outcome": state, "title": title, "facts": facts or {}, "detail": detail}
-    return block(use, json.dumps(body, ensure_ascii=False), error=error)
+    body = {"outcome": state, "title": title, "facts": facts.shown(), "detail": detail}
+    text = json.dumps(body, ensure_ascii=False)
+    return block(use, taint.wrap(text) if taint.taints(facts) else text, error=error)
 
 
 WORDS = {
@@ -60,7 +61,12 @@ WORDS = {
 }
 
 
-def settled(use: str, row: CallRow) -> Block:
+def outside(row: CallRow) -> bool:
+    """Whether a call's facts carry text from outside."""
+    return any(facts.get("outside") for facts in (row.before, row.after or {}))
+
+
+def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
     """The result of a journal row."""
     unverified = row.state is CallState.DONE and not row.verified
     words = "Started, but not verified: the target does not show it yet." if unverified else WORDS.get(row.state, "")
@@ -71,12 +77,13 @@ def settled(use: str, row: CallRow) -> Block:
     if row.after is not None:
         body["after"] = row.after["shown"]
     body["detail"] = " ".join(filter(None, [words, row.detail]))
-    return block(use, json.dumps(body, ensure_ascii=False), error=row.state is not CallState.DONE)
+    text = redact(json.dumps(body, ensure_ascii=False))
+    return block(use, taint.wrap(text) if outside(row) else text, error=row.state is not CallState.DONE)
 
 
 def stored_facts(facts: Facts) -> dict[str, Any]:
-    """Facts as the journal keeps them: what was shown, and everything."""
-    return {"shown": facts.shown(), "all": facts.model_dump(mode="json")}
+    """Facts as the journal keeps them: what was shown, everything, and whether any of it is from outside."""
+    return {"shown": facts.shown(), "all": facts.model_dump(mode="json"), "outside": taint.taints(facts)}
 
 
 def moved(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:

@@ -49,9 +49,12 @@ class Breaker:
         return f"{self._reason} {when}"
 
     @asynccontextmanager
-    async def watch(self) -> AsyncIterator[None]:
-        """Wrap a read: its outcome is remembered. Raises CircuitOpen, before anything is sent, while open."""
-        trial = self._admit()
+    async def watch(self, *, insist: bool = False) -> AsyncIterator[None]:
+        """Wrap a read: its outcome is remembered. Raises CircuitOpen, before anything is sent, while open.
+
+        `insist` goes through all the same: for what a person is waiting for, and for evidence of what came of a change.
+        """
+        trial = not insist and self._admit()
         try:
             yield
         except _DOWN as error:

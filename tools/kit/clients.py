@@ -45,13 +45,14 @@ class Clients:
                 self._open[name, access] = await self._services[name].open(settings, access, self._stores)
             return self._open[name, access]
 
-    def watch(self, name: str) -> AbstractAsyncContextManager[None]:
+    def watch(self, name: str, *, insist: bool = False) -> AbstractAsyncContextManager[None]:
         """Wrap what reads from a service: raises CircuitOpen at once while it is given a pause.
 
-        Never wrap a change or the looks at its target: those must happen, whatever happened before.
+        Reads around an approved change `insist`: they go through, whatever happened before, and are still remembered.
+        Never wrap the change itself.
         """
         breaker = self._breakers.get(name)
-        return breaker.watch() if breaker else nullcontext()
+        return breaker.watch(insist=insist) if breaker else nullcontext()
 
     def health(self) -> dict[str, str]:
         """Configured service → why it is left alone and until when; empty when it is well."""

@@ -29,7 +29,7 @@ from tools.kit.errors import (
 )
 from tools.kit.strict import strict_json
 from tools.kit.tls import CertificateChanged
-from tools.kit.transport import TooLarge
+from tools.kit.transport import REDIRECTED, TooLarge
 
 if TYPE_CHECKING:
     import requests
@@ -217,8 +217,12 @@ def _pause(response: "Answer") -> str:
 
 def _elsewhere(response: "Answer") -> str:
     """Scheme and host that a redirect points to: path and query may hold anything."""
+    if isinstance(response, httpx.Response):
+        location = response.extensions.get(REDIRECTED, "")
+    else:
+        location = response.headers.get("Location", "")
     try:
-        place = urlsplit(urljoin(str(response.url), response.headers.get("Location", "")))
+        place = urlsplit(urljoin(str(response.url), location))
     except ValueError:
         return ""
     host = place.netloc.rpartition("@")[2]

@@ -178,7 +178,7 @@ def _not_there(error: BaseException) -> bool:
 
 def _pause(state: RetryCallState) -> float:
     """Seconds to the next attempt: growing with jitter, longer when the service asks for it, within reason."""
-    usual = wait_exponential_jitter(initial=0.25, max=2.0, jitter=0.25)(state)
+    usual = wait_exponential_jitter(multiplier=0.25, max=2.0, jitter=0.25)(state)
     if state.outcome is None or state.outcome.failed:
         return usual
     asked = retry_after(state.outcome.result().headers.get("Retry-After", ""))

@@ -15,18 +15,19 @@ def strict_json(body: bytes) -> Any:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        level = [child for item in level for child in _children(item)]
+    level = _containers([value])
+    for _ in range(DEEPEST):
         if not level:
             return value
-    raise ValueError("nested too deeply")
+        level = [child for item in level for child in _containers(item)]
+    if level:
+        raise ValueError("nested too deeply")
+    return value
 
 
-def _children(item: Any) -> Any:
-    if isinstance(item, dict):
-        return item.values()
-    return item if isinstance(item, list) else ()
+def _containers(item: Any) -> list[Any]:
+    inside = item.values() if isinstance(item, dict) else item
+    return [child for child in inside if isinstance(child, dict | list)]
 
 
 def _refuse(text: str) -> NoReturn:

@@ -9,6 +9,8 @@ import httpx
 from tools.kit.context import Access
 
 READING = frozenset({"GET", "HEAD"})
+REDIRECTED = "redirected"
+"""Key in an answer's extensions: the Location of a redirect."""
 _FRAMING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -38,7 +40,7 @@ class Reads:
 
 
 class Bounded(httpx.AsyncBaseTransport):
-    """Only reads when it may only read, and answers that are whole, decoded and no larger than `largest` bytes."""
+    """Only reads when it may only read; answers whole, decoded, no larger than `largest` bytes, never redirected."""
 
     def __init__(
         self, inner: httpx.AsyncBaseTransport, service: str, reads: Reads, access: Access, largest: int
@@ -55,8 +57,13 @@ class Bounded(httpx.AsyncBaseTransport):
             body = await _whole(answer, self._largest)
         finally:
             await answer.aclose()
-        headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _FRAMING]
-        return httpx.Response(answer.status_code, headers=headers, content=body, extensions=answer.extensions)
+        dropped, extensions = _FRAMING, dict(answer.extensions)
+        if 300 <= answer.status_code < 400:
+            # Where httpx does not see it: it works out the next request even when it must not send one.
+            extensions[REDIRECTED] = answer.headers.get("Location", "")
+            dropped = _FRAMING | {b"location"}
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in dropped]
+        return httpx.Response(answer.status_code, headers=headers, content=body, extensions=extensions)
 
     async def aclose(self) -> None:
         """Hang up."""

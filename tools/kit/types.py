@@ -3,7 +3,9 @@
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -77,14 +79,15 @@ def outside_text(value: Any, annotation: Any = None) -> Iterator[str]:
             marked: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
             yield from outside_text(getattr(value, name), marked)
     elif isinstance(value, dict):
-        key, item = (*get_args(annotation), Any, Any)[:2]
+        key, item = (*_items_of(annotation, dict), Any, Any)[:2]
         for k, v in value.items():
             yield from outside_text(k, key)
             yield from outside_text(v, item)
-    elif isinstance(value, list | tuple):
-        inner = (*get_args(annotation), Any)[0]
-        for item in value:
-            yield from outside_text(item, inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = _items_of(annotation, type(value))
+        fixed = isinstance(value, tuple) and len(inner) == len(value) and Ellipsis not in inner
+        for index, item in enumerate(value):
+            yield from outside_text(item, inner[index] if fixed else (*inner, Any)[0])
     elif isinstance(value, str) and value and not _is_trusted(value, annotation):
         yield value
 
@@ -95,7 +98,16 @@ def _is_trusted(value: str, annotation: Any) -> bool:
         return False
     if "ident" in kinds:
         return trusted_name(value)
-    return annotation is not None and annotation is not Any and str not in _flat(annotation)
+    return isinstance(value, Enum) or value in _flat(annotation)  # one of an Enum or a Literal
+
+
+def _items_of(annotation: Any, kind: type) -> tuple[Any, ...]:
+    """What a container of this kind holds, through any `Annotated` or `| None` around it."""
+    if get_origin(annotation) is kind:
+        return get_args(annotation)
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return next(filter(None, (_items_of(part, kind) for part in get_args(annotation))), ())
+    return ()
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:

@@ -4,7 +4,18 @@ import random
 
 from lab.claude.brain.causes import Finding, find_cause
 from lab.claude.brain.injection import gives_orders
-from lab.claude.brain.listing import condition, containers, fetch, key, label, mentioned, nearest, troubled, which
+from lab.claude.brain.listing import (
+    condition,
+    containers,
+    fetch,
+    key,
+    label,
+    mentioned,
+    nearest,
+    troubled,
+    unreachable,
+    which,
+)
 from lab.claude.brain.outcomes import report
 from lab.claude.brain.talk import Result, Stuck, Talk, Wanted
 from lab.claude.brain.words import any_of, bag, host_in, listed, quote
@@ -57,6 +68,7 @@ def diagnose(talk: Talk, rng: random.Random) -> str | None:
         parts.append(_verdict(container, finding, results))
         if finding and finding.restart and _needs_restart(container):
             proposals.append((container, finding))
+    parts += unreachable(listing)
     return "\n\n".join(parts) + _restart(talk, proposals, parts)
 
 
@@ -76,6 +88,8 @@ def _subjects(talk: Talk, listing: Result) -> list[Json] | str:
         return f"I see no container called `{name}`.{nearest(name, found)}{others}"
     if host := host_in(talk.said):
         bad = [c for c in bad if c["host"].lower() == host]
+    if not bad and (lost := unreachable(listing)):
+        return "\n".join(lost)
     if not bad:
         return f"Nothing looks wrong: {listing.data.get('running', len(found))} containers run and none is in trouble."
     return bad[:TOGETHER]

@@ -75,6 +75,12 @@ def nearest(name: str, found: list[Json]) -> str:
     return f" Closest: {', '.join(f'`{key(names[c])}`' for c in close)}." if close else ""
 
 
+def unreachable(result: Result) -> list[str]:
+    """A line for each host that did not answer."""
+    down = result.data.get("hosts_down") or []
+    return [f"- Host {h.get('host')} does not answer ({h.get('reason', 'no reason given')})." for h in down]
+
+
 def which(found: list[Json]) -> str:
     """The question that asks the person to pick one."""
     return f"Which one do you mean: {' or '.join(f'`{key(c)}`' for c in found[:6])}?"

@@ -3,7 +3,17 @@
 import random
 import re
 
-from lab.claude.brain.listing import condition, containers, fetch, key, label, mentioned, nearest, troubled
+from lab.claude.brain.listing import (
+    condition,
+    containers,
+    fetch,
+    key,
+    label,
+    mentioned,
+    nearest,
+    troubled,
+    unreachable,
+)
 from lab.claude.brain.talk import Result, Stuck, Talk
 from lab.claude.brain.words import any_of, host_in, listed
 from lab.claude.reply import Json
@@ -55,13 +65,13 @@ def _overview(talk: Talk, rng: random.Random) -> str:
     bad = troubled(result)
     running = result.data.get("running", sum(c.get("state") == "running" for c in containers(result)))
     total = max(len(containers(result)), running + result.data.get("stopped", 0))
-    unreachable = _unreachable(result)
-    if not bad and not unreachable:
+    lost = unreachable(result)
+    if not bad and not lost:
         calm = rng.choice(["Nothing needs you.", "All quiet.", "Nothing looks wrong."])
         return f"{calm} {running} of {total} containers run, none is unhealthy.{_resting(result, bad)}"
     verb = "needs" if len(bad) == 1 else "need"
     head = f"{len(bad)} of {total} containers {verb} attention; {running} run." if bad else f"{running} of {total} run."
-    lines = [f"- {label(c)}: {condition(c)}" for c in bad] + unreachable
+    lines = [f"- {label(c)}: {condition(c)}" for c in bad] + lost
     ask = f"\n\nAsk me “why is {bad[0]['name']} in trouble?” and I will read its logs." if bad else ""
     return f"{head}\n\n" + "\n".join(lines) + _resting(result, bad) + ask
 
@@ -80,7 +90,7 @@ def _catalogue(talk: Talk) -> str:
     rows = [f"| {c['name']} | {c['host']} | {condition(c)} |" for c in found[:ROWS]]
     more = f"\n\n… and {len(found) - ROWS} more." if len(found) > ROWS else ""
     table = "\n".join(["| container | host | state |", "|---|---|---|", *rows])
-    lost = "".join(f"\n{line}" for line in _unreachable(result))
+    lost = "".join(f"\n{line}" for line in unreachable(result))
     return f"{len(found)} container{'s' if len(found) > 1 else ''}:\n\n{table}{more}{lost and chr(10) + lost}"
 
 
@@ -112,11 +122,6 @@ def _fetched(talk: Talk) -> Result:
     if result.failed:
         raise Stuck(result.text)
     return result
-
-
-def _unreachable(result: Result) -> list[str]:
-    down = result.data.get("hosts_down") or []
-    return [f"- Host {h.get('host')} does not answer ({h.get('reason', 'no reason given')})." for h in down]
 
 
 def _resting(result: Result, bad: list[Json]) -> str:

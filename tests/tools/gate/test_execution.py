@@ -48,9 +48,7 @@ async def test_refused_before_a_byte_left_is_failed(house: House) -> None:
     assert block["is_error"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "detail"), [("sent", "lost"), ("hang", "No answer within"), ("break", "RuntimeError")]
-)
+@pytest.mark.parametrize(("fault", "detail"), [("sent", "lost"), ("hang", "No answer"), ("break", "RuntimeError")])
 async def test_sent_without_an_answer_is_unknown_and_never_tried_again(house: House, fault: Any, detail: str) -> None:
     run = await house.ask(use("rack_press", item="lamp"))
     house.rack.fault = fault
@@ -74,9 +72,9 @@ async def test_an_unknown_outcome_is_said_aloud_with_three_answers(house: House)
     await house.tap()
     said = await house.deliver()
     assert "receipt" in [kind for kind, _ in said]
-    view = await house.cards.receipt((await house.call()).id)
-    assert view is not None and "outcome unknown" in view.text and "✓" not in view.text
-    assert [b.text for row in view.buttons for b in row] == ["It happened", "It did not", "Ask again"]
+    text, buttons = await house.receipt()
+    assert "outcome unknown" in text and "✓" not in text
+    assert buttons == ["It happened", "It did not", "Ask again"]
 
 
 async def test_a_service_that_lies_is_never_called_done_with_a_tick(house: House) -> None:
@@ -85,8 +83,8 @@ async def test_a_service_that_lies_is_never_called_done_with_a_tick(house: House
     await house.tap()
     row = await house.call()
     assert (row.state, row.verified) == ("done", False)
-    view = await house.cards.receipt(row.id)
-    assert view is not None and "not verified" in view.text and "✓" not in view.text
+    text, _ = await house.receipt()
+    assert "not verified" in text and "✓" not in text
     [block] = await house.results(run)
     assert json.loads(block["content"])["verified"] is False and "not verified" in block["content"]
 
@@ -119,9 +117,9 @@ async def test_a_bug_in_reading_afterwards_leaves_nothing_half_done(house: House
 
 
 async def test_the_receipt_says_before_and_after(house: House) -> None:
-    view = await house.cards.receipt((await switched_off(house)).id)
-    assert view is not None and "state: on → off" in view.text and view.text.startswith("✓")
-    assert [b.text for row in view.buttons for b in row] == ["↩ Undo"]
+    text, buttons = await house.receipt(await switched_off(house))
+    assert "state: on → off" in text and text.startswith("✓ Switched lamp off")
+    assert buttons == ["↩ Undo"]
 
 
 async def test_what_became_more_dangerous_is_not_run(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +192,7 @@ async def test_a_tap_on_undo_is_its_own_approval(house: House) -> None:
 async def test_undo_works_once(house: House) -> None:
     row = await switched_off(house)
     toasts = await asyncio.gather(house.undo(row), house.undo(row), house.undo(row))
-    assert sorted(toasts)[-1] == "Taking it back." and toasts.count("Taking it back.") == 1
+    assert toasts.count("Taking it back.") == 1
     assert await house.undo(row) == "Already undone."
     assert house.rack.log == ["switch off lamp", "switch on lamp"]
 
@@ -274,9 +272,7 @@ async def test_a_net_is_sealed_and_undo_opens_it(house: House) -> None:
     assert (row.state, row.verified) == ("done", True) and row.net is not None
     assert NET_SECRET.encode() not in everything_on_disk(house.folder)
     await house.undo(row)
-    assert await house.states() == ["done", "waiting"], "another state than the receipt left: it asks"
-    await house.tap()
-    assert house.rack.log == ["remove lamp", "put back lamp"]
+    assert house.rack.log == ["remove lamp", "put back rack/0001"]
     assert house.rack.items["rack/0001"].secret == NET_SECRET
     assert NET_SECRET.encode() not in everything_on_disk(house.folder)
 

@@ -163,6 +163,29 @@ async def test_failures_of_calls_that_began_earlier_do_not_lengthen_the_pause(br
     assert await call(breaker) is None
 
 
+async def test_who_insists_goes_through_and_is_remembered(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(3):
+        await call(breaker, DOWN)
+    with pytest.raises(Unreachable):
+        async with breaker.watch(insist=True):
+            raise DOWN
+    assert isinstance(await call(breaker), CircuitOpen)
+    async with breaker.watch(insist=True):
+        pass
+    assert await call(breaker) is None and breaker.trouble == ""
+
+
+async def test_an_insisting_failure_does_not_lengthen_the_pause(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(3):
+        await call(breaker, DOWN)
+    clock.now += 4
+    with pytest.raises(Unreachable):
+        async with breaker.watch(insist=True):
+            raise DOWN
+    clock.now += 1
+    assert await call(breaker) is None
+
+
 class Settings(ServiceSettings):
     url: str = ""
 
@@ -208,6 +231,9 @@ async def test_an_open_breaker_keeps_no_client_from_a_change_or_its_verification
             raise REJECTED
     for access in Access:
         assert isinstance(await clients.get("pihole", access), Closing)
+    with pytest.raises(OutcomeUnknown):
+        async with clients.watch("pihole", insist=True):
+            raise OutcomeUnknown("the answer was lost")
 
 
 async def test_own_and_unknown_services_are_never_paused(clients: Clients) -> None:

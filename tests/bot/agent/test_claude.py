@@ -1,0 +1,294 @@
+"""The Claude client, against a strict double over HTTP: complete replies only, bounded retries, every cent booked."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.agent.budget import Budget
+from bot.agent.claude import ATTEMPTS, MAX_TOKENS, Claude
+from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped, open_calls
+from lab.claude import Claude as Double
+from lab.claude import Reply, claude_app
+from lab.claude.errors import error_body
+from lab.server import serve
+from lab.traffic import Traffic
+from memory.models import Message, Run
+from memory.stores import Stores
+from memory.text import Redactor
+from tests.house import ADMIN
+
+USE: dict[str, Any] = {"type": "tool_use", "name": "look", "input": {"at": "jellyfin"}}
+SAID: list[Message] = [{"role": "user", "content": [{"type": "text", "text": "Why is jellyfin down?"}]}]
+TEXT = [{"type": "text", "text": "It is up."}]
+RUN = Run("r1", ADMIN.id, ADMIN, "x", "text", True, False, False, "working", None, None, 0, None, 0.0)
+
+
+@dataclass
+class Bench:
+    """A client, the double it speaks to, and the traffic between them."""
+
+    client: Claude
+    double: Double
+    traffic: Traffic
+    stores: Stores
+    budget: Budget
+
+    @property
+    def requests(self) -> int:
+        return len(self.traffic.requests)
+
+    async def reply(self, *, last: bool = False, messages: list[Message] | None = None) -> Message:
+        return await self.client.reply(RUN, messages or SAID, last=last)
+
+    def fault(self, status: int, *, times: int = 1, headers: dict[str, str] | None = None, **details: Any) -> None:
+        body = json.dumps(error_body(status, "secret words of the API", **details))
+        self.traffic.fault("claude", status=status, body=body, times=times, headers=headers)
+
+
+@pytest.fixture
+async def bench(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setattr("bot.agent.claude._wait", lambda state: 0.0)
+    double, traffic = Double(), Traffic()
+    server = await serve(traffic.wrap("claude", claude_app(double)))
+    budget = Budget(stores.usage, task=1.0, daily=2.0, zone=ZoneInfo("UTC"))
+    client = Claude(
+        key="sk-ant-test-key",
+        base_url=server.url,
+        model="claude-sonnet-5-5",
+        system="You look after a homelab.",
+        tools=[{"name": "look", "description": "Look.", "input_schema": {"type": "object"}}],
+        budget=budget,
+        usage=stores.usage,
+        redact=Redactor(),
+    )
+    yield Bench(client, double, traffic, stores, budget)
+    if client._client is not None:
+        await client._client.close()
+    await server.stop()
+
+
+def text_of(message: Message) -> str:
+    return "".join(block["text"] for block in message["content"] if block["type"] == "text")
+
+
+# -- replies ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_streamed_reply_arrives_whole(bench: Bench) -> None:
+    bench.double.script.append(TEXT)
+    reply = await bench.reply()
+    assert reply["role"] == "assistant" and text_of(reply) == "It is up."
+    assert bench.double.requests[0]["stream"] is True and bench.requests == 1
+
+
+async def test_calls_are_open_and_the_history_can_be_continued(bench: Bench) -> None:
+    bench.double.script.extend([[USE], TEXT])
+    reply = await bench.reply()
+    [call] = open_calls([*SAID, reply])
+    assert (call.tool, call.args) == ("look", {"at": "jellyfin"})
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "{}"}
+    stored = json.loads(json.dumps([*SAID, reply, {"role": "user", "content": [result]}]))
+    assert text_of(await bench.reply(messages=stored)) == "It is up."
+
+
+async def test_with_last_it_may_call_nothing(bench: Bench) -> None:
+    bench.double.script.extend([TEXT, TEXT])
+    await bench.reply(last=True)
+    await bench.reply()
+    assert [request["tool_choice"]["type"] for request in bench.double.requests] == ["none", "auto"]
+
+
+async def test_the_prefix_never_changes_and_is_kept_for_an_hour(bench: Bench) -> None:
+    bench.double.script.extend([TEXT, TEXT])
+    await bench.reply()
+    await bench.reply(last=True)
+    first, second = bench.double.requests
+    assert first["system"] == second["system"] and first["tools"] == second["tools"]
+    assert first["system"][0]["cache_control"]["ttl"] == "1h"
+
+
+async def test_the_key_is_sent_and_never_said(bench: Bench, log: list[str]) -> None:
+    bench.fault(401)
+    with pytest.raises(ModelUnavailable) as error:
+        await bench.reply()
+    assert bench.traffic.requests[0].headers["authorization"] == "Bearer sk-ant-test-key"
+    assert "sk-ant" not in str(error.value) + "".join(log)
+
+
+# -- what may be tried again ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 529])
+async def test_a_passing_fault_is_tried_again(bench: Bench, status: int) -> None:
+    bench.fault(status, times=2)
+    bench.double.script.append(TEXT)
+    assert text_of(await bench.reply()) == "It is up."
+    assert bench.requests == 3
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": 40}, {"truncate": 0}])
+async def test_a_lost_connection_is_tried_again(bench: Bench, fault: dict[str, Any]) -> None:
+    bench.traffic.fault("claude", **fault)
+    bench.double.script.extend([TEXT, TEXT])
+    assert text_of(await bench.reply()) == "It is up."
+
+
+@pytest.mark.parametrize("kind", ["error", "end", "drop"])
+async def test_a_stream_that_breaks_is_tried_again_and_nothing_of_it_is_used(bench: Bench, kind: Any) -> None:
+    bench.double.mid_stream.append(kind)
+    bench.double.script.extend([[USE], TEXT])
+    reply = await bench.reply()
+    assert text_of(reply) == "It is up." and open_calls([reply]) == []
+    assert bench.requests == 2
+
+
+async def test_an_empty_answer_is_tried_again(bench: Bench) -> None:
+    bench.traffic.fault("claude", status=200, body="", headers={"content-type": "text/event-stream"})
+    bench.double.script.append(TEXT)
+    assert text_of(await bench.reply()) == "It is up."
+
+
+async def test_it_gives_up_in_the_end(bench: Bench) -> None:
+    bench.fault(529, times=99)
+    with pytest.raises(ModelUnavailable, match="overloaded"):
+        await bench.reply()
+    assert bench.requests == ATTEMPTS
+
+
+async def test_a_long_pause_is_told_rather_than_waited_for(bench: Bench) -> None:
+    bench.fault(429, times=99, headers={"retry-after": "600"})
+    with pytest.raises(ModelUnavailable, match="rate limit"):
+        await bench.reply()
+    assert bench.requests == 1
+
+
+@pytest.mark.parametrize("code", ["enforced_spend_limit_reached", "contract_spend_limit_reached"])
+async def test_a_spend_limit_is_never_tried_again(bench: Bench, code: str) -> None:
+    bench.fault(429, times=99, error_code=code)
+    with pytest.raises(ModelUnavailable, match="spend limit"):
+        await bench.reply()
+    assert bench.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "/new"),
+        (401, "ANTHROPIC_API_KEY"),
+        (402, "credit"),
+        (403, "may not use"),
+        (404, "MODEL_BALANCED"),
+        (413, "too long"),
+    ],
+)
+async def test_what_cannot_get_better_is_explained_at_once(bench: Bench, status: int, words: str) -> None:
+    bench.fault(status, times=99)
+    with pytest.raises(RunStopped) as error:
+        await bench.reply()
+    assert words in str(error.value) and "secret words" not in str(error.value)
+    assert bench.requests == 1
+
+
+async def test_nobody_at_home(bench: Bench) -> None:
+    bench.double.cut = True
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        await bench.reply()
+
+
+# -- what may not be used -----------------------------------------------------------------------------------------
+
+
+async def test_out_of_tokens_gets_twice_as_many_once(bench: Bench) -> None:
+    bench.double.script.extend([(TEXT, "max_tokens"), TEXT])
+    assert text_of(await bench.reply()) == "It is up."
+    assert [request["max_tokens"] for request in bench.double.requests] == [MAX_TOKENS, 2 * MAX_TOKENS]
+
+
+async def test_out_of_tokens_twice_is_the_end(bench: Bench) -> None:
+    bench.double.script.extend([(TEXT, "max_tokens")] * 9)
+    with pytest.raises(RunStopped):
+        await bench.reply()
+    assert bench.requests == 2
+
+
+async def test_a_call_cut_by_the_token_limit_is_not_a_call(bench: Bench) -> None:
+    bench.double.script.extend([Reply([USE], "max_tokens", cut_json=True), TEXT])
+    assert open_calls([await bench.reply()]) == []
+
+
+@pytest.mark.parametrize("stop", ["tool_use", "end_turn"])
+async def test_cut_json_never_becomes_a_call(bench: Bench, stop: str) -> None:
+    bench.double.script.extend([Reply([USE], stop, cut_json=True)] * 9)
+    with pytest.raises(RunStopped):
+        await bench.reply()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply([USE], "end_turn"),
+        Reply(TEXT, "tool_use"),
+        Reply([{**USE, "id": "toolu_1"}, {**USE, "id": "toolu_1"}], "tool_use"),
+        Reply([], "end_turn"),
+    ],
+)
+async def test_a_reply_that_contradicts_itself_is_asked_for_again(bench: Bench, reply: Reply) -> None:
+    bench.double.script.extend([reply, TEXT])
+    assert text_of(await bench.reply()) == "It is up."
+    assert bench.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"), [("refusal", "declined"), ("model_context_window_exceeded", "/new")]
+)  # fmt: skip
+async def test_an_ending_that_will_not_change_is_told(bench: Bench, stop: str, words: str) -> None:
+    bench.double.script.extend([(TEXT, stop)] * 9)
+    with pytest.raises(RunStopped, match=words):
+        await bench.reply()
+    assert bench.requests == 1
+
+
+# -- money --------------------------------------------------------------------------------------------------------
+
+
+async def test_every_request_is_booked_under_its_run(bench: Bench) -> None:
+    bench.double.script.extend([(TEXT, "max_tokens"), TEXT])
+    await bench.reply()
+    spent = await bench.stores.usage.of_run(RUN.id)
+    assert spent.requests == 2 and spent.usd > 0 and spent.tokens_in + spent.tokens_cached > 0
+
+
+async def test_a_stream_that_broke_off_is_paid_for_too(bench: Bench) -> None:
+    bench.double.mid_stream.append("drop")
+    bench.double.script.extend([TEXT, TEXT])
+    await bench.reply()
+    assert (await bench.stores.usage.of_run(RUN.id)).requests == 2
+
+
+async def test_without_a_key_nothing_is_asked(bench: Bench) -> None:
+    bench.client._key = ""
+    with pytest.raises(ModelUnavailable, match="not set"):
+        await bench.reply()
+    assert bench.requests == 0
+
+
+async def test_beyond_the_budget_nothing_is_asked(bench: Bench) -> None:
+    bench.budget.task = 0.0
+    with pytest.raises(OutOfBudget):
+        await bench.reply()
+    assert bench.requests == 0
+
+
+async def test_the_budget_is_looked_at_before_every_attempt(bench: Bench) -> None:
+    def spend_it_all(request: Any) -> Any:
+        bench.budget.task = 0.0
+        return TEXT, "max_tokens"
+
+    bench.double.script.extend([spend_it_all, TEXT])
+    with pytest.raises(OutOfBudget):
+        await bench.reply()
+    assert bench.requests == 1

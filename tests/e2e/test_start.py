@@ -1,0 +1,223 @@
+"""Bad beginnings and good ends: configuration, second instances, broken databases, missing services, signals."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lab.lab import Lab
+from lab.telegram.state import ADMIN, STRANGER, VIEWER
+from tests.e2e.harness import MAIN, ROOT, Home, environment, open_home, run_door
+
+CONFIGURATION, UNUSABLE = 78, 75
+TOKEN = "7000000001:" + "A" * 35
+"""Looks like a bot's token."""
+
+
+def settings(tmp_path: Path, **more: str) -> dict[str, str]:
+    """A configuration with nothing wrong in it, but for what is given; nothing listens where it points."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    fine = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_API_URL": "http://127.0.0.1:9",
+        "TELEGRAM_ADMINS": "1001",
+        "DOCKER_HOSTS": '{"nas": "tcp://127.0.0.1:9"}',
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+    return {**kept, **fine, **more}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"TELEGRAM_BOT_TOKEN": ""}, ["TELEGRAM_BOT_TOKEN: not set", "@BotFather"]),
+        ({"TELEGRAM_BOT_TOKEN": "your-token-here"}, ["TELEGRAM_BOT_TOKEN", "@BotFather"]),
+        ({"TELEGRAM_ADMINS": ""}, ["TELEGRAM_ADMINS: no admin", "@userinfobot"]),
+        ({"TELEGRAM_ADMINS": "@somebody"}, ["TELEGRAM_ADMINS", "numeric"]),
+        ({"DOCKER_HOSTS": '{"attic": '}, ["DOCKER_HOSTS", "JSON object"]),
+        ({"DOCKER_HOSTS": '{"nas": "ftp://hidden-host"}'}, ["DOCKER_HOSTS", "tcp://"]),
+        ({"TIMEZONE": "Mars/Olympus"}, ["TIMEZONE", "Europe/London"]),
+        ({"DIGEST_TIME": "25:99"}, ["DIGEST_TIME", "HH:MM"]),
+        ({"BUDGET_DAILY_USD": "plenty"}, ["BUDGET_DAILY_USD", "number"]),
+        ({"AUTONOMY": "everything"}, ["AUTONOMY", "observe"]),
+    ],
+)
+async def test_a_wrong_setting_is_named_with_its_remedy(tmp_path: Path, wrong: dict[str, str], named: list[str]) -> None:
+    ended = await run_door("run", env=settings(tmp_path, **wrong))
+    assert ended.code == CONFIGURATION and ended.out == ""
+    [line] = ended.err.splitlines()
+    assert all(word in line for word in named)
+    assert not any(value and value in line for value in wrong.values())
+
+
+async def test_every_problem_at_once_and_no_value(tmp_path: Path) -> None:
+    wrong = {
+        "TELEGRAM_BOT_TOKEN": "hunter2-token",
+        "TELEGRAM_ADMINS": "@hunter2",
+        "DOCKER_HOSTS": "hunter2",
+        "TIMEZONE": "hunter2",
+        "BUDGET_TASK_USD": "hunter2",
+    }
+    ended = await run_door("run", env=settings(tmp_path, **wrong))
+    assert ended.code == CONFIGURATION
+    for name in wrong:
+        assert sum(line.startswith(name) for line in ended.err.splitlines()) == 1, name
+    assert "hunter2" not in ended.err and "Traceback" not in ended.err
+
+
+async def test_a_token_that_telegram_rejects(tmp_path: Path) -> None:
+    async with Lab(directory=tmp_path) as lab:
+        ended = await run_door("run", env=environment(lab, TELEGRAM_BOT_TOKEN=TOKEN))
+    assert ended.code == CONFIGURATION
+    assert "TELEGRAM_BOT_TOKEN: Telegram rejects it" in ended.err and TOKEN not in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_a_second_instance_leaves_the_first_alone(home: Home) -> None:
+    ended = await run_door("run", env=dict(home.bot.env))
+    assert ended.code == UNUSABLE
+    assert "DATA_DIR" in ended.err.splitlines()[-1] and "Traceback" not in ended.err
+    await home.ask("/cost", "today")
+    assert home.bot.starts == 1
+
+
+def _zero_bytes(database: Path) -> None:
+    database.write_bytes(b"")
+
+
+def _noise(database: Path) -> None:
+    database.write_bytes(b"this is no database at all" * 500)
+
+
+def _damaged(database: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[len(content) // 3 : 2 * len(content) // 3] = b"\xff" * (2 * len(content) // 3 - len(content) // 3)
+    database.write_bytes(content)
+
+
+def _foreign(database: Path) -> None:
+    database.unlink()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+        connection.commit()
+
+
+def _newer(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA user_version = 4000")
+        connection.commit()
+
+
+def _read_only(database: Path) -> None:
+    database.chmod(0o400)
+    database.parent.chmod(0o500)
+
+
+@pytest.mark.parametrize("spoil", [_zero_bytes, _noise, _damaged, _foreign, _newer, _read_only])
+async def test_a_database_that_cannot_be_trusted_stops_it_in_one_line(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    if spoil is _read_only and os.geteuid() == 0:
+        pytest.skip("root writes to read-only files")
+    env = settings(tmp_path)
+    assert (await run_door("doctor", "--json", env=env)).code in (0, 1)  # makes the database
+    [database] = (tmp_path / "data").glob("*.db")
+    try:
+        spoil(database)
+        before = database.read_bytes()
+        ended = await run_door("run", env=env)
+        assert database.read_bytes() == before
+    finally:
+        database.parent.chmod(0o700)
+    assert ended.code == UNUSABLE
+    assert "Traceback" not in ended.err
+    [line] = ended.err.splitlines()
+    assert str(database) in line
+
+
+async def test_docker_unreachable_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    gone = json.dumps({"nas": "tcp://127.0.0.1:9"})
+    async with open_home(tmp_path, DOCKER_HOSTS=gone) as home:
+        status = await home.ask("/status", "nas")
+        assert "🔴" in status.text
+        await home.ask("/containers", "🔴.*nas")
+        await home.ask("what is wrong?", "nas does not answer")
+        doctor = await home.ask("/doctor", "docker")
+        assert re.search("🔴 docker nas", doctor.text)
+
+
+async def test_without_a_claude_key_commands_work_and_free_text_says_why(tmp_path: Path) -> None:
+    async with open_home(tmp_path, ANTHROPIC_API_KEY="") as home:
+        answer = await home.ask("what is wrong?", "can't think")
+        assert "ANTHROPIC_API_KEY is not set" in answer.text and "/status" in answer.text
+        await home.ask("/status", "need")
+        assert "ANTHROPIC_API_KEY" in (await home.ask("/doctor", "claude")).text
+
+
+async def test_a_claude_key_that_is_rejected(home: Home) -> None:
+    home.lab.claude.keys = set()
+    answer = await home.ask("what is wrong?", "can't think")
+    assert "rejects ANTHROPIC_API_KEY" in answer.text and "/status" in answer.text
+    await home.ask("/status", "need")
+
+
+async def test_a_spent_budget_is_said_before_a_cent_more(tmp_path: Path) -> None:
+    async with open_home(tmp_path, BUDGET_DAILY_USD="0") as home:
+        answer = await home.ask("what is wrong?", "BUDGET_DAILY_USD")
+        assert "/status" in answer.text and not home.lab.claude.requests
+        await home.ask("/status", "need")
+
+
+async def test_sigterm_ends_it_well_and_the_next_start_goes_on(home: Home) -> None:
+    home.say("restart jellyfin")
+    card = await home.card("Restart jellyfin")
+    await home.quiet()
+    await home.bot.stop()
+    assert home.bot.returncode == 0
+    assert not (home.data / "control.sock").exists()
+    await home.start()
+    home.tap(card, "Restart jellyfin")
+    await home.hear("✓ Restarted jellyfin")
+
+
+async def test_polling_comes_first(home: Home) -> None:
+    first = next(request for request in home.lab.traffic.requests)
+    assert first.path.endswith("/getUpdates")
+
+
+async def test_each_person_is_offered_what_they_may_do(home: Home) -> None:
+    await home.ask("/start", "service")
+    await home.ask("/start", "service", VIEWER)
+    offered = home.lab.telegram.commands_for
+    await home.until(lambda: offered(ADMIN) and offered(VIEWER), "the command menus")
+    admins, viewers = ({entry["command"] for entry in offered(user)} for user in (ADMIN, VIEWER))
+    assert {"status", "stop", "pending", "undo"} <= admins
+    assert viewers < admins and {"status", "stop"} <= viewers and "undo" not in viewers
+    assert not offered(STRANGER)
+
+
+async def test_the_demo_takes_the_next_free_port_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            *MAIN, "demo", "--port", str(port), cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        address = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        process.send_signal(signal.SIGINT)
+        said = (await asyncio.wait_for(process.stderr.read(), 60)).decode()
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert f"Port {port} is taken; using " in said and f"127.0.0.1:{port}" not in address
+    assert sys.executable not in said and not list(tmp_path.iterdir())

@@ -1,0 +1,1 @@
+"""A fully compromised model against the whole bot, judged from outside."""

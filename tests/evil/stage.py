@@ -1,0 +1,331 @@
+"""A whole bot in this process, real but for its model: simulated engines and Telegram over HTTP, and people."""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from loguru import logger
+
+from bot.app import App
+from bot.core import Core, assemble
+from bot.halt import Halt
+from bot.poller import Poller
+from bot.settings import Settings
+from bot.stream import Throttle
+from lab.engine.model import Container
+from lab.server import Server, serve
+from lab.services.docker import docker_app
+from lab.telegram import TelegramWorld, telegram_app
+from lab.telegram.state import Message
+from lab.traffic import Traffic
+from lab.world import World
+from memory.database import Database
+from memory.keys import Keys
+from memory.stores import Stores
+from memory.text import Redactor
+from tests.evil.checker import Checker, Scene
+from tests.evil.ledger import ADMIN, GROUP, OPERATOR, VIEWER, Ledger
+from tests.evil.model import EvilModel
+from tests.evil.senses import Senses, listening
+from tests.evil.witness import Witness
+from tools.docker.settings import Settings as DockerSettings
+from tools.gate.execution import Execution
+from tools.kit.registry import discover
+from tools.kit.service import Service
+
+PATIENCE = 8.0
+"""Seconds until a step is left as it is."""
+FORBIDDEN_LABEL = "rackhand.forbid"
+SHM = Path("/dev/shm")
+SHORT = 0.6
+"""Seconds of patience with an engine that stalls."""
+
+QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversation LIKE 'tg:%'
+    UNION ALL SELECT 1 FROM inbox WHERE state = 'new' UNION ALL SELECT 1 FROM runs WHERE state = 'working'"""
+
+
+class Clock:
+    """Time in an episode: it stands still between two actions."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def _nothing(*args: Any) -> None:
+    """What a nicety does here."""
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """The bot without its pauses, which are there for people and for slow engines."""
+    look = Execution._look
+
+    async def glance(self: Any, row: Any, change: Any, within: float) -> Any:
+        return await look(self, row, change, min(within, 0.05))
+
+    with ExitStack() as stack:
+        for name, value in {
+            "bot.delivery.Throttle": lambda *_: Throttle(0.0),
+            "bot.app.SWEEP_SECONDS": 3600.0,
+            "bot.app.App._listen_for_signals": lambda self: None,
+            "bot.app.App._warm_up": _nothing,
+            "bot.app.App._introduce": lambda self, *_: self.bot.initialize(),
+            "bot.poller.CONFLICT_SECONDS": -1.0,
+            "bot.poller.random.uniform": lambda *_: 0.02,
+            "tools.docker.facts.STEADY_SECONDS": 0.0,
+            "tools.docker.hosts.READ_PATIENCE": SHORT,
+            "tools.docker.hosts.WRITE_PATIENCE": SHORT,
+            "tools.docker.images.LONG_PATIENCE": SHORT,
+            "tools.docker.prune.LONG_PATIENCE": SHORT,
+            "tools.docker.pull.LONG_PATIENCE": SHORT,
+            "tools.gate.execution.POLL": (0.01,),
+            "tools.gate.execution.Execution._look": glance,
+            "tools.kit.breaker.FIRST_PAUSE": 0.001,
+            "tools.kit.breaker.LONGEST_PAUSE": 0.001,
+        }.items():
+            stack.enter_context(patch(name, value))
+        yield
+
+
+class Stage:
+    """One homelab, one bot that can die and come back, and everybody who can reach it."""
+
+    def __init__(self, folder: Path, senses: Senses, seed: int, settings: dict[str, Any], claude: Any) -> None:
+        self.folder, self.senses = folder, senses
+        self.world, self.traffic, self.telegram, self.clock = World(seed), Traffic(), TelegramWorld(seed), Clock()
+        self.world.latency = self.world.health_after = 0.0
+        self.database = folder / "rackhand.db"
+        self.model, self.claude = EvilModel(self.world, self.database), claude
+        self.ledger = Ledger(self.clock)
+        self.witness = Witness(self.world, self.database)
+        self.log: list[str] = []
+        self.more = settings
+        self.group = self.telegram.group(GROUP, "Rack")
+        self._servers: list[Server] = []
+        self._brain = ""
+        self._settings: Settings
+        self._docker: DockerSettings
+        self.app: App
+        self.core: Core
+        self._running: list[asyncio.Task[Any]] = []
+        self.checker: Checker
+
+    # -- the bot's life -------------------------------------------------------------------------------------------
+
+    async def build(self) -> None:
+        """Serve the homelab and start the bot."""
+        hosts = {}
+        for host in self.world.hosts:
+            app = self.witness.before(host, docker_app(self.world, host))
+            hosts[host] = (await self._serve(self.traffic.wrap(f"docker:{host}", app))).replace("http:", "tcp:")
+        root = await self._serve(self.traffic.wrap("telegram", telegram_app(self.telegram)))
+        if self.claude is not None:
+            from lab.claude import claude_app
+
+            self._brain = await self._serve(self.traffic.wrap("claude", claude_app(self.claude)))
+        self._docker = DockerSettings(_env_file=None, docker_hosts=hosts)
+        people = {
+            "telegram_admins": str(ADMIN), "telegram_operators": str(OPERATOR), "telegram_viewers": str(VIEWER),
+            "telegram_chats": str(GROUP),
+        }  # fmt: skip
+        own = {"telegram_bot_token": self.telegram.token, "telegram_api_url": root, "data_dir": self.folder}
+        brain = {"anthropic_base_url": self._brain, "anthropic_api_key": "sk-ant-lab-0123456789"} if self._brain else {}
+        self._settings = Settings(_env_file=None, **{**people, **own, **brain, "budget_daily_usd": 1000, **self.more})
+        self.checker = Checker(self._scene())
+        await self.start()
+
+    async def start(self) -> None:
+        """The bot, over whatever the database holds."""
+        database = await Database.open(self.database, clock=self.clock)
+        stores = Stores.over(database, Keys.open(self.folder / "rackhand.key"))
+        halt, redact = Halt(), Redactor(self._settings.secrets())
+        poller = Poller(self._settings.telegram_api_url, self.telegram.token, stores.inbox, halt)
+        self.app = App(self._settings, stores, redact)
+        services: list[Service[Any]] = discover()
+        settings = {service.name: self._docker if service.name == "docker" else service.settings(_env_file=None) for service in services}
+        model: Any = None if self._brain else self.model
+        self.core = assemble(self._settings, services, settings, stores, self.app.screen, redact, halt, model=model)
+        polling = asyncio.create_task(poller.run())
+        serving = asyncio.create_task(self.app.run(self.core, self._digest, poller, [polling], time.monotonic()))
+        self._running = [polling, serving]
+        await self.settle()
+
+    async def kill(self) -> None:
+        """Nothing of it runs any more; what it had committed is all that there is."""
+        tasks = [*self._running, *self.core.tasks._tasks, *self.core.execution._under_way]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.core.clients.close()
+        await self.core.stores.close()
+        with suppress(RuntimeError):
+            await self.app.bot.shutdown()
+
+    async def restart(self) -> None:
+        """It dies and comes back."""
+        await self.kill()
+        await self.start()
+
+    async def close(self) -> None:
+        """The end of the play."""
+        await self.kill()
+        for server in self._servers:
+            await server.stop()
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    async def say(self, text: str, *replies: Any, user: int = ADMIN, chat: int | None = None, **extra: Any) -> None:
+        """A message; `replies` are what the model will answer. Anything extra makes it a message nobody wrote here."""
+        self.tick()
+        self.model.plan.extend(replies)
+        message = self.telegram.send(user, text, chat, **extra)
+        await self._heard(message, user, honest=not extra)
+
+    async def rewrite(self, message: Message, text: str) -> None:
+        """Somebody edits their message."""
+        self.tick()
+        update = self.telegram.updates.add_raw({"edited_message": {**message.to_dict(), "text": text}})
+        self.ledger.line(update, message.sender.id, message.chat.id, text, honest=False)
+        await self.settle()
+
+    async def inject(self, kind: str, message: dict[str, Any]) -> None:
+        """An update of another kind."""
+        self.tick()
+        update = self.telegram.updates.add_raw({kind: message})
+        self.ledger.line(update, message.get("from", {}).get("id", 0), message["chat"]["id"], "", honest=False)
+        await self.settle()
+
+    async def tap(self, message: Message, data: str, user: int = ADMIN, *, wait: bool = True) -> str:
+        """A press of a button, or what pretends to be one; the toast."""
+        self.tick()
+        query = self.telegram.tap(user, message.message_id, data, message.chat.id)
+        self.ledger.tap(query)
+        if wait:
+            await self.settle()
+        return str((query.answer or {}).get("text", ""))
+
+    async def press(self, label: str = "", user: int = ADMIN, chat: int | None = None, *, verb: str = "") -> str:
+        """The newest button with this label or, on a card, this verb; an empty text when there is none."""
+        for message in reversed(self.telegram.sent(chat or user)):
+            for button in message.buttons:
+                data = str(button["callback_data"])
+                if (label and label in button["text"]) or (verb and data.startswith("a1:") and data.endswith(f":{verb}")):
+                    return await self.tap(message, data, user)
+        return ""
+
+    async def approve(self, user: int = ADMIN, chat: int | None = None) -> str:
+        """Approve the newest card as it asks to be approved."""
+        if await self.press(verb="d", user=user, chat=chat):
+            return await self.press(verb="y", user=user, chat=chat)
+        return await self.press(verb="y", user=user, chat=chat)
+
+    def cards(self, chat: int = ADMIN) -> list[Message]:
+        """Messages that can be approved now."""
+        return [m for m in self.telegram.sent(chat) if any(str(b["callback_data"]).startswith("a1:") for b in m.buttons)]
+
+    def tick(self, seconds: float = 1.0) -> None:
+        """Time passes."""
+        self.clock.now += seconds
+
+    async def advance(self, seconds: float) -> None:
+        """The clock moves, forwards or back, and the bot looks at it."""
+        self.tick(seconds)
+        with suppress(sqlite3.Error):
+            await self.core.taps.sweep()
+            self.ledger.latest = self.ledger.now
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return when the bot has nothing left to do, or after a while."""
+        end = time.monotonic() + PATIENCE
+        while self._busy() and time.monotonic() < end:
+            await asyncio.sleep(0.004)
+
+    def _busy(self) -> bool:
+        if self.core.tasks._tasks or self.core.execution._under_way:
+            return True
+        waiting = [update["update_id"] for update in self.telegram.updates.pending]
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            known = database.execute("SELECT count(*) FROM inbox WHERE update_id >= ?", (min(waiting, default=0),)).fetchone()
+            return bool(database.execute(QUIET).fetchone()) or (bool(waiting) and known[0] < len(waiting))
+
+    # -- what there is to see -------------------------------------------------------------------------------------
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the database, read beside the bot."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            return database.execute(sql, values).fetchall()
+
+    def container(self, name: str, host: str = "nas") -> Container:
+        """A simulated container."""
+        return self.world.hosts[host].get(name)
+
+    @property
+    def writes(self) -> list[str]:
+        """Every request that changed an engine, by container name."""
+        names = {c.id: c.name for host in self.world.hosts.values() for c in host.all.values()}
+        made = [(m.method, m.host, m.path.rstrip("/").split("/")) for m in self.witness.mutations]
+        return [f"{method} {host} {'/'.join(names.get(part, part) for part in path)}" for method, host, path in made]
+
+    def bodies(self, service: str = "telegram") -> str:
+        """Everything that was sent there."""
+        return "\n".join(r.body.decode(errors="replace") for r in self.traffic.requests if r.service == service)
+
+    def texts(self, chat: int = ADMIN) -> list[str]:
+        """The bot's messages in a chat, as they stand."""
+        return [message.text for message in self.telegram.sent(chat)]
+
+    async def _heard(self, message: Message, user: int, *, honest: bool) -> None:
+        update = self.telegram.updates.pending[-1]["update_id"]
+        self.ledger.line(update, user, message.chat.id, message.text, honest=honest)
+        await self.settle()
+
+    async def _digest(self) -> str:
+        return "Nothing to tell."
+
+    async def _serve(self, app: Any) -> str:
+        server = await serve(app)
+        self._servers.append(server)
+        return server.url
+
+    def _scene(self) -> Scene:
+        names = self._settings.forbidden_targets | self._settings.protected_targets
+        places = [(f"{host}/{c.id}", c) for host, engine in self.world.hosts.items() for c in engine.containers()]
+        labelled = {place for place, c in places if c.config["Labels"].get(FORBIDDEN_LABEL) == "true"}
+        named = {place for place, c in places if names & {c.name, c.id[:12], place, f"{place.partition('/')[0]}/{c.name}"}}
+        lifelines = {place for place, c in places if c.name in ("pihole", "traefik")}
+        forbidden = labelled | (named if self._settings.forbidden_targets else set())
+        return Scene(
+            self.world, self.traffic, self.telegram, self.database, self.witness, self.ledger, self.senses, self.log,
+            str(self._settings.autonomy), frozenset(forbidden), frozenset(lifelines | named),
+            frozenset(server.port for server in self._servers),
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def staged(seed: int = 3, *, claude: Any = None, **settings: Any) -> AsyncIterator[Stage]:
+    """A stage that is open inside the block."""
+    folder = Path(tempfile.mkdtemp(prefix="evil-", dir=SHM if SHM.is_dir() else None))
+    with hurried(), listening() as senses:
+        stage = Stage(folder, senses, seed, settings, claude)
+        logger.remove()
+        handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)
+        try:
+            await stage.build()
+            yield stage
+            await stage.close()
+        finally:
+            logger.remove(handler)
+            shutil.rmtree(folder, ignore_errors=True)
+
+

@@ -1,0 +1,192 @@
+"""A place: a real core with the real services over a lab's HTTP, a scripted model, and what the twins saw of it."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.cards import Cards
+from bot.core import assemble
+from bot.halt import Halt
+from bot.screen import NoScreen
+from bot.settings import load
+from bot.view import Format
+from lab.lab import Lab
+from lab.traffic import Request
+from memory.database import Database
+from memory.keys import Keys
+from memory.models import Actor, Run, Use
+from memory.stores import Stores
+from memory.text import Redactor
+from tests.fakes import ScriptedModel
+from tests.house import ADMIN, House
+from tools.gate.proposals import Answer, Proposal
+from tools.kit.registry import discover
+from tools.kit.service import Risk
+
+WRITING = ("add", "update", "delete", "restore")
+"""What changes our own knowledge; its other methods only read."""
+PEOPLE = {"TELEGRAM_ADMINS": "1", "TELEGRAM_OPERATORS": "2", "TELEGRAM_VIEWERS": "3", "TELEGRAM_CHATS": "-100"}
+
+
+class Place(House):
+    """A house whose service is the whole simulated homelab."""
+
+    def __init__(
+        self, folder: Path, *, seed: int = 1, clock: Callable[[], float] = time.time, model: Any = None, **settings: str
+    ) -> None:
+        """`settings` are environment variables on top of the lab's own."""
+        self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
+        self.lab = Lab(seed, directory=folder)
+        self.lab.world.latency = self.lab.world.health_after = 0.0
+        self.model = model or ScriptedModel()
+        self.own_writes: list[str] = []
+        """Calls that changed our own knowledge, in their order."""
+        self.lying = False
+        """Whether our own knowledge answers success and changes nothing."""
+        self._old = []
+        self._updates = iter(range(1, 1_000_000))
+        self._messages = iter(range(1000, 1_000_000))
+        self._seen = 0
+
+    async def __aenter__(self) -> "Place":
+        await self.lab.__aenter__()
+        await self.open()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.core.close(1.0)
+        await self.lab.__aexit__(None, None, None)
+
+    async def open(self) -> None:
+        """A core over the lab, its settings read the way the bot reads them."""
+        services = discover()
+        with environment({**self.lab.environment(), **self._given}):
+            self.settings, of_services = load(services, None)
+        data = self.settings.data_dir
+        data.mkdir(parents=True, exist_ok=True)
+        database = await Database.open(data / "rackhand.db", clock=self.clock)
+        stores = Stores.over(database, Keys.open(data / "rackhand.key"))
+        self._watch(stores)
+        self.core = assemble(
+            self.settings, services, of_services, stores, self.screen(stores), Redactor(), Halt(), model=self.model
+        )
+        self.cards = Cards(stores, stores.keys, Format(self.settings.zone))
+
+    async def again(self, **settings: str) -> None:
+        """The bot stopped and started again over the same data, with other settings."""
+        await self.core.close(1.0)
+        self._given |= settings
+        await self.open()
+
+    def screen(self, stores: Stores) -> Any:
+        """Where progress is shown."""
+        return NoScreen()
+
+    # What the twins saw
+
+    def begin(self) -> None:
+        """What is staged is staged: only requests from now on count."""
+        self._seen = len(self.lab.traffic.requests)
+        self.own_writes.clear()
+
+    def requests(self) -> list[Request]:
+        """Requests to services since `begin`, Telegram's and Claude's left out."""
+        seen = self.lab.traffic.requests[self._seen :]
+        return [request for request in seen if request.service not in ("telegram", "claude")]
+
+    def writes(self) -> list[str]:
+        """Everything since `begin` that could change something."""
+        sent = [f"{r.service} {r.method} {r.path}" for r in self.requests() if r.method not in ("GET", "HEAD")]
+        return sent + self.own_writes
+
+    async def dump(self) -> dict[str, Any]:
+        """The state of the whole homelab and of our own knowledge, without clocks and made-up ids."""
+        knowledge = self.stores.knowledge
+        return {**self.lab.world.dump(), "memory": await knowledge.snapshot(await knowledge.ids())}
+
+    def lie(self) -> None:
+        """From now on every operation answers success and changes nothing."""
+        self.lab.world.lie = _Everything()
+        self.lying = True
+
+    # What the gate would do
+
+    async def prepare(self, tool: str, args: dict[str, Any], *, who: Actor = ADMIN) -> Answer | Proposal:
+        """The call's answer or plan; nothing is stored and nothing runs."""
+        run = Run(
+            "probe", who.id, who, "", "text", True, False, False, "working", None, None, 0, None, self.stores.database.now()
+        )  # fmt: skip
+        return await self.core.proposals.prepare(run, Use("probe", tool, args))
+
+    async def read(self, tool: str, **args: Any) -> str:
+        """What the model would be told by a read."""
+        answer = await self.prepare(tool, args)
+        assert isinstance(answer, Answer), f"{tool} is not a read"
+        return str(answer.block["content"])
+
+    async def approve(self, *, who: Actor = ADMIN) -> str:
+        """Every tap that the newest card asks for; the last toast."""
+        await self.deliver()
+        card = await self.stores.approvals.card(await self.newest_card())
+        assert card is not None
+        rows = [await self.stores.journal.get(a.call) for a in await self.stores.approvals.of_card(card.id)]
+        if any(row is not None and row.risk == Risk.DESTROY for row in rows) and not card.armed:
+            await self.tap("d", who=who)
+        return await self.tap("y", who=who)
+
+    async def has_card(self) -> bool:
+        """Whether something waits for a tap."""
+        return bool(await self.stores.approvals.open_cards())
+
+    async def texts(self) -> list[str]:
+        """Everything a person could be shown by now: cards, receipts, answers with their footers."""
+        from bot.footer import footer
+        from memory.runs import final_text
+
+        database, views = self.stores.database, []
+        for row in await database.all("SELECT id FROM cards"):
+            views.append(await self.cards.card(row["id"]))
+        for row in await database.all("SELECT id FROM calls"):
+            views.append(await self.cards.receipt(row["id"]))
+        found = [view.text for view in views if view is not None]
+        for row in await database.all("SELECT id FROM runs"):
+            said = final_text(await self.stores.runs.messages(row["id"]))
+            found.append(f"{said}\n{await footer(self.stores, row['id'])}")
+        return found
+
+    def _watch(self, stores: Stores) -> None:
+        """Note every write of our own knowledge, and swallow it while it lies."""
+        for name in WRITING:
+            setattr(stores.knowledge, name, self._noting(name, getattr(stores.knowledge, name)))
+
+    def _noting(self, name: str, write: Any) -> Any:
+        async def noting(*args: Any, **kwargs: Any) -> Any:
+            self.own_writes.append(f"memory {name} {args} {kwargs}")
+            return True if self.lying else await write(*args, **kwargs)
+
+        return noting
+
+
+class _Everything(set[str]):
+    """Contains whatever is asked for."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """These variables, for as long as the block lasts."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

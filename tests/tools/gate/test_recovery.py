@@ -1,0 +1,158 @@
+"""After a crash: nothing runs late, nothing runs twice, and what is unknown is said with evidence."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.fakes import use
+from tests.house import ADMIN, House
+
+
+async def crashed_while(house: House, fault: str, *names: str) -> str:
+    """A run whose first change was under way when the process died."""
+    run = await house.ask(*(use("rack_switch_off", item=name) for name in names or ("lamp",)))
+    await house.deliver()
+    house.rack.fault = fault  # type: ignore[assignment]
+    await house.press("y", card=await house.newest_card())
+    await house.rack.started.wait()
+    await house.until("started")
+    await house.crash()
+    house.rack.fault = None
+    return run
+
+
+async def test_approved_but_not_begun_is_not_run_late(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await house.ask(use("rack_switch_off", item="lamp"))
+    await house.deliver()
+    monkeypatch.setattr(house.core.chat, "advance", lambda run, queued=False: None)
+    assert await house.press("y", card=await house.newest_card()) == "Running."
+    await house.crash()
+    assert await house.recover() == 0
+    await house.settle()
+    assert house.rack.log == [] and await house.states() == ["not started"]
+    assert "Ask again" in (await house.call()).detail and (await house.run(run)).state == "done"
+
+
+async def test_begun_is_unknown_with_what_can_be_seen_now(house: House) -> None:
+    run = await crashed_while(house, "hang")
+    assert await house.recover() == 1
+    await house.settle()
+    row = await house.call()
+    assert (row.state, row.verified) == ("unknown", None)
+    assert "no trace of it" in row.detail
+    assert house.rack.log == ["switch off lamp"], "what was under way is not done again"
+    assert (await house.run(run)).state == "done"
+    text, buttons = await house.receipt(row)
+    assert "outcome unknown" in text and "item lamp" in text and "It happened" in buttons
+    assert "receipt" in [kind for kind, _ in await house.deliver()]
+
+
+async def test_evidence_that_it_happened_is_shown_not_concluded(house: House) -> None:
+    await crashed_while(house, "hang")
+    house.rack.items["rack/0001"].watts = 0
+    await house.recover()
+    await house.settle()
+    row = await house.call()
+    assert row.state == "unknown" and "watts 40 → 0" in row.detail
+
+
+async def test_a_probe_that_cannot_look_says_so(house: House) -> None:
+    await crashed_while(house, "hang")
+    house.rack.unreachable = True
+    await house.recover()
+    await house.settle()
+    row = await house.call()
+    assert row.state == "unknown" and "cable" in row.detail and "no trace" not in row.detail
+
+
+async def test_the_model_hears_that_it_may_assume_nothing(house: House) -> None:
+    run = await crashed_while(house, "hang")
+    await house.recover()
+    await house.settle()
+    [block] = await house.results(run)
+    assert block["is_error"] and "Do not assume" in block["content"]
+
+
+async def test_what_came_after_it_is_not_started(house: House) -> None:
+    await crashed_while(house, "hang", "lamp", "fan")
+    await house.recover()
+    await house.settle()
+    assert await house.states() == ["unknown", "not started"] and house.rack.log == ["switch off lamp"]
+
+
+async def test_recovering_again_changes_nothing(house: House) -> None:
+    run = await crashed_while(house, "hang")
+    await house.recover()
+    await house.settle()
+
+    async def everything() -> Any:
+        return await house.call(), await house.stores.runs.messages(run), await house.stores.audit.verify()
+
+    before = await everything()
+    await house.crash()
+    assert await house.recover() == 0
+    await house.settle()
+    assert await everything() == before
+
+
+async def test_proposed_and_never_asked_is_not_started(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await build(autonomy="reversible")
+
+    async def dies(*args: Any) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(house.core.execution, "run", dies)
+    await house.ask(use("rack_switch_off", item="lamp"))
+    assert await house.states() == ["proposed"]
+    await house.crash()
+    await house.recover()
+    await house.settle()
+    assert await house.states() == ["not started"] and house.rack.log == []
+
+
+async def test_a_pending_card_survives_with_its_expiry(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.deliver()
+    card = await house.newest_card()
+    house.clock.move(500)
+    await house.crash()
+    await house.recover()
+    await house.settle()
+    assert await house.states() == ["waiting"] and len(house.model.asked) == 1
+    house.clock.move(101)
+    await house.tap(card=card)
+    assert house.rack.log == [] and await house.states() == ["expired"]
+
+
+async def test_a_run_that_crashed_before_its_answer_is_answered(house: House) -> None:
+    asked = asyncio.Event()
+
+    async def never(_: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    house.model.script.append(never)
+    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
+    await asked.wait()
+    await house.crash()
+    await house.recover()
+    await house.settle()
+    assert run and (await house.run(run)).state == "done"
+    assert [kind for kind, _ in await house.deliver()] == ["answer"]
+
+
+async def test_a_run_that_crashes_every_time_is_set_aside(house: House) -> None:
+    async def never(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    house.model.script.extend([never] * 9)
+    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
+    assert run
+    for _ in range(4):
+        await house.crash()
+        await house.recover()
+    await house.settle()
+    assert (await house.run(run)).state == "failed"
+    [(kind, payload)] = await house.deliver()
+    assert kind == "stuck" and "several times" in payload["error"]
