@@ -47,12 +47,12 @@ async def run(options: argparse.Namespace) -> int:
     digests = Digests(stores, core.proposals, core.owner)
     notifier = TelegramNotifier(stores.outbox, Format(settings.zone))
     clock = Clock(stores, digests, notifier, settings.zone)
-    await plan_digest(stores, f"tg:{settings.digest_chat or settings.first_admin}", settings.digest_time)
 
     async def digest() -> str:
         return notifier.write((await digests.gather())[0])
 
     try:
+        await plan_digest(stores, f"tg:{settings.digest_chat or settings.first_admin}", settings.digest_time)
         await app.run(core, digest, poller, [polling, asyncio.create_task(clock.run(), name="clock")], began)
     finally:
         await core.close(app.shutdown_seconds)

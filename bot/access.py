@@ -1,6 +1,7 @@
 """Who may speak, and who may approve: numeric ids only, for messages and for taps."""
 
 import os
+from collections import defaultdict
 
 from bot.settings import Limits, Settings
 from memory.models import Actor, Role
@@ -17,35 +18,35 @@ class Access:
     """The configured people. Strangers get nothing and are counted."""
 
     def __init__(self, settings: Settings) -> None:
-        self._roles: dict[int, tuple[Role, Limits]] = {}
+        self._roles: defaultdict[int, list[tuple[Role, Limits]]] = defaultdict(list)
         for role, people in (
             (Role.VIEWER, settings.telegram_viewers),
             (Role.OPERATOR, settings.telegram_operators),
             (Role.ADMIN, settings.telegram_admins),
         ):
             for ident, limits in people.items():
-                self._roles[ident] = (role, limits)
+                self._roles[ident].append((role, limits))
         self._chats = set(settings.telegram_chats)
         self.strangers = 0
+        self.heard: set[int] = set()
+        """Chats in which somebody whom we know has written since the start."""
 
     def welcome(self, user: int | None, chat: int, private: bool) -> bool:
         """Whether to listen to this person in this chat."""
         known = user is not None and user in self._roles and user != ANONYMOUS_ADMIN
         if known and (chat == user if private else chat in self._chats):
+            self.heard.add(chat)
             return True
         self.strangers += 1
         return False
-
-    def people(self) -> list[tuple[int, Role]]:
-        """Every configured person and group, with the role whose commands are offered there."""
-        return [(ident, role) for ident, (role, _) in self._roles.items()] + [(c, Role.VIEWER) for c in self._chats]
 
     def role(self, actor: str, service: str = "") -> Role:
         """A person's role, for a service when one is named. The console belongs to whoever owns the data: an admin."""
         if actor.startswith(CONSOLE):
             return Role.ADMIN if actor == console_actor().id else Role.NOBODY
-        role, limits = self._roles.get(_ident(actor), (Role.NOBODY, None))
-        return role if not service or limits is None or service in limits else Role.NOBODY
+        roles = self._roles.get(_ident(actor), ())
+        here = [role for role, limits in roles if not service or limits is None or service in limits]
+        return max(here, default=Role.NOBODY)
 
     def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
         """Who may approve here: in a private chat the person alone, in a group whoever has the role."""

@@ -10,7 +10,7 @@ from functools import partial
 
 from loguru import logger
 from telegram import Bot, BotCommand, BotCommandScopeChat
-from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot import pages as pages  # registers the menu pages
@@ -29,12 +29,14 @@ from bot.screen import TelegramScreen
 from bot.settings import Settings
 from bot.view import Format, View
 from bot.watchdog import keep_watch
-from memory.models import Outgoing
+from memory.database import is_database_error
+from memory.models import Outgoing, Role
 from memory.runs import final_text
 from memory.stores import Stores
 from memory.text import Redactor
 
 SWEEP_SECONDS = 3.0
+LOOK_AGAIN_SECONDS = 5.0
 PATIENCE_SECONDS = 0.25
 SHUTDOWN_SECONDS = 20.0
 
@@ -63,6 +65,7 @@ class App:
         self.telegram = Telegram(self.bot, redact)
         self.screen = TelegramScreen(stores, self.telegram)
         self._stop = asyncio.Event()
+        self._storage_trouble = ""
         self._owner = f"tg:{settings.alert_chat or settings.first_admin}"
         self.shutdown_seconds = SHUTDOWN_SECONDS
 
@@ -89,7 +92,7 @@ class App:
         self._listen_for_signals()
         control = await serve_socket(Control(core, doctor), self.settings.data_dir / "control.sock")
         niceties = [
-            asyncio.create_task(self._introduce(core.access, poller), name="introduce"),
+            asyncio.create_task(self._introduce(core.access), name="introduce"),
             asyncio.create_task(self._warm_up(), name="warm up"),
         ]
         work = [
@@ -152,31 +155,29 @@ class App:
                     task.add_done_callback(partial(_forget, under_way, update_id))
                     # Lines keep their order; a command that waits for a slow service holds nobody up.
                     await asyncio.wait([task], timeout=PATIENCE_SECONDS)
-            await poller.arrived.wait()
+            # An update whose handling failed is tried again; its attempts are counted.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(poller.arrived.wait(), LOOK_AGAIN_SECONDS)
 
-    async def _offer_commands(self, access: Access, poller: Poller) -> None:
-        """To each person the commands of their role, once they have written; strangers are offered nothing."""
+    async def _offer_commands(self, access: Access) -> None:
+        """To each chat that has written the commands of its role; strangers are offered nothing."""
         await self.bot.delete_my_commands()
-        waiting = dict(access.people())
-        while waiting:
-            for person, role in list(waiting.items()):
-                offered = [BotCommand(c.name, c.summary) for c in COMMANDS.values() if role >= c.role]
-                try:
-                    await self.bot.set_my_commands(offered, scope=BotCommandScopeChat(person))
-                except BadRequest as error:
-                    logger.debug("no command menu for {} yet: {}", person, error)  # unknown until they write
-                else:
-                    del waiting[person]
-            await poller.arrived.wait()
+        offered: set[int] = set()
+        while True:
+            for chat in access.heard - offered:  # of anybody else Telegram knows no chat yet
+                role = access.role(f"tg:{chat}") if chat > 0 else Role.VIEWER
+                commands = [BotCommand(c.name, c.summary) for c in COMMANDS.values() if role >= c.role]
+                offered.add(chat)
+                with contextlib.suppress(BadRequest, Forbidden):
+                    await self.bot.set_my_commands(commands, scope=BotCommandScopeChat(chat))
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _introduce(self, access: Access, poller: Poller) -> None:
+    async def _introduce(self, access: Access) -> None:
         """Who am I, and which commands I know: niceties, tried until they work."""
         while True:
             try:
                 await self.bot.initialize()
-                await self._offer_commands(access, poller)
-                return
+                await self._offer_commands(access)
             except InvalidToken:
                 # The poller is the judge of the token; a server without setMyCommands answers the same way.
                 return
@@ -185,16 +186,29 @@ class App:
                 await asyncio.sleep(10)
 
     async def _sweep(self, core: Core) -> None:
+        """Expire cards, and settle what a database that refused writes has left behind."""
+        adrift: set[str] = set()
         while True:
-            await core.taps.sweep()
-            await core.halt.forget_finished(self.stores.runs)
+            try:
+                await core.taps.sweep()
+                await core.halt.forget_finished(self.stores.runs)
+                # Seen twice in a row: between its commit and its task a run is adrift for a moment.
+                if lost := adrift & (adrift := await core.chat.adrift()):
+                    await core.recovery.run(lost)
+                    await core.chat.recover(lost)
+                self._storage_trouble = ""
+            except Exception as error:
+                if not is_database_error(error):
+                    raise
+                self._storage_trouble = f"I cannot write my database ({error}): free some disk. I change nothing."
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _confess(self, core: Core, poller: Poller) -> None:
         """Say what is wrong with the bot itself, once each time: it must never look healthy while it is deaf."""
         told = ""
         while True:
-            trouble = CONFLICT if core.halt.everything == CONFLICT else poller.storage_trouble
+            storage = poller.storage_trouble or self._storage_trouble
+            trouble = CONFLICT if core.halt.everything == CONFLICT else storage
             if trouble and trouble != told:
                 with contextlib.suppress(TelegramError):  # not through the outbox: it may be the disk that is full
                     await self.telegram.send(int(self._owner.removeprefix("tg:")), Piece(trouble, ()))

@@ -31,7 +31,7 @@ class Cards:
         asked = [(a, row) for a in await self._stores.approvals.of_card(card_id) if (row := await self._row(a.call))]
         if all(approval.state == "pending" for approval, _ in asked):
             return self._open(card, [row for _, row in asked])
-        return self._closed(card, asked)
+        return await self._closed(card, asked)
 
     async def _row(self, call: str) -> CallRow | None:
         return await self._stores.journal.get(call)
@@ -103,24 +103,24 @@ class Cards:
 
     # -- closed -------------------------------------------------------------------------------------------------
 
-    def _closed(self, card: Card, asked: list[tuple[Approval, CallRow]]) -> View:
+    async def _closed(self, card: Card, asked: list[tuple[Approval, CallRow]]) -> View:
         parts, rows = [], []
         for approval, row in asked:
             if approval.state == "superseded" and row.state is not CallState.NOT_STARTED:
                 parts.append(f"~~{escape(row.title)}~~\nasked again below")
             else:
-                parts.append(self._outcome(row, approval))
+                parts.append(await self._outcome(row, approval))
                 rows += self._afterwards(row, approval)
         if any(approval.state == "expired" for approval, _ in asked):
             rows.append((Button("Ask again", self._data(card, "s")),))
         return View("\n\n".join(parts), tuple(rows))
 
-    def _outcome(self, row: CallRow, approval: Approval) -> str:
+    async def _outcome(self, row: CallRow, approval: Approval) -> str:
         if row.settled and self._loud(row, approval):
             return f"{bold(row.title)}\nsee the receipt below"
         if row.state is CallState.WAITING:
             return f"{bold(row.title)}\napproved, running …" if approval.state == "approved" else bold(row.title)
-        return self.receipt_text(row, approval)
+        return await self.receipt_text(row, approval)
 
     def _afterwards(self, row: CallRow, approval: Approval) -> list[tuple[Button, ...]]:
         return [] if self._loud(row, approval) else self.receipt_buttons(row)
@@ -139,14 +139,14 @@ class Cards:
         if row is None:
             return None
         approval = await self._stores.approvals.latest(call)
-        return View(self.receipt_text(row, approval), tuple(self.receipt_buttons(row)))
+        return View(await self.receipt_text(row, approval), tuple(self.receipt_buttons(row)))
 
-    def receipt_text(self, row: CallRow, approval: Approval | None) -> str:
+    async def receipt_text(self, row: CallRow, approval: Approval | None) -> str:
         """Outcome first, then before → after, then who approved it."""
         lines = [self._headline(row)]
         if row.after is not None:
             old, new = row.before["shown"], row.after["shown"]
-            moved = [name for name in new if old.get(name) != new[name]]
+            moved = [name for name in new if old.get(name) != new[name] and new[name] not in (None, "none")]
             lines += [escape(self._format.change(name, old.get(name), new[name])) for name in moved]
             if not moved:
                 lines.append(escape(f"now: {self._format.facts(new)}"))
@@ -158,7 +158,7 @@ class Cards:
             lines.append(escape("; ".join(f"{line['name']} {line['value']}" for line in row.card["args"])))
         if row.undone_by:
             lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
-        lines.append(escape(self._who(row, approval)))
+        lines.append(escape(await self._who(row, approval)))
         return "\n".join(filter(None, lines))
 
     def _headline(self, row: CallRow) -> str:
@@ -172,11 +172,12 @@ class Cards:
             return f"**?** {bold(row.title)}: **outcome unknown**"
         return f"{mark} {bold(row.title)}: {row.state}"
 
-    def _who(self, row: CallRow, approval: Approval | None) -> str:
+    async def _who(self, row: CallRow, approval: Approval | None) -> str:
         if approval is None or approval.decided_by is None:
             return "" if row.needs_tap else "ran without a card"
         verb = "denied" if approval.state == "denied" else "approved"
-        return f"{verb} {self._format.moment(approval.decided or 0.0)} by {approval.decided_by.removeprefix('tg:')}"
+        name = await self._stores.runs.name_of(approval.decided_by)
+        return f"{verb} {self._format.moment(approval.decided or 0.0)} by {name}"
 
     def receipt_buttons(self, row: CallRow) -> list[tuple[Button, ...]]:
         """Undo while it lasts; for an unknown outcome the three answers a person can give."""

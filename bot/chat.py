@@ -226,9 +226,16 @@ class Chat:
             task.cancel()
         return True
 
-    async def recover(self) -> int:
-        """Carry on what a crash interrupted, each run a limited number of times."""
+    async def adrift(self) -> set[str]:
+        """Open runs that nobody works on and that wait for no person: what a full disk may leave behind."""
         found = await self._stores.runs.in_state("working", "waiting")
+        waiting = {run.id for run in found if run.state == "waiting" and await self._still_waiting(run)}
+        return {run.id for run in found} - waiting - self._working.keys()
+
+    async def recover(self, only: set[str] | None = None) -> int:
+        """Carry on what a crash interrupted (these runs only), each run a limited number of times."""
+        open_runs = await self._stores.runs.in_state("working", "waiting")
+        found = [run for run in open_runs if only is None or run.id in only]
         for run in found:
             if run.state == "waiting" and await self._still_waiting(run):
                 continue

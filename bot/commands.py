@@ -215,11 +215,23 @@ async def digest(desk: Desk, request: Request, rest: str) -> View:
     return View(await desk.digest(), ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),))
 
 
+SMALL_WORDS = frozenset(
+    ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
+    + ("all", "last", "look", "connected", "needs")
+)
+ON_CONTAINERS = frozenset(("restart", "start", "stop", "logs", "container", "containers"))
+"""What the buttons of a container's page do."""
+
+
 def nearest_command(line: str) -> str:
-    """The command whose name and summary share most words with a line; /status when none does."""
-    words = set(re.findall(r"[a-z]{3,}", line.lower()))
+    """The looking command whose name and summary share most words with a line; /status when none does."""
+    words = set(re.findall(r"[a-z]{3,}", line.lower())) - SMALL_WORDS
+    if words & ON_CONTAINERS:
+        return "/containers"
     shared = {
-        c.name: len(words & set(re.findall(r"[a-z]{3,}", f"{c.name} {c.summary}".lower()))) for c in COMMANDS.values()
+        c.name: len(words & set(re.findall(r"[a-z]{3,}", f"{c.name} {c.summary}".lower())))
+        for c in COMMANDS.values()
+        if c.name not in ("start", "stop", "new", "help")
     }
     best = max(shared, key=lambda name: shared[name])
     return f"/{best if shared[best] else 'status'}"

@@ -144,7 +144,8 @@ class Delivery:
                 await asyncio.sleep(min(LONGEST_BACKOFF, 2.0**failures) * random.uniform(0.7, 1.0))
         finally:
             self._workers.pop(conversation, None)
-            self._stores.outbox.changed.set()
+        # Not when it broke (the database refuses, say): the next look is soon enough, and not at once again.
+        self._stores.outbox.changed.set()
 
     async def _deliver(self, row: Outgoing) -> bool:
         """Whether this row is done with; False to try again after a while."""

@@ -34,10 +34,14 @@ def _people(value: Any) -> dict[int, Limits]:
     for item in (part.strip() for part in str(value or "").split(",")):
         if not item:
             continue
-        ident, _, services = item.partition(":")
-        if not re.fullmatch(r"-?\d{1,19}", ident):
+        ident, limited, services = item.partition(":")
+        if not re.fullmatch(r"-?[0-9]{1,19}", ident):
             raise ValueError("use numeric Telegram ids, separated by commas; @userinfobot tells yours")
-        people[int(ident)] = frozenset(services.split("+")) if services else None
+        if limited and not all(services.split("+")):
+            raise ValueError("name the services behind the colon, e.g. 42:docker+pihole")
+        if people.get(int(ident), ...) is not None:
+            here = frozenset(services.split("+")) if limited else None
+            people[int(ident)] = here and here | (people.get(int(ident)) or frozenset())
     return people
 
 

@@ -53,6 +53,7 @@ async def restore(source: Path, folder: Path) -> Path | None:
 
 async def _void(stores: Stores) -> None:
     open_calls = await stores.journal.in_state(CallState.PROPOSED, CallState.WAITING, CallState.STARTED)
+    open_cards = await stores.approvals.open_cards()
     async with stores.database.transaction() as tx:
         await stores.approvals.expire(tx, everything=True)
         await stores.approvals.next_epoch(tx)
@@ -61,4 +62,6 @@ async def _void(stores: Stores) -> None:
                 await stores.journal.finish(tx, row.id, CallState.UNKNOWN, detail=RESTORED)
             else:
                 await stores.journal.finish(tx, row.id, CallState.NOT_STARTED, detail=RESTORED)
+        for card in open_cards:
+            await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:restored", card=card.id)
         await stores.audit.record(tx, "restored", "console", calls=len(open_calls))

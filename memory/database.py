@@ -87,6 +87,7 @@ class Database:
         self.driver = ""
         self.sqlite_version: tuple[int, ...] = ()
         self._lock = asyncio.Lock()
+        self._connections: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection
         self._reader: aiosqlite.Connection
 
@@ -109,10 +110,13 @@ class Database:
             await migrate(self)
             self._reader = await self._connect(module, loadable)
             await self._reader.execute("PRAGMA query_only=ON")
-        except (sqlite3.Error, module.Error) as error:
-            raise DatabaseBroken(
-                f"{path} cannot be used ({error}): check the disk, or `python main.py restore FILE`."
-            ) from error
+        except BaseException as error:
+            await self.close()  # an open connection has a thread that would keep the process alive
+            if isinstance(error, sqlite3.Error | module.Error):
+                raise DatabaseBroken(
+                    f"{path} cannot be used ({error}): check the disk, or `python main.py restore FILE`."
+                ) from error
+            raise
         return self
 
     async def _connect(self, module: ModuleType, loadable: bool) -> aiosqlite.Connection:
@@ -121,6 +125,7 @@ class Database:
             iter_chunk_size=64,
         )
         await connection
+        self._connections.append(connection)
         connection.row_factory = module.Row
         for pragma in PRAGMAS:
             await connection.execute(f"PRAGMA {pragma}")
@@ -200,9 +205,8 @@ class Database:
 
     async def close(self) -> None:
         """Both connections closed, the log folded back into the file."""
-        for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
-            if connection is not None:
-                await connection.close()
+        while self._connections:
+            await self._connections.pop().close()
 
 
 def _size(path: Path) -> int | None:

@@ -6,6 +6,10 @@ import hmac
 import secrets
 from pathlib import Path
 
+from memory.database import DatabaseBroken
+
+KEY_BYTES = 32
+
 
 class Keys:
     """Purpose-bound secrets derived from one file with mode 0600."""
@@ -15,11 +19,17 @@ class Keys:
 
     @classmethod
     def open(cls, path: Path) -> "Keys":
-        """The key at `path`; made on first use."""
+        """The key at `path`; made on first use. Raises DatabaseBroken when it is not whole."""
         if not path.exists():
-            path.touch(mode=0o600)
-            path.write_bytes(secrets.token_bytes(32))
-        return cls(path.read_bytes())
+            fresh = path.with_name(f"{path.name}.new")
+            fresh.unlink(missing_ok=True)
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(secrets.token_bytes(KEY_BYTES))
+            fresh.replace(path)  # whole or not there: a crash leaves no half of a key
+        master = path.read_bytes()
+        if len(master) != KEY_BYTES:
+            raise DatabaseBroken(f"{path} is not a key: put it back from your copy of DATA_DIR.")
+        return cls(master)
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose."""

@@ -126,6 +126,11 @@ class Runs:
         """Begin afresh: nothing said before now is carried on, and with it goes its taint."""
         await tx.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", f"new:{conversation}", repr(self._db.now()))
 
+    async def name_of(self, actor: str) -> str:
+        """What a person was called when they last asked for something; their id when they never have."""
+        row = await self._db.one("SELECT actor_name FROM runs WHERE actor = ? ORDER BY created DESC LIMIT 1", actor)
+        return row["actor_name"] if row else actor.partition(":")[2]
+
     async def since(self, moment: float) -> list[Run]:
         """Runs opened after a moment, oldest first."""
         rows = await self._db.all("SELECT * FROM runs WHERE created > ? ORDER BY created", moment)

@@ -1,11 +1,12 @@
 """Every store over one database, opened and closed together."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 from memory.approvals import Approvals
 from memory.audit import Audit
-from memory.database import Database
+from memory.database import Database, DatabaseBroken
 from memory.embeddings import Embedder, NoEmbedder
 from memory.inbox import Inbox
 from memory.journal import Held, Journal
@@ -41,7 +42,13 @@ class Stores:
     @classmethod
     async def open(cls, folder: Path, embedder: Embedder | None = None) -> "Stores":
         """Everything in `folder`; without an embedder memories are found by their words. Raises DatabaseBroken."""
-        return cls.over(await Database.open(folder / "rackhand.db"), Keys.open(folder / "rackhand.key"), embedder)
+        path, key = folder / "rackhand.db", folder / "rackhand.key"
+        if await asyncio.to_thread(lambda: key.exists() and not path.exists()):
+            raise DatabaseBroken(
+                f"{path} is missing, but its key is there: restore a backup with `python main.py restore FILE`,"
+                f" or move {key.name} away to begin with nothing."
+            )
+        return cls.over(await Database.open(path), Keys.open(key), embedder)
 
     @classmethod
     def over(cls, database: Database, keys: Keys, embedder: Embedder | None = None) -> "Stores":

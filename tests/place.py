@@ -17,7 +17,7 @@ from lab.lab import Lab
 from lab.traffic import Request
 from memory.database import Database
 from memory.keys import Keys
-from memory.models import Actor, Run, Use
+from memory.models import Run, Use
 from memory.stores import Stores
 from memory.text import Redactor
 from tests.fakes import ScriptedModel
@@ -35,13 +35,15 @@ class Place(House):
     """A house whose service is the whole simulated homelab."""
 
     def __init__(
-        self, folder: Path, *, seed: int = 1, clock: Callable[[], float] = time.time, model: Any = None, **settings: str
+        self, folder: Path, *, seed: int = 1, clock: Callable[[], float] = time.time, model: Any = "scripted", **settings: str
     ) -> None:
-        """`settings` are environment variables on top of the lab's own."""
+        """`settings` are environment variables on top of the lab's own; without a model, the lab's Claude is asked."""
         self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
         self.lab = Lab(seed, directory=folder)
         self.lab.world.latency = self.lab.world.health_after = 0.0
-        self.model = model or ScriptedModel()
+        self.model = ScriptedModel() if model == "scripted" else model
+        self.admin = ADMIN
+        """Who asks and taps unless said otherwise."""
         self.own_writes: list[str] = []
         """Calls that changed our own knowledge, in their order."""
         self.lying = False
@@ -70,8 +72,10 @@ class Place(House):
         database = await Database.open(data / "rackhand.db", clock=self.clock)
         stores = Stores.over(database, Keys.open(data / "rackhand.key"))
         self._watch(stores)
+        self.halt, redact = Halt(), Redactor(self.settings.secrets())
+        screen = self.screen(stores, redact)
         self.core = assemble(
-            self.settings, services, of_services, stores, self.screen(stores), Redactor(), Halt(), model=self.model
+            self.settings, services, of_services, stores, screen, redact, self.halt, model=self.model
         )
         self.cards = Cards(stores, stores.keys, Format(self.settings.zone))
 
@@ -81,7 +85,7 @@ class Place(House):
         self._given |= settings
         await self.open()
 
-    def screen(self, stores: Stores) -> Any:
+    def screen(self, stores: Stores, redact: Redactor) -> Any:
         """Where progress is shown."""
         return NoScreen()
 
@@ -114,8 +118,9 @@ class Place(House):
 
     # What the gate would do
 
-    async def prepare(self, tool: str, args: dict[str, Any], *, who: Actor = ADMIN) -> Answer | Proposal:
+    async def prepare(self, tool: str, args: dict[str, Any]) -> Answer | Proposal:
         """The call's answer or plan; nothing is stored and nothing runs."""
+        who = self.admin
         run = Run(
             "probe", who.id, who, "", "text", True, False, False, "working", None, None, 0, None, self.stores.database.now()
         )  # fmt: skip
@@ -127,15 +132,15 @@ class Place(House):
         assert isinstance(answer, Answer), f"{tool} is not a read"
         return str(answer.block["content"])
 
-    async def approve(self, *, who: Actor = ADMIN) -> str:
+    async def approve(self) -> str:
         """Every tap that the newest card asks for; the last toast."""
         await self.deliver()
         card = await self.stores.approvals.card(await self.newest_card())
         assert card is not None
         rows = [await self.stores.journal.get(a.call) for a in await self.stores.approvals.of_card(card.id)]
         if any(row is not None and row.risk == Risk.DESTROY for row in rows) and not card.armed:
-            await self.tap("d", who=who)
-        return await self.tap("y", who=who)
+            await self.tap("d", who=self.admin)
+        return await self.tap("y", who=self.admin)
 
     async def has_card(self) -> bool:
         """Whether something waits for a tap."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Literal
 
 from memory import knowledge
 from memory.knowledge import IdTaken, Knowledge, Recall
@@ -20,6 +20,7 @@ from tools.kit import (
     Ident,
     Link,
     Outside,
+    Own,
     Result,
     Risk,
     Service,
@@ -44,9 +45,6 @@ async def connect(link: Link) -> Recall:
 
 service = Service("memory", area=Area.KNOWLEDGE, settings=Settings, connect=connect, own=True)
 
-OwnText = NewType("OwnText", str)
-"""Prose that a person here wrote, in a run that nothing from outside had entered: not `str`, so it does not taint."""
-
 Prints = tuple[tuple[int, Ident], ...]
 """Each memory that exists, with the fingerprint of its text and origin."""
 
@@ -65,7 +63,7 @@ class Remembered(Result):
     """One memory. Its text is in `text`, or in `outside_text` when text from outside may be in it."""
 
     id: int
-    text: OwnText | None = None
+    text: Own | None = None
     outside_text: Outside | None = None
     by: Ident
     """Who wrote this text."""
@@ -135,7 +133,7 @@ class MemoryFacts(Facts):
     """The memory, when it is one and it exists."""
     memories: Shown[int | None]
     """How many exist, when it is not one."""
-    text: Shown[OwnText | None]
+    text: Shown[Own | None]
     """What it says. Text from outside is not shown here: facts go to the model and would not taint."""
     version: Shown[int]
     """How often they have been added, updated or deleted."""
@@ -287,7 +285,7 @@ async def facts_about(client: Recall, ids: tuple[int, ...]) -> MemoryFacts:
     return MemoryFacts(
         id=one.id if one else None,
         memories=None if len(ids) == 1 else len(found),
-        text=OwnText(one.text) if one and not one.tainted else None,
+        text=one.text if one and not one.tainted else None,
         version=await client.changes(ids),
         prints=tuple((memory.id, _print(memory.text, memory.tainted)) for memory in found),
     )
@@ -330,7 +328,7 @@ def _kept(text: str) -> str:
 
 
 def _fields(memory: knowledge.Memory) -> dict[str, Any]:
-    text = {"outside_text": memory.text} if memory.tainted else {"text": OwnText(memory.text)}
+    text = {"outside_text": memory.text} if memory.tainted else {"text": memory.text}
     return {"id": memory.id, **text, "by": memory.actor, "updated": _moment(memory.updated)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -69,10 +70,6 @@ class Claude:
         """The next message. Raises ModelUnavailable, OutOfBudget or RunStopped."""
         if not self._key:
             raise ModelUnavailable("I can't think now: ANTHROPIC_API_KEY is not set.")
-        characters = self._prefix + len(json.dumps(messages))
-        first = not any(block["type"] == "tool_result" for m in messages for block in m["content"])
-        cached = 0 if first else self._prefix // CHARACTERS_PER_TOKEN
-        await self._budget.check(run.id, self.model, characters, cached)
         await self.warm_up()
         import anthropic
 
@@ -95,13 +92,22 @@ class Claude:
         )
         async for attempt in retrying:
             with attempt:
+                await self._afford(run, messages)
                 reply, stop = await self._request(run, messages, last, limit)
-                if stop == "max_tokens" and limit == MAX_TOKENS:
+                if stop == "max_tokens" and limit > MAX_TOKENS:
+                    raise RunStopped("The answer became too long: ask for less at once.")
+                if stop == "max_tokens":
                     limit *= 2
                 if stop not in COMPLETE:
                     raise _stopped(stop)
                 return reply
         raise AssertionError("tenacity re-raises the last error")
+
+    async def _afford(self, run: Run, messages: list[Message]) -> None:
+        characters = self._prefix + len(json.dumps(messages))
+        first = not any(block["type"] == "tool_result" for m in messages for block in m["content"])
+        cached = 0 if first else self._prefix // CHARACTERS_PER_TOKEN
+        await self._budget.check(run.id, self.model, characters, cached)
 
     async def _request(self, run: Run, messages: list[Message], last: bool, limit: int) -> tuple[Message, str | None]:
         assert self._client is not None, "warm_up() comes first"
@@ -118,11 +124,27 @@ class Claude:
                 **request,
             ) as stream,
         ):
-            message = await stream.get_final_message()
-        await self._book(run, message)
+            written = await self._listen(run, stream)
+            message = stream.current_message_snapshot
         content = [block.to_dict() for block in message.content]
-        _check_calls(content, message.stop_reason)
+        if message.stop_reason in COMPLETE:
+            _check_calls(content, message.stop_reason, written)
         return {"role": "assistant", "content": content}, message.stop_reason
+
+    async def _listen(self, run: Run, stream: Any) -> list[str]:
+        """The arguments of the calls as they were written. What has begun is booked, whether it ends or not."""
+        begun, written = False, defaultdict[int, str](str)
+        try:
+            async for event in stream:
+                begun = begun or event.type == "message_start"
+                if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+                    written[event.index] += event.delta.partial_json
+        finally:
+            if begun:
+                await self._book(run, stream.current_message_snapshot)
+        if not begun:
+            raise Incomplete("the reply was empty")
+        return list(written.values())
 
     async def _book(self, run: Run, message: Any) -> None:
         used = message.usage
@@ -132,15 +154,20 @@ class Claude:
         await self._usage.record(run.id, self.model, tokens, cost(self.model, tokens, hour_write=hour))
 
 
-def _check_calls(content: list[dict[str, Any]], stop: str | None) -> None:
-    """Tool calls are only real when the model says that it stopped for them, each under an id of its own."""
+def _check_calls(content: list[dict[str, Any]], stop: str, written: list[str]) -> None:
+    """Tool calls are only real when the model says that it stopped for them, each whole and under its own id."""
     ids = [block["id"] for block in content if block["type"] == "tool_use"]
-    if bool(ids) != (stop == "tool_use") and stop in COMPLETE:
+    if bool(ids) != (stop == "tool_use"):
         raise Incomplete("the reply's calls and its ending do not fit together")
     if len(set(ids)) != len(ids):
         raise Incomplete("the reply repeats the id of a call")
-    if not content and stop in COMPLETE:
+    if not content:
         raise Incomplete("the reply was empty")
+    for arguments in filter(None, written):
+        try:
+            json.loads(arguments)  # the SDK completes what was cut
+        except ValueError:
+            raise Incomplete("the reply broke off inside a call") from None
 
 
 def _stopped(reason: str | None) -> Exception:

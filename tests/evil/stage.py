@@ -2,11 +2,10 @@
 
 import asyncio
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,6 +32,7 @@ from memory.text import Redactor
 from tests.evil.checker import Checker, Scene
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, VIEWER, Ledger
 from tests.evil.model import EvilModel
+from tests.evil.reading import reading, sqlite
 from tests.evil.senses import Senses, listening
 from tests.evil.witness import Witness
 from tools.docker.settings import Settings as DockerSettings
@@ -116,6 +116,7 @@ class Stage:
         self._settings: Settings
         self._docker: DockerSettings
         self.app: App
+        self.poller: Poller
         self.core: Core
         self._running: list[asyncio.Task[Any]] = []
         self.checker: Checker
@@ -149,10 +150,13 @@ class Stage:
         database = await Database.open(self.database, clock=self.clock)
         stores = Stores.over(database, Keys.open(self.folder / "rackhand.key"))
         halt, redact = Halt(), Redactor(self._settings.secrets())
-        poller = Poller(self._settings.telegram_api_url, self.telegram.token, stores.inbox, halt)
+        self.poller = poller = Poller(self._settings.telegram_api_url, self.telegram.token, stores.inbox, halt)
         self.app = App(self._settings, stores, redact)
         services: list[Service[Any]] = discover()
-        settings = {service.name: self._docker if service.name == "docker" else service.settings(_env_file=None) for service in services}
+        settings = {
+            service.name: self._docker if service.name == "docker" else service.settings(_env_file=None)
+            for service in services
+        }
         model: Any = None if self._brain else self.model
         self.core = assemble(self._settings, services, settings, stores, self.app.screen, redact, halt, model=model)
         polling = asyncio.create_task(poller.run())
@@ -175,6 +179,32 @@ class Stage:
         """It dies and comes back."""
         await self.kill()
         await self.start()
+
+    async def reconfigure(self, **settings: Any) -> None:
+        """It comes back with other settings."""
+        self._settings = self._settings.model_copy(
+            update=Settings(_env_file=None, **settings).model_dump(include={*settings})
+        )
+        await self.restart()
+
+    async def conflict(self) -> None:
+        """Another program polls with the same token, and the bot has noticed."""
+        self.traffic.fault(
+            "telegram", path="getUpdates", status=409, body='{"ok": false, "error_code": 409}', times=None
+        )
+        self.telegram.updates.add_raw({"poll": {}})
+        end = time.monotonic() + PATIENCE
+        while self.core.halt.everything is None and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+
+    async def feed(self) -> None:
+        """What is pending arrives all the same: in the last answer before the other program took over."""
+        pending = self.telegram.updates.pending
+        await self.core.stores.inbox.store(pending)
+        self.telegram.updates.clear()
+        self.poller.arrived.set()
+        await asyncio.sleep(0.05)
+        await self.settle()
 
     async def close(self) -> None:
         """The end of the play."""
@@ -219,7 +249,9 @@ class Stage:
         for message in reversed(self.telegram.sent(chat or user)):
             for button in message.buttons:
                 data = str(button["callback_data"])
-                if (label and label in button["text"]) or (verb and data.startswith("a1:") and data.endswith(f":{verb}")):
+                if (label and label in button["text"]) or (
+                    verb and data.startswith("a1:") and data.endswith(f":{verb}")
+                ):
                     return await self.tap(message, data, user)
         return ""
 
@@ -231,7 +263,9 @@ class Stage:
 
     def cards(self, chat: int = ADMIN) -> list[Message]:
         """Messages that can be approved now."""
-        return [m for m in self.telegram.sent(chat) if any(str(b["callback_data"]).startswith("a1:") for b in m.buttons)]
+        return [
+            m for m in self.telegram.sent(chat) if any(str(b["callback_data"]).startswith("a1:") for b in m.buttons)
+        ]
 
     def tick(self, seconds: float = 1.0) -> None:
         """Time passes."""
@@ -240,7 +274,7 @@ class Stage:
     async def advance(self, seconds: float) -> None:
         """The clock moves, forwards or back, and the bot looks at it."""
         self.tick(seconds)
-        with suppress(sqlite3.Error):
+        with suppress(sqlite.Error):
             await self.core.taps.sweep()
             self.ledger.latest = self.ledger.now
         await self.settle()
@@ -255,15 +289,17 @@ class Stage:
         if self.core.tasks._tasks or self.core.execution._under_way:
             return True
         waiting = [update["update_id"] for update in self.telegram.updates.pending]
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
-            known = database.execute("SELECT count(*) FROM inbox WHERE update_id >= ?", (min(waiting, default=0),)).fetchone()
+        with reading(self.database) as database:
+            known = database.execute(
+                "SELECT count(*) FROM inbox WHERE update_id >= ?", (min(waiting, default=0),)
+            ).fetchone()
             return bool(database.execute(QUIET).fetchone()) or (bool(waiting) and known[0] < len(waiting))
 
     # -- what there is to see -------------------------------------------------------------------------------------
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the database, read beside the bot."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+        with reading(self.database) as database:
             return database.execute(sql, values).fetchall()
 
     def container(self, name: str, host: str = "nas") -> Container:
@@ -302,7 +338,9 @@ class Stage:
         names = self._settings.forbidden_targets | self._settings.protected_targets
         places = [(f"{host}/{c.id}", c) for host, engine in self.world.hosts.items() for c in engine.containers()]
         labelled = {place for place, c in places if c.config["Labels"].get(FORBIDDEN_LABEL) == "true"}
-        named = {place for place, c in places if names & {c.name, c.id[:12], place, f"{place.partition('/')[0]}/{c.name}"}}
+        named = {
+            place for place, c in places if names & {c.name, c.id[:12], place, f"{place.partition('/')[0]}/{c.name}"}
+        }
         lifelines = {place for place, c in places if c.name in ("pihole", "traefik")}
         forbidden = labelled | (named if self._settings.forbidden_targets else set())
         return Scene(
@@ -318,7 +356,6 @@ async def staged(seed: int = 3, *, claude: Any = None, **settings: Any) -> Async
     folder = Path(tempfile.mkdtemp(prefix="evil-", dir=SHM if SHM.is_dir() else None))
     with hurried(), listening() as senses:
         stage = Stage(folder, senses, seed, settings, claude)
-        logger.remove()
         handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)
         try:
             await stage.build()
@@ -327,5 +364,3 @@ async def staged(seed: int = 3, *, claude: Any = None, **settings: Any) -> Async
         finally:
             logger.remove(handler)
             shutil.rmtree(folder, ignore_errors=True)
-
-

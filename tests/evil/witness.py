@@ -2,19 +2,17 @@
 
 import json
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from lab.world import World
+from tests.evil.reading import Row, reading
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
-Row = sqlite3.Row
 VERSION = re.compile(r"^/v[\d.]+")
 
 STARTED = """SELECT calls.*, (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch') AS now_epoch
@@ -70,14 +68,17 @@ class Witness:
         asked = parse_qs(query)
         for row in self._started():
             key = (row["id"], method, path)
-            if row["epoch"] == row["now_epoch"] and not self._claimed[key] and self._declares(row, host, method, path, asked):
+            if (
+                row["epoch"] == row["now_epoch"]
+                and not self._claimed[key]
+                and self._declares(row, host, method, path, asked)
+            ):
                 self._claimed[key] += 1
                 return Mutation(host, method, path, asked, row["id"], bool(row["tainted"]))
         return Mutation(host, method, path, asked, None)
 
     def _started(self) -> list[Row]:
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
+        with reading(self._database) as connection:
             return connection.execute(STARTED).fetchall()
 
     def _declares(self, row: Row, host: str, method: str, path: str, asked: dict[str, list[str]]) -> bool:
@@ -122,7 +123,9 @@ class Witness:
         ident = ident.removeprefix("sha256:")
         return ident in labels or (re.fullmatch(r"[0-9a-f]{64}", ident) is not None and ident[:12] in labels)
 
-    def _made_again(self, host: str, method: str, path: str, asked: dict[str, list[str]], facts: dict[str, Any]) -> bool:
+    def _made_again(
+        self, host: str, method: str, path: str, asked: dict[str, list[str]], facts: dict[str, Any]
+    ) -> bool:
         if method != "POST":
             return False
         if path == "/containers/create":
@@ -135,9 +138,7 @@ class Witness:
     def _in_use(self, host: str, image: str) -> bool:
         repository = image.partition("@")[0]
         repository = repository.rpartition(":")[0] if ":" in repository.rpartition("/")[2] else repository
-        names = [
-            name for i in self.world.hosts[host].images.all.values() for name in (*i.tags, *i.digests)
-        ]
+        names = [name for i in self.world.hosts[host].images.all.values() for name in (*i.tags, *i.digests)]
         return any(_plain(name.partition("@")[0]).startswith(_plain(repository)) for name in names)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -48,14 +49,14 @@ class Cast:
     async def play(self, name: str, *harm: str) -> list[str]:
         """A scenario from beginning to end, the bot armed with `harm` until it dies; the moments it passed."""
         found = SCENARIOS[name]
-        with tempfile.NamedTemporaryFile(prefix="rackhand-moments-") as record:
+        with tempfile.NamedTemporaryFile("r", prefix="rackhand-moments-") as record:
             listed = () if harm else ("--record", record.name)
             async with self.stage(*found.options, *harm, *listed, then=found.options) as made:
                 await found.script(made)
                 await made.settled()
                 self.count(made, found.most_effects)
                 self.struck = -9 in made.exits
-            return Path(record.name).read_text().split()
+            return record.read().split()
 
     async def strike(self, name: str, seed: int) -> None:
         """A scenario during which the bot is killed at random times, once or more often."""
@@ -100,6 +101,6 @@ async def judged(nursery: Nursery, name: str, part: object) -> Result:
     cast, began, moments = Cast(nursery), time.monotonic(), None
     try:
         moments = await part(cast)  # type: ignore[operator]
-    except (Stuck, AssertionError, TimeoutError, LookupError) as error:
+    except (Stuck, AssertionError, TimeoutError, LookupError, StopIteration, sqlite3.Error, OSError) as error:
         cast.wrong.append(f"{type(error).__name__}: {error}")
     return Result(name, cast.wrong, time.monotonic() - began, cast.struck, moments or [])

@@ -1,4 +1,4 @@
-"""The judge. It imports nothing of the program: it reads the engine's request log, Telegram's messages and the database.
+"""The judge. It imports nothing of the program: it reads the request log, Telegram's messages and the database.
 
 Each rule returns sentences about what is wrong; no sentence, no violation.
 """
@@ -272,14 +272,17 @@ def the_outbox_is_empty(evidence: Evidence, books: Books) -> Iterator[str]:
 
 
 def every_repeat_is_marked(evidence: Evidence, books: Books) -> Iterator[str]:
-    """A message that nothing refers to was sent and forgotten: what was sent in its place says so."""
+    """A message that nothing refers to was sent and forgotten: should it come again, that says so."""
     known = {(_chat(row), row["message"]) for row in (*books.outbox, *books.cards) if row["message"] is not None}
     progress = {(_chat(row), row["progress"]) for row in books.runs if row["progress"] is not None}
-    marked = [s for s in evidence.said if (s.chat, s.id) in known and any("(resent)" in v for v in s.versions)]
+    kept = [said for said in evidence.said if (said.chat, said.id) in known]
     for said in evidence.said:
-        forgotten = (said.chat, said.id) not in known | progress
-        of_progress = any(data.startswith("s:") for data in said.buttons)
-        if forgotten and not of_progress and not any(_repeats(m, said) for m in marked):
+        if (said.chat, said.id) in known | progress:
+            continue
+        again = [
+            other for other in kept if other.chat == said.chat and other.id > said.id and _texts(other) & _texts(said)
+        ]
+        if again and not any("(resent)" in version for version in again[0].versions):
             yield f"message {said.id} was sent twice without a word: {said.text[:80]!r}"
 
 
@@ -287,11 +290,8 @@ def _chat(row: Row) -> int:
     return int(row["conversation"].removeprefix("tg:"))
 
 
-def _repeats(marked: Said, first: Said) -> bool:
-    texts = {_bare(version.replace("(resent)", "")) for version in first.versions}
-    return marked.id > first.id and any(
-        _bare(version.replace("(resent)", "")) in texts for version in marked.versions if "(resent)" in version
-    )
+def _texts(said: Said) -> set[str]:
+    return {_bare(version.replace("(resent)", "")) for version in said.versions}
 
 
 # -- the books --------------------------------------------------------------------------------------------------------

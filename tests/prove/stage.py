@@ -15,6 +15,7 @@ from lab.engine.model import Container
 from lab.lab import Lab
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
+from lab.traffic import Request
 from tests.e2e.harness import KEPT
 from tests.prove.evidence import Evidence, gather
 from tests.prove.nursery import Nursery, Victim
@@ -117,6 +118,18 @@ class Stage:
         await asyncio.wait_for(asyncio.shield(self._watcher), PATIENCE)
         return self.exits[-1]
 
+    def go_on(self) -> None:
+        """End a SIGSTOP."""
+        assert self.victim is not None
+        self.victim.signal(signal.SIGCONT)
+
+    async def engines_down(self) -> None:
+        """Close the ports of all Docker engines."""
+        ports = {int(address.rpartition(":")[2]) for address in self.lab.docker_hosts.values()}
+        for server in self.lab._servers:
+            if server.port in ports:
+                await server.stop()
+
     async def polls(self) -> None:
         """Return once the newest process has asked for updates."""
         await self.until(self._polls, "the bot to poll")
@@ -127,9 +140,9 @@ class Stage:
 
     # People
 
-    def say(self, text: str, user: int = ADMIN, chat: int | None = None) -> Message:
+    def say(self, text: str, user: int = ADMIN, chat: int | None = None, **extra: Any) -> Message:
         """Write a message."""
-        message = self.lab.telegram.send(user, text, chat)
+        message = self.lab.telegram.send(user, text, chat, **extra)
         self._note()
         return message
 
@@ -191,6 +204,11 @@ class Stage:
         found = self.lab.world.hosts[host].get(name)
         found.advance(self.lab.world.now())
         return found
+
+    def received(self, service: str, *, begun: bool = False) -> list[Request]:
+        """Requests that a service has received, or (`begun`) has begun to answer."""
+        found = self.lab.traffic.requests
+        return [r for r in found if r.service == service and (r.status is not None or not begun)]
 
     def effects(self) -> list[str]:
         """Requests that changed an engine: method and what was done."""

@@ -120,7 +120,8 @@ def tune(options: argparse.Namespace) -> None:
     import memory.database
     from bot.stream import Throttle
 
-    bot.delivery.Throttle = functools.partial(Throttle, QUICK_THROTTLE)  # type: ignore[misc,assignment]
+    Throttle.__init__.__defaults__ = (QUICK_THROTTLE,)
+    bot.delivery.GROUP_INTERVAL = QUICK_THROTTLE
     original = memory.database.Database.open
 
     async def remembered(path: Path, **settings: Any) -> memory.database.Database:
@@ -128,7 +129,7 @@ def tune(options: argparse.Namespace) -> None:
         opened.append(database)
         return database
 
-    memory.database.Database.open = remembered  # type: ignore[method-assign,assignment]
+    memory.database.Database.open = remembered  # type: ignore[method-assign]
     if options.expiry is not None:
         memory.approvals.EXPIRY_SECONDS = options.expiry
     if options.conflict is not None:

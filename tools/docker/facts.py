@@ -75,7 +75,7 @@ def facts_from(raw: dict[str, Any] | None, now: float, target: str) -> Container
     looping, running = is_looping(state, restarts, now), state.get("Status") == "running"
     return ContainerFacts(
         state="restarting" if looping else state_of(state.get("Status")),
-        health="none" if looping else health_of(state),
+        health=health_of(state) if running and not looping else "none",
         since=None if looping else since_of(state),
         image=short(text(config.get("Image"))) or None,
         name=text(raw.get("Name")).removeprefix("/") or reference[:12],

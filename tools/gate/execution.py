@@ -51,7 +51,7 @@ class Execution:
     async def run(self, run: Run, row: CallRow, decided_by: str | None) -> None:
         """Carry the call to its outcome. Raises Moved when nothing ran because a shown fact moved."""
         use = Use(row.id, row.tool, row.args)
-        proposal = await self._proposals.prepare(run, use)
+        proposal = await self._proposals.prepare(run, use, insist=True)
         if not isinstance(proposal, Proposal):
             await self.close(row, CallState.NOT_STARTED, proposal.detail)
             return

@@ -129,9 +129,7 @@ class Gate:
                 )
             elif asks and sum(len(canonical(card_of(p, run, messages))) for p, _ in asks) < MOST_SHOWN:
                 await self._ask(tx, run, [ask for _, ask in asks], max(p.risk for p, _ in asks), asks[0][0])
-            kept = {
-                call_id(run, messages, use): {"block": block, "tainted": tainted} for use, block in answers.items()
-            }
+            kept = {call_id(run, messages, use): {"block": block, "tainted": tainted} for use, block in answers.items()}
             await stores.held.keep(tx, run.id, kept)
             point("asking")
         point("asked")

@@ -74,13 +74,17 @@ class Proposals:
         self._catalogue, self._clients, self._people = catalogue, clients, people
         self.rules, self._nets, self.redact = rules, nets, redact
 
-    async def prepare(self, run: Run, use: Use) -> Answer | Proposal:
-        """The call's answer when it is a read or cannot be, else its plan."""
+    async def prepare(self, run: Run, use: Use, *, insist: bool = False) -> Answer | Proposal:
+        """The call's answer when it is a read or cannot be, else its plan.
+
+        `insist` asks even a service whose circuit is open: for evidence, and for a person who has just tapped.
+        """
+        service = use.tool.partition("_")[0]
         try:
-            async with asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(service, insist=insist), asyncio.timeout(READ_DEADLINE):
                 return await self._prepare(run, use)
         except ToolFailed as error:
-            return self._failed(use, str(error))
+            return self._failed(use, str(error), tainted=error.outside)
         except TimeoutError:
             return self._failed(use, f"{use.tool} did not answer within {READ_DEADLINE:.0f} s.")
         except Exception as error:  # one of the three places that must survive anything: a tool call
@@ -93,12 +97,12 @@ class Proposals:
         assert tool.risk is Risk.READ, "only reads run without a journal row"
         if self._people.role(actor.id, tool.service.name) < Role.VIEWER:
             raise ToolFailed(f"{tool.service.name} is not yours to look at.")
-        client = await self._clients.get(tool.service.name, Access.READ)
         args = self._validated(tool, asked)
-        targets, _ = await self._targets(tool, args, client)
-        values = {**args.__dict__, **{name: target.id for name, target in targets.items()}}
         try:
-            async with asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(tool.service.name), asyncio.timeout(READ_DEADLINE):
+                client = await self._clients.get(tool.service.name, Access.READ)
+                targets, _ = await self._targets(tool, args, client)
+                values = {**args.__dict__, **{name: target.id for name, target in targets.items()}}
                 return await tool.run(Context(client, actor.id, self._nets), **values)
         except TimeoutError:
             raise ToolFailed(f"{tool_name} did not answer within {READ_DEADLINE:.0f} s.") from None
@@ -116,7 +120,7 @@ class Proposals:
     async def _glance(self, service: Service[Any]) -> Glance | ToolFailed:
         assert service.look is not None, "asked only of services that declare one"
         try:
-            async with asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(service.name), asyncio.timeout(READ_DEADLINE):
                 client = await self._clients.get(service.name, Access.READ)
                 return await service.look(Context(client))
         except ToolFailed as error:
@@ -214,9 +218,10 @@ class Proposals:
         target: Target = found[0]
         return target
 
-    def _failed(self, use: Use, text: str) -> Answer:
+    def _failed(self, use: Use, text: str, *, tainted: bool = False) -> Answer:
         text = self.redact(text)
-        return Answer(results.block(use.id, text, error=True), detail=text)
+        shown = taint.wrap(text) if tainted else text
+        return Answer(results.block(use.id, shown, error=True), tainted=tainted, detail=text)
 
 
 def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, Any]:

@@ -62,8 +62,9 @@ WORDS = {
 
 
 def outside(row: CallRow) -> bool:
-    """Whether a call's facts carry text from outside."""
-    return any(facts.get("outside") for facts in (row.before, row.after or {}))
+    """Whether a row carries somebody else's words: in its facts, or in what a service said of a failure."""
+    quoted = row.state in (CallState.FAILED, CallState.UNKNOWN) and bool(row.detail)
+    return quoted or any(facts.get("outside") for facts in (row.before, row.after or {}))
 
 
 def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from collections import defaultdict
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -27,7 +28,7 @@ class Clients:
         self._settings = settings
         self._stores = stores
         self._open: dict[tuple[str, Access], Any] = {}
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[tuple[str, Access], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._breakers = {service.name: Breaker(service.name, clock) for service in services if not service.own}
 
     def configured(self, name: str) -> bool:
@@ -39,7 +40,7 @@ class Clients:
         """The service's client with this access. Raises ToolFailed when the service is off."""
         if not self.configured(name):
             raise ToolFailed(f"{name} is not set up: see its lines in .env.example.")
-        async with self._lock:
+        async with self._locks[name, access]:  # one that is slow to open holds up nobody else
             if (name, access) not in self._open:
                 settings = self._settings[name]
                 self._open[name, access] = await self._services[name].open(settings, access, self._stores)

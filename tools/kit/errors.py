@@ -6,6 +6,8 @@ class ToolFailed(Exception):
 
     sent: bool = False
     """Whether the request may have taken effect: decides between `failed` and `unknown` for a change."""
+    outside: bool = False
+    """Whether the sentence quotes the service's own words, which taint like any text from outside."""
 
 
 class Unreachable(ToolFailed):

@@ -109,8 +109,14 @@ def from_requests(error: Exception, service: str, *, write: bool) -> ToolFailed:
 
 def from_answer(response: "Answer", service: str, *, write: bool) -> ToolFailed:
     """An answer that is not a success as one of our errors, with the service's own words where it has some."""
-    status, words = response.status_code, _words(response)
-    said = f" ({words})" if words else ""
+    words = _words(response)
+    error = _refusal(response, service, f" ({words})" if words else "", write=write)
+    error.outside = bool(words)
+    return error
+
+
+def _refusal(response: "Answer", service: str, said: str, *, write: bool) -> ToolFailed:
+    status = response.status_code
     if status >= 500:
         if write:
             return OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")

@@ -2,9 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -154,7 +154,14 @@ def _parameters(name: str, run: Callable[..., Any]) -> type[Parameters]:
 def _resolved(parameters: type[Parameters]) -> dict[str, Resolve]:
     found = {}
     for name, info in parameters.model_fields.items():
-        for mark in info.metadata:
+        for mark in (*info.metadata, *_marks(info.annotation)):
             if isinstance(mark, Resolve):
                 found[name] = mark
     return found
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    """What is attached to a type, also behind `| None`."""
+    yield from getattr(annotation, "__metadata__", ())
+    for part in get_args(annotation):
+        yield from _marks(part)

@@ -29,6 +29,9 @@ def _readable(value: Any) -> Any:
 Outside = Annotated[str, Trust("outside"), BeforeValidator(_readable)]
 """Text that somebody else can write (logs, annotations, client names): it taints the run."""
 
+Own = Annotated[str, Trust("own"), BeforeValidator(_readable)]
+"""Prose that a person here wrote, in a run that nothing from outside had entered: the service must know that."""
+
 Ident = Annotated[str, Trust("ident"), BeforeValidator(_readable)]
 """The owner's own names and ids, `IDENT` parts joined by `/`, `:` or `@`; anything else taints."""
 
@@ -96,6 +99,8 @@ def _is_trusted(value: str, annotation: Any) -> bool:
     kinds = {m.kind for m in _metadata(annotation) if isinstance(m, Trust)}
     if "outside" in kinds:
         return False
+    if "own" in kinds:
+        return True
     if "ident" in kinds:
         return trusted_name(value)
     return isinstance(value, Enum) or value in _flat(annotation)  # one of an Enum or a Literal

@@ -1,0 +1,1 @@
+"""The bad-input matrix: what comes in wrong, and what is expected of us."""

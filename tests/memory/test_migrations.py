@@ -1,0 +1,153 @@
+"""Migrations: each once, each whole, and never backwards. The triggers they leave make illegal steps impossible."""
+
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from memory import migrations
+from memory.database import Database, DatabaseBroken, Transaction
+from memory.models import CallState
+from memory.stores import Stores
+from tests.memory.rows import a_call, a_card, a_run, decide
+
+LEGAL = {
+    "proposed": {"waiting", "started", "not started", "failed"},
+    "waiting": {"started", "denied", "expired", "not started", "failed"},
+    "started": {"done", "failed", "unknown"},
+    "unknown": {"done", "failed"},
+}
+
+
+async def version(database: Database) -> int:
+    row = await database.one("PRAGMA user_version")
+    assert row is not None
+    return int(row[0])
+
+
+async def test_a_fresh_database_has_every_migration(database: Database) -> None:
+    assert await version(database) == len(migrations.MIGRATIONS)
+    row = await database.one("PRAGMA application_id")
+    assert row is not None and row[0] == migrations.APPLICATION_ID
+
+
+async def test_opening_again_migrates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await Database.open(tmp_path / "a.db")).close()
+
+    async def never(tx: Transaction) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", [never] * len(migrations.MIGRATIONS))
+    await (await Database.open(tmp_path / "a.db")).close()
+
+
+async def test_a_new_migration_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await Database.open(tmp_path / "a.db")).close()
+
+    async def add(tx: Transaction) -> None:
+        await tx.run("CREATE TABLE added (x)")
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", [*migrations.MIGRATIONS, add])
+    for _ in range(2):
+        database = await Database.open(tmp_path / "a.db")
+        assert await database.all("SELECT * FROM added") == []
+        assert await version(database) == len(migrations.MIGRATIONS)
+        await database.close()
+
+
+async def test_a_migration_that_breaks_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await Database.open(tmp_path / "a.db")).close()
+
+    async def breaks(tx: Transaction) -> None:
+        await tx.run("CREATE TABLE half (x)")
+        await tx.run("CREATE TABLE half (x)")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(migrations, "MIGRATIONS", [*migrations.MIGRATIONS, breaks])
+        with pytest.raises(DatabaseBroken):
+            await Database.open(tmp_path / "a.db")
+    database = await Database.open(tmp_path / "a.db")
+    assert await database.all("SELECT * FROM sqlite_master WHERE name = 'half'") == []
+    await database.close()
+
+
+async def test_a_newer_database_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await Database.open(tmp_path / "a.db")).close()
+    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:-1])
+    with pytest.raises(DatabaseBroken, match="newer"):
+        await Database.open(tmp_path / "a.db")
+
+
+# -- triggers, by hand ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def raw(stores: Stores, tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Somebody with a database browser, and one call of each kind."""
+    run = await a_run(stores)
+    await a_call(stores, run, "asks")
+    await a_call(stores, run, "runs", needs_tap=False)
+    await a_card(stores, run, "asks")
+    connection = sqlite3.connect(tmp_path / "rackhand.db", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.permutations(map(str, CallState), 2)))
+def test_only_legal_steps_can_be_taken(raw: sqlite3.Connection, old: str, new: str) -> None:
+    raw.execute("DROP TRIGGER calls_legal_steps")
+    raw.execute("UPDATE calls SET state = ? WHERE id = 'runs'", (old,))
+    [trigger] = [step for step in _triggers() if "calls_legal_steps" in step]
+    raw.execute(trigger)
+    if new in LEGAL.get(old, set()):
+        raw.execute("UPDATE calls SET state = ? WHERE id = 'runs'", (new,))
+    else:
+        with pytest.raises(sqlite3.IntegrityError, match="illegal step"):
+            raw.execute("UPDATE calls SET state = ? WHERE id = 'runs'", (new,))
+
+
+def _triggers() -> list[str]:
+    source = Path(migrations.__file__).read_text()
+    return [part for text in source.split('"""') for part in text.split(";;") if "CREATE TRIGGER" in part]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE calls SET state = 'started' WHERE id = 'asks'",
+        "UPDATE calls SET needs_tap = 0 WHERE id = 'asks'",
+        "UPDATE calls SET risk = 0 WHERE id = 'asks'",
+        "UPDATE calls SET args = '{}' WHERE id = 'asks'",
+        "UPDATE calls SET args_hash = 'other' WHERE id = 'asks'",
+        "UPDATE calls SET tool = 'rack_other' WHERE id = 'asks'",
+        "UPDATE calls SET run = 'other' WHERE id = 'asks'",
+        "INSERT INTO calls SELECT 'new', run, 9, tool, risk, args, args_hash, targets, card, before, after, 'started',"
+        " verified, detail, needs_tap, tainted, net, undo, undo_key, undo_until, undone_by, proposed, started, ended,"
+        " epoch FROM calls WHERE id = 'asks'",
+        "INSERT INTO approvals (call, card, state, args_hash, shown_hash, decided_by) SELECT call, card, 'approved',"
+        " args_hash, shown_hash, 'me' FROM approvals",
+        "INSERT INTO approvals (call, card, args_hash, shown_hash) SELECT call, card, args_hash, shown_hash"
+        " FROM approvals",
+        "UPDATE approvals SET state = 'approved'",
+    ],
+)
+def test_what_the_schema_refuses(raw: sqlite3.Connection, statement: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute(statement)
+
+
+async def test_an_approval_for_other_arguments_starts_nothing(stores: Stores, raw: sqlite3.Connection) -> None:
+    raw.execute("UPDATE approvals SET args_hash = 'other', state = 'approved', decided_by = 'tg:1'")
+    with pytest.raises(sqlite3.IntegrityError, match="without its approval"):
+        raw.execute("UPDATE calls SET state = 'started' WHERE id = 'asks'")
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_a_decided_approval_stays_decided(stores: Stores, raw: sqlite3.Connection, approve: bool) -> None:
+    row = await stores.database.one("SELECT id FROM cards")
+    assert row is not None and await decide(stores, row["id"], approve)
+    for state in ("pending", "denied" if approve else "approved", "expired"):
+        with pytest.raises(sqlite3.IntegrityError, match="stays decided"):
+            raw.execute("UPDATE approvals SET state = ?", (state,))

@@ -1,0 +1,295 @@
+"""Fault rows F25–F28 and F42–F58: services, people, time and Telegram misbehave; nobody is killed."""
+
+import asyncio
+import json
+import time
+
+from lab.telegram.state import ADMIN, OPERATOR
+from tests.e2e.harness import run_door
+from tests.prove.cast import Cast
+from tests.prove.kills import answers
+from tests.prove.rows import row
+from tests.prove.stage import KNOWN, NO, YES, Stage
+
+GROUP = -100_500
+
+
+async def approve(stage: Stage, name: str = "radarr") -> None:
+    """Ask for a stop and tap its card."""
+    stage.say(f"stop {name}")
+    stage.press(*await stage.card(f"Stop {name}"))
+
+
+@row("F25", "the engine takes a change and never answers")
+async def f25(cast: Cast) -> None:
+    """Unknown, and not tried again; also when the connection is cut after the work was done."""
+    for lost in (False, True):
+        async with cast.stage("--deadline", "0.7") as stage:
+            await stage.polls()
+            stage.lab.traffic.fault("docker", method="POST", stall=not lost, drop_after=lost)
+            await approve(stage)
+            await stage.settled()
+            assert stage.states() == ["unknown"] and len(stage.effects()) == 1, (stage.states(), stage.effects())
+            assert len(stage.showing("outcome unknown", KNOWN)) == 1
+
+
+@row("F26", "the connection is refused before any byte")
+async def f26(cast: Cast) -> None:
+    """Failed, and it may be asked for again."""
+    async with cast.stage("--stop", "started:1") as stage:
+        await approve(stage)
+        await stage.until(lambda: stage.victim and stage.victim.stopped, "the bot to stop")
+        await stage.engines_down()
+        stage.go_on()
+        await stage.settled()
+        assert stage.states() == ["failed"] and not stage.effects(), (stage.states(), stage.effects())
+        await stage.hear("Stop radarr: failed")
+
+
+@row("F27", "502, 503, 504 to a change")
+async def f27(cast: Cast) -> None:
+    """Unknown, and not tried again."""
+    for status in (502, 503, 504):
+        async with cast.stage() as stage:
+            await stage.polls()
+            stage.lab.traffic.fault("docker", method="POST", status=status, body="Bad Gateway")
+            await approve(stage)
+            await stage.settled()
+            assert stage.states() == ["unknown"] and len(stage.effects()) == 1, (status, stage.states())
+
+
+@row("F28", "429 to a change")
+async def f28(cast: Cast) -> None:
+    """Failed, not tried again by itself; a new request is a new approval."""
+    async with cast.stage() as stage:
+        await stage.polls()
+        stage.lab.traffic.fault("docker", method="POST", status=429, headers={"Retry-After": "1"})
+        await approve(stage)
+        await stage.settled()
+        assert stage.states() == ["failed"] and len(stage.effects()) == 1, (stage.states(), stage.effects())
+        await stage.hear("Stop radarr: failed")
+        stage.say("stop radarr")
+        await stage.settled()
+        await stage.decide("^Stop radarr")
+        assert stage.states() == ["failed", "done"]
+
+
+@row("F42", "another program polls with the same token")
+async def f42(cast: Cast) -> None:
+    """After a while nothing is changed any more, and it says so; afterwards all is well again."""
+    async with cast.stage("--conflict", "0.4", then=("--conflict", "0.4")) as stage:
+        stage.say("how is radarr?")
+        await stage.settled()
+        asked = await run_door("ask", "stop radarr", "--json", env=stage.environment)
+        assert asked.code == 3, asked
+        stage.lab.traffic.fault("telegram", path="getUpdates$", status=409, body=CONFLICT, times=None)
+        await stage.lab.telegram.updates.get(0, 100, 0.1, None)
+        await stage.hear("Another program polls")
+        stage.console = True
+        run = json.loads(asked.out)["run"]
+        done = await run_door("resume", run, "--approve", env=stage.environment)
+        assert not stage.effects() and stage.states() == ["not started"], (done, stage.states())
+        stage.lab.traffic.clear("telegram")
+        stage.say("stop sonarr")
+        await stage.settled()
+        await stage.decide("Stop sonarr")
+        assert stage.states() == ["not started", "done"]
+
+
+CONFLICT = '{"ok": false, "error_code": 409, "description": "Conflict: terminated by other getUpdates request"}'
+
+
+async def together(stage: Stage, *presses: tuple[str, int], chat: int = ADMIN) -> None:
+    """Taps that arrive in one batch: verb and person."""
+    message, data = await stage.card("Stop radarr", chat=chat)
+    await stage.end()
+    for verb, user in presses:
+        stage.press(message, f"{data.rpartition(':')[0]}:{verb}", user)
+    await stage.start()
+    await stage.settled()
+
+
+@row("F44", "two taps at the same moment")
+async def f44(cast: Cast) -> None:
+    """One wins, the other is told so."""
+    async with cast.stage() as stage:
+        stage.say("stop radarr")
+        await stage.settled()
+        await together(stage, ("y", ADMIN), ("y", ADMIN))
+        assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
+        toasts = sorted(touch.toast or "" for touch in stage.evidence().touches)
+        assert toasts == ["Already decided.", "Running."], toasts
+
+
+@row("F45", "approved and denied at the same moment")
+async def f45(cast: Cast) -> None:
+    """One outcome, and the effect agrees with it."""
+    for verbs in ("yn", "ny"):
+        async with cast.stage() as stage:
+            stage.say("stop radarr")
+            await stage.settled()
+            await together(stage, *((verb, ADMIN) for verb in verbs))
+            wanted = ["done"] if verbs[0] == "y" else ["denied"]
+            assert stage.states() == wanted and len(stage.effects()) == wanted.count("done"), stage.states()
+
+
+@row("F46", "two people approve")
+async def f46(cast: Cast) -> None:
+    """The first wins, by name."""
+    async with cast.stage(TELEGRAM_CHATS=str(GROUP)) as stage:
+        await stage.polls()
+        stage.lab.telegram.group(GROUP, "Rack")
+        stage.say("/pending", ADMIN, GROUP)
+        reply = await stage.hear(".", GROUP)
+        stage.say("stop radarr", ADMIN, GROUP, reply_to_message=reply.to_dict())
+        await stage.settled()
+        await together(stage, ("y", OPERATOR), ("y", ADMIN), chat=GROUP)
+        assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
+        assert stage.query("SELECT decided_by FROM approvals") == [(f"tg:{OPERATOR}",)]
+
+
+@row("F47", "a tap after the expiry, and a clock that is set back")
+async def f47(cast: Cast) -> None:
+    """Expired for good."""
+    async with cast.stage("--expiry", "0.6", timed=False) as stage:
+        stage.say("stop radarr")
+        message, data = await stage.card("Stop radarr")
+        await asyncio.sleep(0.7)
+        stage.press(message, data)
+        await stage.settled()
+        assert stage.states() == ["expired"] and not stage.effects()
+        await stage.restart("--clock", "-3600")
+        stage.press(message, data)
+        await stage.settled()
+        assert stage.states() == ["expired"] and not stage.effects()
+        again, button = stage.showing("Stop radarr", r"^a1:.*:s$")[-1]
+        stage.press(again, button)
+        await stage.settled()
+        assert stage.showing("Stop radarr", YES) and not stage.effects()
+    async with cast.stage(timed=False) as stage:
+        stage.say("stop radarr")
+        message, data = await stage.card("Stop radarr")
+        await stage.settled()
+        await stage.restart("--clock", "3600")
+        stage.press(message, data)
+        await stage.settled()
+        await stage.restart("--clock", "-3600")
+        stage.press(message, data)
+        await stage.settled()
+        assert stage.states() == ["expired"] and not stage.effects(), stage.states()
+
+
+@row("F48", "somebody loses the right while the card is open")
+async def f48(cast: Cast) -> None:
+    """The tap is a stranger's; and one who is still welcome may only look."""
+    for viewers in ("", str(OPERATOR)):
+        async with cast.stage() as stage:
+            stage.say("stop radarr", OPERATOR)
+            message, data = await stage.card("Stop radarr", chat=OPERATOR)
+            await stage.settled()
+            await stage.restart(TELEGRAM_OPERATORS="", TELEGRAM_VIEWERS=viewers)
+            query = stage.press(message, data, OPERATOR)
+            assert "not" in await stage.toast(query)
+            await stage.settled()
+            assert stage.states() == ["waiting"] and not stage.effects(), stage.states()
+
+
+@row("F49", "the policy changes while a card is open")
+async def f49(cast: Cast) -> None:
+    """A card of the old policy decides nothing."""
+    async with cast.stage() as stage:
+        stage.say("stop radarr")
+        message, data = await stage.card("Stop radarr")
+        await stage.settled()
+        await stage.restart("--policy", "99")
+        stage.press(message, data)
+        await stage.settled()
+        assert "done" not in stage.states() and not stage.effects(), stage.states()
+
+
+@row("F50", "the target changes between card and tap")
+async def f50(cast: Cast) -> None:
+    """Nothing runs, the difference is shown, and a new card decides."""
+    async with cast.stage() as stage:
+        stage.say("restart redis")
+        await stage.card("Restart redis")
+        await stage.settled()
+        stage.lab.world.change_behind_back()
+        stage.press(*stage.showing("Restart redis", YES)[-1])
+        await stage.settled()
+        await stage.hear("nothing ran.*running → exited")
+        assert stage.states() == ["waiting"] and not stage.effects()
+        await stage.decide("nothing ran", NO)
+        assert stage.states() == ["denied"] and not stage.effects()
+
+
+@row("F52", "the digest falls due while the bot is off")
+async def f52(cast: Cast) -> None:
+    """Sent once, called late; another restart does not send it again."""
+    soon = time.strftime("%H:%M", time.gmtime(time.time() + 1800))
+    async with cast.stage(timed=False, DIGEST_TIME=soon, TIMEZONE="UTC") as stage:
+        stage.say("how is radarr?")  # Telegram lets nobody write who was not written to first
+        await stage.settled()
+        assert not stage.query("SELECT * FROM schedule_runs")
+        await stage.restart("--clock", "7200")
+        await stage.until(lambda: stage.query("SELECT 1 FROM outbox WHERE kind = 'digest'"), "the digest")
+        await stage.settled()
+        for _ in range(2):
+            stage.kill()
+            await stage.settled()
+        assert [r[0] for r in stage.query("SELECT state FROM schedule_runs")] == ["late"]
+        assert stage.query("SELECT count(*) FROM outbox WHERE kind = 'digest' AND state = 'sent'") == [(1,)]
+
+
+@row("F56", "the token is revoked while a card is open")
+async def f56(cast: Cast) -> None:
+    """Exit 78; with a valid token again, the card still works."""
+    async with cast.stage() as stage:
+        stage.say("stop radarr")
+        await stage.settled()
+        token, stage.lab.telegram.token = stage.lab.telegram.token, "1:revoked"
+        stage.lab.telegram.updates._wake()
+        assert await stage.over() == 78
+        assert stage.states() == ["waiting"] and not stage.effects()
+        stage.lab.telegram.token = token
+        await stage.start()
+        await stage.settled()
+        await stage.decide("Stop radarr")
+        assert stage.states() == ["done"]
+
+
+@row("F57", "Telegram is down for a while")
+async def f57(cast: Cast) -> None:
+    """Nothing restarts, nothing runs; what was to be said is said afterwards."""
+    async with cast.stage() as stage:
+        stage.say("stop radarr")
+        message, data = await stage.card("Stop radarr")
+        await stage.settled()
+        stage.lab.traffic.fault("telegram", drop=True, times=None)
+        stage.lab.telegram.updates._wake()
+        await asyncio.sleep(0.3)
+        stage.press(message, data)
+        await asyncio.sleep(1.5)
+        assert not stage.effects() and not stage.exits
+        stage.lab.traffic.clear("telegram")
+        await stage.settled()
+        assert stage.states() == ["done"] and stage.effects() == ["POST stop"] and not stage.exits
+
+
+@row("F58", "Claude is down, overloaded, or rejects the key")
+async def f58(cast: Cast) -> None:
+    """The request ends in a sentence; commands and open cards work without a model."""
+    async with cast.stage() as stage:
+        stage.say("stop radarr")
+        await stage.settled()
+        stage.lab.claude.keys = set()
+        stage.say("how is radarr?")
+        await stage.hear("can't think now.*ANTHROPIC_API_KEY")
+        stage.lab.claude.keys = None
+        stage.lab.claude.cut = True
+        stage.say("/containers")
+        await stage.hear("running")
+        await stage.decide("Stop radarr")
+        assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
+        await stage.hear("Claude cannot be reached")
+        assert answers(stage, "✓ Stopped radarr") == 1
