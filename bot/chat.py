@@ -71,9 +71,9 @@ class Chat:
 
     async def direct(
         self, conversation: str, actor: Actor, title: str, tool: str, args: dict[str, Any], *, trigger: str,
-        opened_by: str, update: int | None = None, undo_of: CallRow | None = None,
+        opened_by: str, update: int | None = None, undo_of: CallRow | None = None, tainted: bool = False,
     ) -> str | None:  # fmt: skip
-        """Open a one-call run: no model is asked."""
+        """Open a one-call run: no model is asked. A call that comes from a tainted run stays tainted."""
         use = {"type": "tool_use", "id": f"call-{secrets.token_hex(6)}", "name": tool, "input": args}
         messages: list[Message] = [_user(title), {"role": "assistant", "content": [use]}]
 
@@ -83,7 +83,7 @@ class Chat:
         return await self._open(
             update, claim,
             conversation=conversation, actor=actor, objective=title, messages=messages, opened_by=opened_by,
-            trigger=trigger, thinks=False, undo_of=undo_of.id if undo_of else None,
+            trigger=trigger, thinks=False, undo_of=undo_of.id if undo_of else None, tainted=tainted,
         )  # fmt: skip
 
     async def _open(self, update: int | None, claim: Callable[..., Any] | None = None, **run: Any) -> str | None:

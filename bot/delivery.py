@@ -18,7 +18,7 @@ from bot.view import View
 from memory.models import Outgoing
 from memory.points import point
 from memory.stores import Stores
-from memory.text import Redactor
+from memory.text import Redactor, clean
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 LONGEST_BACKOFF = 60.0
@@ -85,8 +85,8 @@ class Telegram:
             logger.debug("delete failed: {}", type(error).__name__)
 
     def pieces(self, view: View) -> list[Piece]:
-        """The view's text as messages, without secrets."""
-        return render(self._redact(view.text)) or [Piece("…", ())]
+        """The view's text as messages, without secrets and without invisible characters."""
+        return render(self._redact(clean(view.text)[0])) or [Piece("…", ())]
 
     async def _or_plain(self, attempt: Callable[[tuple[MessageEntity, ...]], Awaitable[Any]], piece: Piece) -> Any:
         """Entities are a nicety: when Telegram refuses them, the same text goes out without."""

@@ -35,13 +35,12 @@ def _people(value: Any) -> dict[int, Limits]:
         if not item:
             continue
         ident, limited, services = item.partition(":")
-        if not re.fullmatch(r"-?[0-9]{1,19}", ident):
+        if not re.fullmatch(r"-?[1-9][0-9]{0,18}", ident):
             raise ValueError("use numeric Telegram ids, separated by commas; @userinfobot tells yours")
         if limited and not all(services.split("+")):
             raise ValueError("name the services behind the colon, e.g. 42:docker+pihole")
-        if people.get(int(ident), ...) is not None:
-            here = frozenset(services.split("+")) if limited else None
-            people[int(ident)] = here and here | (people.get(int(ident)) or frozenset())
+        before, here = people.get(int(ident), frozenset()), frozenset(services.split("+")) if limited else None
+        people[int(ident)] = None if before is None or here is None else before | here
     return people
 
 

@@ -114,7 +114,7 @@ class Taps:
     async def _again(self, tap: Tap, row: CallRow) -> None:
         await self._chat.direct(
             tap.conversation, tap.actor, row.title, row.tool, row.args,
-            trigger=f"again:{row.id}:{tap.update}", opened_by="button",
+            trigger=f"again:{row.id}:{tap.update}", opened_by="button", tainted=row.tainted,
         )  # fmt: skip
 
     async def undo(self, tap: Tap, key: str) -> str:

@@ -75,7 +75,7 @@ class Format:
         lines = []
         for name, value in facts.items():
             text = self.value(value)
-            if value in (None, "", [], "none") or (isinstance(value, str) and text in said):
+            if value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
                 continue
             lines.append(text if name in PLAIN else f"{_label(name)} {text}")
         return " · ".join(lines)
@@ -83,6 +83,11 @@ class Format:
     def change(self, name: str, old: Any, new: Any) -> str:
         """`state: running → stopped`."""
         return f"{_label(name)}: {self.value(old)} → {self.value(new)}"
+
+
+def _says(said: str, text: str) -> bool:
+    """Whether a text contains this as words of its own: `on` is not said by `container`."""
+    return re.search(rf"(?<![\w.-]){re.escape(text)}(?![\w.-])", said) is not None
 
 
 def _label(name: str) -> str:
@@ -102,7 +107,7 @@ def seconds(duration: float) -> str:
 def past(title: str) -> str:
     """`Restart jellyfin` → `Restarted jellyfin`."""
     verb, _, rest = title.partition(" ")
-    irregular = {"Set": "Set", "Put": "Put", "Take": "Took", "Forget": "Forgot", "Shut": "Shut", "Run": "Ran"}
+    irregular = {"Set": "Set", "Put": "Put", "Take": "Took", "Forget": "Forgot", "Shut": "Shut", "Run": "Ran", "Make": "Made"}
     if verb in irregular:
         done = irregular[verb]
     elif verb.endswith("e"):

@@ -74,7 +74,9 @@ def _row(name: str, ours: list[float], floor: list[float]) -> Row:
 async def _answers(home: Home, folder: Path) -> list[Row]:
     """`/status` and `/help` against a bare echo handler of python-telegram-bot, on the same emulator, in turns."""
     async with _echoing(folder) as (lab, _):
-        status, help_, floor = [], [], []
+        status: list[float] = []
+        floor: list[float] = []
+        help_: list[float] = []
         for number in range(ANSWERS + WARM_UP):
             taken = [await _answer(home.lab, "/status"), await _answer(lab, "/status")]
             await asyncio.sleep(PAUSE)

@@ -100,6 +100,7 @@ async def _poll(world: TelegramWorld, request: Request, params: Params) -> list[
             allowed=params.object("allowed_updates"),
         )
     )
+    updates.add_done_callback(lambda task: task.cancelled() or task.exception())  # also when nobody is left to ask
     gone = asyncio.create_task(_hung_up(request))
     try:
         await asyncio.wait((updates, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -300,7 +300,7 @@ class Stage:
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the database, read beside the bot."""
         with reading(self.database) as database:
-            return database.execute(sql, values).fetchall()
+            return [tuple(row) for row in database.execute(sql, values)]
 
     def container(self, name: str, host: str = "nas") -> Container:
         """A simulated container."""

@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeVar
 
-from memory.text import MASK, SHORTEST_SECRET, clean
+from memory.text import MASK, SHORTEST_SECRET, Redactor, clean
 
 MB, MIB, GB = 10**6, 2**20, 10**9
 HUGE = 2**60
@@ -114,10 +115,15 @@ def secrets_of(env: list[str]) -> list[str]:
 
 def without_secrets(line: str, known: list[str]) -> str:
     """The text with `•••` for known secrets, `--password=…`, `token: …` and `user:password@`."""
-    for value in known:
-        line = line.replace(value, MASK)
+    line = _redactor(tuple(known))(line)
     line = _USERINFO.sub(MASK, line)
     return _SPACED.sub(rf"\1{MASK}", _ASSIGNED.sub(rf"\1{MASK}", line))
+
+
+@lru_cache(4)
+def _redactor(known: tuple[str, ...]) -> Redactor:
+    """Hides these values in every usual spelling."""
+    return Redactor(known)
 
 
 def command_line(words: list[str], known: list[str]) -> str:

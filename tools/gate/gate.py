@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from memory.approvals import Ask
+from memory.approvals import EXPIRY_SECONDS, Ask
 from memory.database import Transaction
 from memory.keys import digest
 from memory.models import Approval, Block, CallRow, CallState, Message, Run, Use, canonical
@@ -108,7 +108,10 @@ class Gate:
             epoch = await stores.approvals.epoch(tx)
             asks: list[tuple[Proposal, Ask]] = []
             for position, proposal in enumerate(proposals):
-                call, needs_tap = call_id(run, messages, proposal.use.id), proposal.decision.verdict is Verdict.ASK
+                call = call_id(run, messages, proposal.use.id)
+                # An Undo whose target has moved asks, whatever may run by itself.
+                moved_undo = run.undo_of is not None and not preapproved
+                needs_tap = proposal.decision.verdict is Verdict.ASK or moved_undo
                 card, hashed = card_of(proposal, run, messages), _args_hash(proposal)
                 before = results.stored_facts(proposal.change.facts)
                 await stores.journal.propose(
@@ -126,6 +129,9 @@ class Gate:
             if asks and preapproved:
                 await stores.approvals.grant(
                     tx, run.id, run.conversation, asks[0][1], actor=run.actor.id, policy=POLICY_VERSION
+                )
+                await stores.audit.record(
+                    tx, "approved", run.actor.id, calls=[ask.call for _, ask in asks], undo_of=run.undo_of
                 )
             elif asks and sum(len(canonical(card_of(p, run, messages))) for p, _ in asks) < MOST_SHOWN:
                 await self._ask(tx, run, [ask for _, ask in asks], max(p.risk for p, _ in asks), asks[0][0])
@@ -173,7 +179,7 @@ class Gate:
             await self._execution.close(row, CallState.UNKNOWN, "Interrupted while it ran.")
         elif row.needs_tap and approval is not None and approval.state in ("denied", "expired"):
             await self._execution.close(row, CallState(approval.state))
-        elif row.needs_tap and (approval is None or approval.state == "superseded"):
+        elif row.needs_tap and (approval is None or approval.state == "superseded" or self._stale(approval)):
             await self._ask_alone(run, row, None)
             return False
         elif row.needs_tap and approval is not None and approval.state == "pending":
@@ -181,6 +187,11 @@ class Gate:
         else:
             return await self._execute(run, row, approval)
         return True
+
+    def _stale(self, approval: Approval) -> bool:
+        """Whether an approval has waited for an earlier call for so long that it must be given again."""
+        age = self._stores.database.now() - (approval.decided or 0.0)
+        return approval.state == "approved" and age > EXPIRY_SECONDS
 
     async def _execute(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
         try:

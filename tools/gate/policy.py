@@ -82,12 +82,12 @@ def _forbidden(now: Circumstances) -> Decision | None:
 
 
 def _allowed(now: Circumstances) -> Decision:
-    if now.risk is not Risk.CHANGE or now.tainted:
+    if now.risk is not Risk.CHANGE:
         return ASK
     if now.own:
-        return RUN
+        return RUN  # a note from a tainted run is stored tainted: whatever it leads to asks
     by_itself = now.autonomy is Autonomy.REVERSIBLE and now.undoable
-    return RUN if by_itself and not now.protected else ASK
+    return RUN if by_itself and not (now.tainted or now.protected) else ASK
 
 
 def _article(role: Role) -> str:

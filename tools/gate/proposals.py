@@ -170,7 +170,8 @@ class Proposals:
     def _decide(
         self, run: Run, tool: Tool, risk: Risk, targets: dict[str, Target], protected: str, change: Change[Any]
     ) -> Decision:
-        forbidden = any(target.forbidden or self.rules.forbidden(target) for target in targets.values())
+        touched = (*targets.values(), *_named(change))
+        forbidden = any(target.forbidden or self.rules.forbidden(target) for target in touched)
         return decide(
             Circumstances(
                 risk=risk,
@@ -222,6 +223,13 @@ class Proposals:
         text = self.redact(text)
         shown = taint.wrap(text) if tainted else text
         return Answer(results.block(use.id, shown, error=True), tainted=tainted, detail=text)
+
+
+def _named(change: Change[Any]) -> list[Target]:
+    """What a change touches beyond its arguments, by the names in its facts: its host, the things it lists."""
+    values = change.facts.model_dump(mode="json").values()
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return [Target(text, text) for text in texts if isinstance(text, str)]
 
 
 def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-from collections import defaultdict
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any

@@ -16,10 +16,10 @@ EVERYTHING = [
 
 
 def may_run_by_itself(now: Circumstances) -> bool:
-    """In words: a read; and untainted, a note of ours, or what can be undone when the owner wants it so."""
+    """In words: a read; a note of ours; and untainted, what can be undone when the owner wants it so."""
     ours = now.own and now.risk == 1
     reversible = now.risk == 1 and now.autonomy == "reversible" and now.undoable and not now.protected
-    return now.risk == 0 or ((ours or reversible) and not now.tainted)
+    return now.risk == 0 or ours or (reversible and not now.tainted)
 
 
 def must_be_refused(now: Circumstances) -> bool:
@@ -68,7 +68,7 @@ CHANGE = Circumstances(Risk.CHANGE, Role.ADMIN)
         (Circumstances(Risk.CHANGE, Role.OPERATOR, unattended=True), Verdict.ASK),
         (Circumstances(Risk.CHANGE, Role.OPERATOR, autonomy=Autonomy.OBSERVE), Verdict.REFUSE),
         (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True), Verdict.RUN),
-        (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True, tainted=True), Verdict.ASK),
+        (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True, tainted=True), Verdict.RUN),
         (Circumstances(Risk.CHANGE, Role.OPERATOR, own=True, autonomy=Autonomy.OBSERVE), Verdict.RUN),
         (Circumstances(Risk.CHANGE, Role.VIEWER, own=True), Verdict.REFUSE),
         (Circumstances(Risk.CHANGE, Role.ADMIN, forbidden=True), Verdict.REFUSE),

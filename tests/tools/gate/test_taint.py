@@ -50,12 +50,16 @@ async def test_taint_never_decreases_not_even_by_hand(house: House) -> None:
 @pytest.mark.parametrize("settings", [{}, {"autonomy": "reversible"}])
 async def test_after_taint_every_change_asks(build: Any, settings: dict[str, str]) -> None:
     house = await build(**settings)
-    await house.say("Do it.", [LABEL], [off()], [use("notes_write", text="remember this")])
+    await house.say("Do it.", [LABEL], [off()], [])
     assert house.rack.log == [] and await house.states() == ["waiting"]
     await house.tap()
-    assert house.rack.log == ["switch off lamp"] and await house.states() == ["done", "waiting"]
-    await house.tap()
-    assert house.rack.log == ["switch off lamp", "note remember this"]
+    assert house.rack.log == ["switch off lamp"] and await house.states() == ["done"]
+
+
+async def test_after_taint_a_note_of_ours_is_still_taken(house: House) -> None:
+    """It is stored tainted: whatever it leads to asks."""
+    run = await house.say("Do it.", [LABEL], [use("notes_write", text="remember this")])
+    assert house.rack.log == ["note remember this"] and (await house.run(run)).tainted
 
 
 async def test_untainted_it_runs_what_can_be_undone_by_itself(build: Any) -> None:

@@ -1,0 +1,55 @@
+"""Blocking calls: bounded, each service with threads of its own."""
+
+import asyncio
+import threading
+
+import pytest
+
+from tools.kit import OutcomeUnknown, Threads, ToolFailed
+
+
+async def test_a_call_runs_in_a_thread_and_returns() -> None:
+    threads = Threads("rack", workers=2)
+    name = await threads.run(lambda: threading.current_thread().name)
+    assert name.startswith("rack")
+    threads.close()
+
+
+async def test_its_errors_come_back() -> None:
+    def fail() -> None:
+        raise ToolFailed("No.")
+
+    threads = Threads("rack")
+    with pytest.raises(ToolFailed, match="No"):
+        await threads.run(fail)
+    threads.close()
+
+
+async def test_no_more_at_once_than_it_has_workers() -> None:
+    threads, gate = Threads("rack", workers=2), threading.Event()
+    running, most, lock = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        gate.wait(10)
+        with lock:
+            running -= 1
+
+    calls = [asyncio.create_task(threads.run(work)) for _ in range(6)]
+    await asyncio.sleep(0.05)
+    gate.set()
+    await asyncio.gather(*calls)
+    assert most == 2
+    threads.close()
+
+
+async def test_what_does_not_come_back_is_an_unknown_outcome() -> None:
+    threads, gate = Threads("rack", workers=1, deadline=0.05), threading.Event()
+    with pytest.raises(OutcomeUnknown, match="rack did not answer") as error:
+        await threads.run(gate.wait, 10)
+    assert error.value.sent
+    gate.set()
+    threads.close()
