@@ -40,6 +40,10 @@ class Access:
         self.strangers += 1
         return False
 
+    def speaks_in(self, chat: int) -> bool:
+        """Whether this group is one of TELEGRAM_CHATS."""
+        return chat in self._chats
+
     def role(self, actor: str, service: str = "") -> Role:
         """A person's role, for a service when one is named. The console belongs to whoever owns the data: an admin."""
         if actor.startswith(CONSOLE):

@@ -213,10 +213,10 @@ class Chat:
             await stores.journal.release_undo(tx, run.undo_of, run.id)
             await self._redraw_receipt(tx, run, run.undo_of)
 
-    async def stop_run(self, run_id: str, actor: Actor) -> bool:
-        """Halt one working run; False when it has ended."""
+    async def stop_run(self, run_id: str, actor: Actor, conversation: str) -> bool:
+        """Halt one working run of this conversation; False when it has ended or is another's."""
         run = await self._stores.runs.get(run_id)
-        if run is None or run.state != "working":
+        if run is None or run.state != "working" or run.conversation != conversation:
             return False
         self._halt.stop(run_id)
         async with self._stores.database.transaction() as tx:

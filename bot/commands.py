@@ -192,7 +192,7 @@ async def cost(desk: Desk, request: Request, rest: str) -> View:
 @command("audit", "The last entries of the audit log", Role.OPERATOR)
 async def audit(desk: Desk, request: Request, rest: str) -> View:
     """Newest first, and whether the chain holds."""
-    count = min(int(rest), 50) if rest.isdigit() else 10
+    count = min(int(rest), 50) if rest.isdecimal() else 10
     verdict = await desk.stores.audit.verify()
     lines = []
     for entry in await desk.stores.audit.last(count):

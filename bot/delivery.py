@@ -9,7 +9,16 @@ from typing import Any
 import httpx
 from loguru import logger
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageEntity
-from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
 
 from bot.access import TELEGRAM
 from bot.render import Piece, render
@@ -165,6 +174,9 @@ class Delivery:
         except (TimedOut, NetworkError) as error:
             await outbox.retry(row.id, ambiguous=not never_left(error))
             return False
+        except ChatMigrated as error:
+            logger.error("the group {} is {} now: change TELEGRAM_CHATS", row.conversation, error.new_chat_id)
+            await outbox.drop(row.id, str(error))
         return True
 
     async def _send(self, row: Outgoing) -> None:

@@ -1,10 +1,12 @@
 """From a stored update to whoever answers it: access first, then commands, taps and lines."""
 
+import contextlib
 import json
 from typing import Any
 
 from loguru import logger
-from telegram import Bot, CallbackQuery, Message, Update
+from telegram import Bot, CallbackQuery, Message, Update, User
+from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
 from bot.access import TELEGRAM, Access
@@ -21,7 +23,7 @@ TEXT_ONLY = "I read text only. Write it, or send the log line as text."
 FORWARDED = "I don't act on forwarded messages. Say it in your own words."
 TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
 MOST_QUEUED = 5
-COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError)
+COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError, OSError, RecursionError)
 """What parsing somebody else's JSON can raise."""
 
 
@@ -46,6 +48,7 @@ class Dispatch:
         try:
             update = Update.de_json(json.loads(raw), self._bot)
             message, query = update.message, update.callback_query
+            _check(message.from_user if message else query.from_user if query else None, message)
         except COMMON_FAULTS as error:
             logger.warning("update {} is malformed ({}) and set aside", update_id, type(error).__name__)
             await self._stores.inbox.quarantine(update_id)
@@ -64,8 +67,9 @@ class Dispatch:
         private = chat.type == "private"
         if user is None or not self._access.welcome(user.id, chat.id, private) or message.via_bot or user.is_bot:
             await self._stores.inbox.handled(update_id)
+            await self._leave(chat)
             return
-        request = Request(update_id, Actor(f"{TELEGRAM}{user.id}", user.full_name[:64]), f"{TELEGRAM}{chat.id}")
+        request = Request(update_id, _actor(user), f"{TELEGRAM}{chat.id}")
         text = (message.text or "").strip()
         if message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
@@ -82,6 +86,12 @@ class Dispatch:
             logger.info("update {} opened run {}", update_id, opened)
         else:
             await self._stores.inbox.handled(update_id)
+
+    async def _leave(self, chat: TelegramChat) -> None:
+        """Go from a group that nobody has configured: whoever added the bot there could otherwise listen to it."""
+        if chat.type in (TelegramChat.GROUP, TelegramChat.SUPERGROUP) and not self._access.speaks_in(chat.id):
+            with contextlib.suppress(TelegramError):  # it may have thrown us out already
+                await self._bot.leave_chat(chat.id)
 
     def _addressed(self, message: Message) -> bool:
         """In a group: mentioned by name, or answered."""
@@ -125,7 +135,7 @@ class Dispatch:
             await self._stranger(update_id, query)
             return
         tap = Tap(
-            update_id, Actor(f"{TELEGRAM}{user.id}", user.full_name[:64]), f"{TELEGRAM}{chat.id}",
+            update_id, _actor(user), f"{TELEGRAM}{chat.id}",
             message.message_id if message is not None else None, query.data or "",
         )  # fmt: skip
         if tap.data.startswith("m:"):
@@ -145,7 +155,9 @@ class Dispatch:
             return await self._taps.known(tap, key, verb)
         await self._stores.inbox.handled(tap.update)
         if kind == "s":
-            return "Stopping." if await self._chat.stop_run(key, tap.actor) else "It has ended already."
+            return (
+                "Stopping." if await self._chat.stop_run(key, tap.actor, tap.conversation) else "It has ended already."
+            )
         if kind == "m" and tap.message is not None:
             return await self._menu(tap, rest)
         return "This button is too old."
@@ -174,6 +186,24 @@ class Dispatch:
             await query.answer(toast[:200])
         except TelegramError as error:
             logger.debug("toast not shown: {}", type(error).__name__)
+
+
+def _actor(user: User) -> Actor:
+    """Who it is: the number counts, the name (a deleted account has none) is only shown."""
+    return Actor(f"{TELEGRAM}{user.id}", (user.full_name or str(user.id))[:64])
+
+
+def _check(user: User | None, message: Message | None) -> None:
+    """Raise TypeError where a field that is used is of another kind: the library takes what it is given."""
+    numbers = [user.id] if user else []
+    texts = [user.first_name, user.last_name] if user else []
+    if message is not None:
+        numbers.append(message.chat.id)
+        texts.append(message.text)
+    if not all(isinstance(number, int) for number in numbers) or any(
+        text is not None and not isinstance(text, str) for text in texts
+    ):
+        raise TypeError("a field of another kind")
 
 
 def view_of(payload: dict[str, Any]) -> View:

@@ -61,7 +61,7 @@ async def containers(desk: Desk, request: Request, rest: str) -> View:
     troubled = set(listing.troubled)
     ordered = sorted(listing.containers, key=lambda c: (f"{c.host}/{c.name}" not in troubled, c.host, c.name))
     pages = max(1, -(-len(ordered) // ROWS))
-    number = min(int(rest), pages - 1) if rest.isdigit() else 0
+    number = min(int(rest), pages - 1) if rest.isdecimal() else 0
     shown = ordered[number * ROWS : (number + 1) * ROWS]
     down = [escape(f"🔴 {host.host}: {host.reason}") for host in listing.hosts_down]
     lines = [f"**{listing.running} running**, {listing.stopped} stopped · page {number + 1} of {pages}", *down]

@@ -20,6 +20,8 @@ FORGET_OFFSET_SECONDS = 6 * 86_400.0
 REBUILD_SECONDS = 180.0
 LONGEST_BACKOFF = 30.0
 MOST_BYTES = 8 << 20
+HIGHEST_UPDATE = 1 << 62
+WEBHOOK = "a webhook is set for this token: take it away with the Bot API's deleteWebhook"
 CONFLICT = "Another program polls Telegram with this bot's token; I change nothing until it stops."
 
 
@@ -80,13 +82,16 @@ class Poller:
     async def _answered(self, response: httpx.Response) -> None:
         if response.status_code in (401, 404):
             raise TokenRejected("TELEGRAM_BOT_TOKEN: Telegram rejects it; get a new one from @BotFather.")
+        if response.status_code == 409 and b"webhook" in response.content[:1000]:
+            await self._back_off(WEBHOOK)
+            return
         if response.status_code == 409:
             self._conflict()
             await self._back_off("another program polls with this token")
             return
         try:
             updates = response.json()["result"] if response.status_code == 200 else None
-        except (ValueError, KeyError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             updates = None
         if not isinstance(updates, list) or len(response.content) > MOST_BYTES:
             await self._back_off(f"Telegram answered {response.status_code}", _asked_to_wait(response))
@@ -94,12 +99,13 @@ class Poller:
         self._failures, self.trouble, self._conflict_since = 0, "", None
         if self._halt.everything == CONFLICT:
             self._halt.everything = None
-        await self._store([update for update in updates if isinstance(update, dict)])
+        known = [update for update in updates if _numbered(update)]
+        if known:
+            await self._store(known)
+        elif updates:  # they cannot be acknowledged, so they come again at once
+            await self._back_off("Telegram sends updates without a number")
 
-    async def _store(self, updates: list[dict[str, Any]]) -> None:
-        known = [update for update in updates if isinstance(update.get("update_id"), int)]
-        if not known:
-            return
+    async def _store(self, known: list[dict[str, Any]]) -> None:
         point("received")
         try:
             await self._inbox.store(known)
@@ -132,8 +138,13 @@ class Poller:
         await asyncio.sleep(max(wait, min(at_least, 300.0)))
 
 
+def _numbered(update: Any) -> bool:
+    number = update.get("update_id") if isinstance(update, dict) else None
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < HIGHEST_UPDATE
+
+
 def _asked_to_wait(response: httpx.Response) -> float:
     try:
         return float(response.json()["parameters"]["retry_after"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0.0

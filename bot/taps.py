@@ -155,7 +155,7 @@ class Taps:
         words = f"{tap.actor.id.removeprefix('tg:')} says that it {'happened' if verb == 'y' else 'did not happen'}."
         async with self._stores.database.transaction() as tx:
             await self._stores.inbox.done(tx, tap.update)
-            if not await self._stores.journal.finish(tx, row.id, state, detail=words, verified=verb == "y"):
+            if not await self._stores.journal.finish(tx, row.id, state, detail=words, verified=False):
                 return USED
             await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
             key_ = f"receipt:{row.id}:{state}:by-person"

@@ -18,8 +18,9 @@ from memory.keys import Keys
 from memory.models import Actor, Block, CallRow, Run
 from memory.stores import Stores
 from memory.text import Redactor
-from tests.fakes import Clock, Rack, RackSettings, ScriptedModel, fake_services
+from tests.fakes import Clock, ScriptedModel
 from tests.invariants import check
+from tests.rack import Rack, RackSettings, fake_services
 from tools.kit import ServiceSettings, Tool
 
 ADMIN, OPERATOR, VIEWER, STRANGER = (Actor(f"tg:{n}", name) for n, name in enumerate(("Admin", "Op", "View", "X"), 1))

@@ -49,6 +49,8 @@ class Live(Place):
         self.app.stop()
         if self._bot is not None:
             await asyncio.gather(self._bot, return_exceptions=True)
+        for request in self.app.bot._request:
+            await request.shutdown()
         await super().__aexit__(*error)
 
     async def _digest(self) -> str:
@@ -117,6 +119,17 @@ class Live(Place):
     async def alive(self) -> None:
         """The loop goes on: the next message of a person is answered."""
         await self.write("/cost", "today")
+
+    async def quiet(self) -> None:
+        """Return once everything has been said and no run is at work."""
+        open_work = (
+            "SELECT 1 FROM outbox WHERE state IN ('new', 'sending') UNION ALL SELECT 1 FROM runs WHERE state = 'working'"
+        )
+
+        async def nothing() -> bool:
+            return await self.stores.database.one(open_work) is None
+
+        await self.until(nothing, "the bot to have nothing left to do")
 
     async def until(self, condition: Any, what: str) -> Any:
         """The first true result of a function, which may be a coroutine's."""

@@ -17,7 +17,7 @@ from lab.lab import Lab
 from lab.traffic import Request
 from memory.database import Database
 from memory.keys import Keys
-from memory.models import Run, Use
+from memory.models import Block, Run, Use
 from memory.stores import Stores
 from memory.text import Redactor
 from tests.fakes import ScriptedModel
@@ -88,6 +88,14 @@ class Place(House):
     def screen(self, stores: Stores, redact: Redactor) -> Any:
         """Where progress is shown."""
         return NoScreen()
+
+    async def say(self, text: str, *replies: Any, **more: Any) -> str:
+        """A line of the admin's, unless said otherwise; the run's id once it has ended or waits."""
+        return await super().say(text, *replies, **{"who": self.admin, **more})
+
+    async def ask(self, *uses: Block, **more: Any) -> str:
+        """A line that the model answers with these calls."""
+        return await super().ask(*uses, **{"who": self.admin, **more})
 
     # What the twins saw
 

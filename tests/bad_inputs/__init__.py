@@ -1,1 +1,6 @@
 """The bad-input matrix: what comes in wrong, and what is expected of us."""
+
+import pytest
+
+MODULES = ("config", "engine", "hostile", "model", "storage", "telegram", "text", "when", "wire")
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in MODULES))

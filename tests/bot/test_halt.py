@@ -38,9 +38,9 @@ async def test_stop_ends_a_run_that_thinks(house: House) -> None:
     run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
     assert run is not None
     await asked.wait()
-    assert await house.core.chat.stop_run(run, ADMIN) is True
+    assert await house.core.chat.stop_run(run, ADMIN, ADMIN.id) is True
     await house.settle()
-    assert (await house.run(run)).state == "stopped" and await house.core.chat.stop_run(run, ADMIN) is False
+    assert (await house.run(run)).state == "stopped" and await house.core.chat.stop_run(run, ADMIN, ADMIN.id) is False
     assert await house.say("Still there?") and house.model.asked[-1].messages[-1]["role"] == "user"
 
 

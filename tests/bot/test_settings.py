@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import BadConfiguration, Settings, load, secret_values
-from tests.fakes import fake_services
+from tests.rack import fake_services
 from tools.gate.policy import Autonomy
 
 TOKEN = "123456789:AAFakeFakeFakeFakeFakeFakeFakeFakeFak"

@@ -7,13 +7,13 @@ from tests.e2e.harness import CARD, UNDO, Home, keys
 
 
 async def test_two_taps_have_one_effect(home: Home) -> None:
-    home.say("restart jellyfin")
-    card = await home.card("Restart jellyfin")
+    home.say("stop radarr")
+    card = await home.card("Stop radarr")
     await home.quiet()
-    taps = [home.tap(card, "Restart jellyfin") for _ in range(2)]
+    taps = [home.tap(card, "Stop radarr") for _ in range(2)]
     assert [await home.toast(tap) for tap in taps] == ["Running.", "Already decided."]
-    await home.hear("✓ Restarted jellyfin")
-    assert home.writes() == ["POST /containers/jellyfin/restart"]
+    await home.hear("✓ Stopped radarr")
+    assert home.writes() == ["POST /containers/radarr/stop"]
 
 
 async def test_two_taps_on_undo_have_one_effect(home: Home) -> None:
@@ -76,15 +76,15 @@ async def test_a_card_is_its_owners(home: Home) -> None:
 
 
 async def test_pending_draws_the_card_again_and_the_older_one_says_so(home: Home) -> None:
-    home.say("restart jellyfin")
-    old = await home.card("Restart jellyfin")
+    home.say("stop radarr")
+    old = await home.card("Stop radarr")
     home.say("/pending")
-    new = await home.card("Restart jellyfin")
+    new = await home.card("Stop radarr")
     await home.quiet()
     assert new.message_id > old.message_id
-    assert "newer" in await home.toast(home.tap(old, "Restart jellyfin")) and not home.writes()
-    home.tap(new, "Restart jellyfin")
-    await home.hear("✓ Restarted jellyfin")
+    assert "newer" in await home.toast(home.tap(old, "Stop radarr")) and not home.writes()
+    home.tap(new, "Stop radarr")
+    await home.hear("✓ Stopped radarr")
     await home.ask("/pending", "Nothing waits")
 
 
@@ -111,24 +111,24 @@ async def test_deny_and_a_typed_yes_change_nothing(home: Home) -> None:
 
 
 async def test_two_changes_share_one_numbered_card(home: Home) -> None:
-    home.say("restart jellyfin and stop radarr")
+    home.say("stop sonarr and radarr")
     card = await home.card("2 changes")
-    assert "1. Restart jellyfin" in card.text and "2. Stop radarr" in card.text
+    assert "1. Stop sonarr" in card.text and "2. Stop radarr" in card.text
     assert keys(card, CARD) == ["Run all 2", "One by one", "Deny"]
     home.tap(card, "Run all 2")
-    receipt = await home.hear("✓ Restarted jellyfin.*✓ Stopped radarr")
-    assert keys(receipt, UNDO) and receipt.message_id == card.message_id
-    assert home.writes() == ["POST /containers/jellyfin/restart", "POST /containers/radarr/stop"]
+    receipt = await home.hear("✓ Stopped sonarr.*✓ Stopped radarr")
+    assert len(keys(receipt, UNDO)) == 2 and receipt.message_id == card.message_id
+    assert home.writes() == ["POST /containers/sonarr/stop", "POST /containers/radarr/stop"]
 
 
 async def test_two_changes_one_by_one(home: Home) -> None:
-    home.say("restart jellyfin and stop radarr")
+    home.say("stop sonarr and radarr")
     home.tap(await home.card("2 changes"), "One by one")
-    home.tap(await home.card("^Restart jellyfin"), "Restart jellyfin")
+    home.tap(await home.card("^Stop sonarr"), "Stop sonarr")
     second = await home.card("^Stop radarr")
     home.tap(second, "Deny")
     await home.hear("Stop radarr: denied")
-    assert home.writes() == ["POST /containers/jellyfin/restart"]
+    assert home.writes() == ["POST /containers/sonarr/stop"]
 
 
 async def test_destroying_takes_two_taps_and_undo_makes_it_again(home: Home) -> None:

@@ -86,28 +86,28 @@ async def test_drift_can_be_dropped(home: Home) -> None:
 
 
 async def test_kill_9_with_an_open_card_the_button_survives(home: Home) -> None:
-    home.say("restart jellyfin")
-    card = await home.card("Restart jellyfin")
+    home.say("stop radarr")
+    card = await home.card("Stop radarr")
     await home.quiet()
     await home.kill()
     await home.ready()
-    home.tap(card, "Restart jellyfin")
-    receipt = await home.hear("✓ Restarted jellyfin")
+    home.tap(card, "Stop radarr")
+    receipt = await home.hear("✓ Stopped radarr")
     assert receipt.message_id == card.message_id
-    assert home.writes() == ["POST /containers/jellyfin/restart"]
+    assert home.writes() == ["POST /containers/radarr/stop"]
 
 
 async def test_a_line_and_a_tap_while_it_is_dead_are_not_lost(home: Home) -> None:
-    home.say("restart jellyfin")
-    card = await home.card("Restart jellyfin")
+    home.say("stop radarr")
+    card = await home.card("Stop radarr")
     await home.quiet()
     await home.bot.stop()
-    home.tap(card, "Restart jellyfin")
+    home.tap(card, "Stop radarr")
     home.lab.telegram.send(ADMIN, "/cost")
     await home.start()
-    await home.hear("✓ Restarted jellyfin")
+    await home.hear("✓ Stopped radarr")
     await home.hear("today \\$")
-    assert home.writes() == ["POST /containers/jellyfin/restart"]
+    assert home.writes() == ["POST /containers/radarr/stop"]
 
 
 async def test_without_claude_commands_and_buttons_live_on(home: Home) -> None:
@@ -116,9 +116,8 @@ async def test_without_claude_commands_and_buttons_live_on(home: Home) -> None:
     home.lab.claude.cut = True
     home.tap(card, "Stop radarr")
     receipt = await home.hear("✓ Stopped radarr")
-    answer = await home.ask("what is wrong?", "can't think")
-    assert "Claude cannot be reached" in answer.text and "/status" in answer.text
-    assert "radarr" in (await home.ask("/containers", "running")).text or home.container("radarr")
+    answer = await home.ask("what is wrong?", "can't think.*/status")
+    assert "Claude cannot be reached" in answer.text
     home.tap(receipt, "Undo")
     await home.hear("✓ Started radarr")
     home.lab.claude.cut = False

@@ -51,7 +51,7 @@ async def f35(cast: Cast) -> None:
 @row("F36", "the disk is full at `done`")
 async def f36(cast: Cast) -> None:
     """Said at once, from memory; unknown in the journal, and not done again."""
-    async with cast.stage("--full", "answered:1", "--full-for", "2") as stage:
+    async with cast.stage("--full", "answered:1", "--full-for", "8") as stage:
         stage.say("stop radarr")
         stage.press(*await stage.card("Stop radarr"))
         await stage.hear("cannot write my database")

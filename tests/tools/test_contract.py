@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from tests.fakes import fake_services
+from tests.rack import fake_services
 from tools.kit import Change, Facts, Result, Risk, Service, Tool
 from tools.kit.change import SHOWN
 from tools.kit.registry import catalogue, discover

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import NET_SECRET, use
+from tests.fakes import use
 from tests.house import ADMIN, GROUP, OPERATOR, VIEWER, House
+from tests.rack import NET_SECRET
 
 
 async def switched_off(house: House, name: str = "lamp") -> Any:

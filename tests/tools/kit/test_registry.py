@@ -5,7 +5,7 @@ import types
 import pytest
 
 import tools
-from tests.fakes import fake_services
+from tests.rack import fake_services
 from tools.kit import registry
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import ValidationError
 
-from tests.fakes import RackSettings, connect
+from tests.rack import RackSettings, connect
 from tools.kit import Area, Call, Context, Field, Resolve, Result, Risk, Service, Target
 
 

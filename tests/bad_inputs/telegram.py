@@ -1,0 +1,292 @@
+"""B54–B64, B87, B88: what Telegram and the people on it can send."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from bot.poller import TokenRejected
+from lab.telegram.state import ADMIN, BOT, STRANGER, VIEWER, Message, User
+from tests.bad_inputs.rows import Bench, row
+from tests.fakes import use
+from tests.live import Live
+
+GROUP, FOREIGN_GROUP = -100200, -100666
+STOP = "docker_stop_container"
+SEND, EDIT, POLL = "/sendMessage$", "/editMessageText$", "/getUpdates$"
+
+
+def refusal(code: int, description: str, **parameters: Any) -> dict[str, Any]:
+    """An answer of the Bot API."""
+    more = {"parameters": parameters} if parameters else {}
+    return {"status": code, "body": json.dumps({"ok": False, "error_code": code, "description": description, **more})}
+
+
+async def card(live: Live, name: str = "jellyfin") -> Message:
+    """An open card in the admin's chat."""
+    live.model.script.append([use(STOP, container=f"nas/{name}")])
+    return await live.write(f"stop {name}", f"Stop {name}")
+
+
+@row("B54", "another program polls with the same token (409)", "no change begins, it is said, and it ends by itself")
+async def two_instances(bench: Bench) -> None:
+    bench.patch.setattr("bot.poller.CONFLICT_SECONDS", 0.0)
+    live = await bench.live()
+    open_card = await card(live)
+    live.lab.traffic.fault("telegram", path=POLL, times=3, **refusal(409, "Conflict: terminated by other getUpdates"))
+    live.lab.telegram.send(ADMIN, "/cost")
+    await live.until(lambda: live.halt.everything, "the halt")
+    number = live.lab.telegram.tap(ADMIN, open_card.message_id, open_card.button("Stop jellyfin"))
+    del number
+    await live.until(lambda: not live.halt.everything, "the end of the conflict")
+    await live.hear("today")
+    assert "conflict" in (live.halt.everything or "conflict")
+
+
+@row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
+async def webhook_set(bench: Bench) -> None:
+    live = await bench.live()
+    words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+    live.lab.traffic.fault("telegram", path=POLL, times=2, **refusal(409, words))
+    live.lab.telegram.send(ADMIN, "/cost")
+    await live.until(lambda: "deleteWebhook" in live.poller.trouble, "the trouble to be named")
+    assert not live.halt.everything
+    await live.hear("today")
+
+
+@row("B56", "a token that Telegram has revoked", "the poll ends loudly with the reason, never with the token")
+async def revoked(bench: Bench) -> None:
+    live = await bench.live()
+    live.lab.traffic.fault("telegram", path=POLL, times=None, **refusal(401, "Unauthorized"))
+    live.lab.telegram.send(ADMIN, "/cost")
+    assert live._bot is not None
+    with pytest.raises(TokenRejected, match="BotFather") as caught:
+        await asyncio.wait_for(live._bot, 10)
+    assert live.lab.token not in str(caught.value) and live.lab.token not in "".join(bench.log)
+    live._bot = None
+
+
+@row("B57", "429 with a retry_after, also an absurd one", "waited for, and said once")
+async def flood(bench: Bench) -> None:
+    live = await bench.live()
+    live.lab.traffic.fault("telegram", path=SEND, **refusal(429, "Too Many Requests: retry after 1", retry_after=1))
+    await live.write("/cost", "today")
+    assert [call["status"] for call in live.calls_of("sendMessage")] == [429, 200]
+    live.lab.traffic.fault("telegram", path=SEND, **refusal(429, "Too Many Requests", retry_after=300))
+    live.say_as("/help")
+    await live.until(lambda: len(live.calls_of("sendMessage")) == 3, "the attempt")
+    await asyncio.sleep(0.2)
+    assert len(live.calls_of("sendMessage")) == 3, "held for as long as Telegram asks"
+    row_ = await live.stores.database.one("SELECT count(*) AS open FROM outbox WHERE state IN ('new', 'sending')")
+    assert row_ is not None and row_["open"] == 1
+    await live.until(lambda: live.poller.last_completed, "polling to go on beside it")
+
+
+@row("B58", "a message gone, not modified, a query too old, blocked, kicked, the group migrated", "handled, state kept")
+async def refusals(bench: Bench) -> None:
+    live = await bench.live(TELEGRAM_CHATS=str(GROUP))
+    first = await card(live)
+    live.lab.traffic.fault("telegram", path=EDIT, **refusal(400, "Bad Request: message to edit not found"))
+    live.lab.traffic.fault("telegram", path="/answerCallbackQuery$", **refusal(400, "Bad Request: query is too old"))
+    live.mark = live.lab.telegram.version
+    live.lab.telegram.tap(ADMIN, first.message_id, first.button("Stop jellyfin"))
+    await live.hear("✓ Stopped jellyfin|running …")
+    live.lab.traffic.fault("telegram", path=EDIT, times=2, **refusal(400, "Bad Request: message is not modified"))
+    await live.alive()
+    await live.quiet()
+    live.lab.telegram.group(GROUP, "Family")
+    migrated = refusal(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-100999)
+    live.lab.traffic.fault("telegram", path=SEND, **migrated)
+    live.say_as("/cost", chat=GROUP)
+    dropped = "SELECT error FROM outbox WHERE state = 'dropped' AND conversation = ?"
+    await live.until(lambda: live.stores.database.one(dropped, f"tg:{GROUP}"), "the group's message to be given up")
+    assert any("TELEGRAM_CHATS" in line for line in bench.log)
+    live.say_as("/help", VIEWER)
+    live.lab.telegram.block(VIEWER)
+    await live.until(lambda: live.stores.database.one(dropped, f"tg:{VIEWER}"), "the blocked chat to be given up")
+    await live.alive()
+    assert not live.lab.world.hosts["nas"].get("jellyfin").alive, "the decision did not depend on its being shown"
+
+
+MALFORMED: tuple[dict[str, Any], ...] = (
+    {"message": {"message_id": "x", "chat": 7, "date": []}},
+    {"message": None},
+    {"message": []},
+    {"message": {}},
+    {"message": {"message_id": 1, "date": 0, "chat": {"id": ADMIN, "type": "private"}, "text": "no from"}},
+    {"message": {"message_id": 1, "date": 0, "chat": {"id": {}, "type": 5}, "from": {"id": "me"}, "text": "hm"}},
+    {"message": {"message_id": 1, "date": 0, "chat": {"id": ADMIN, "type": "private"}, "text": 7,
+                 "from": {"id": ADMIN, "is_bot": False, "first_name": "Admin"}}},
+    {"message": {"message_id": 1, "date": 10**30, "chat": {"id": ADMIN, "type": "private"}, "text": 7}},
+    {"callback_query": "not an object"},
+    {"callback_query": {"id": "1", "from": {"id": ADMIN, "is_bot": False, "first_name": "A"}, "chat_instance": "1"}},
+    {"callback_query": {"id": "2", "from": {"id": ADMIN, "is_bot": False, "first_name": "A"}, "chat_instance": "1",
+                        "data": "a1:x:y",
+                        "message": {"message_id": 5, "date": 0, "chat": {"id": ADMIN, "type": "private"}}}},
+    {"callback_query": {"id": "3", "from": {"id": ADMIN, "is_bot": False, "first_name": "A"}, "chat_instance": "1",
+                        "inline_message_id": "abc", "data": "a1:x:y"}},
+    {"edited_message": {}},
+    {"channel_post": {"message_id": 1, "date": 0, "chat": {"id": -5, "type": "channel"}, "text": "/stop all"}},
+    {"a_new_kind_of_update": {"deep": [1, 2, {"x": None}]}},
+    {},
+)  # fmt: skip
+
+
+@row("B59", "malformed and unknown updates, without `from`, without a message, without a number", "set aside; it goes on")
+async def malformed(bench: Bench) -> None:
+    live = await bench.live()
+    numbers = [await live.inject(**update) for update in MALFORMED]
+    states = [await live.dealt_with(number) for number in numbers]
+    assert set(states) == {"done", "quarantined"} and "quarantined" in states
+    await live.alive()
+    for raw in (
+        '{"ok": true, "result": [{"message": {"text": "no number"}}]}',
+        '{"ok": true, "result": [null, 7, "x", [], {"update_id": "7"}, {"update_id": true}]}',
+        f'{{"ok": true, "result": [{{"update_id": {2**70}}}, {{"update_id": -1}}]}}',
+        '{"ok": true, "result": {"update_id": 1}}',
+        '{"ok": true}',
+        "[]",
+        "[" * 50_000,
+        "<html>",
+        "",
+    ):
+        bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.01)
+        await live.receives(raw=raw)
+    polls = [r for r in live.lab.traffic.requests if r.path.endswith("getUpdates")]
+    assert len(polls) < 200, "no hot loop"
+    assert not live.lab.world.hosts["nas"].get("jellyfin").restart_count
+
+
+@row("B60", "pictures, voice, files of 50 MB, stickers, polls, places, contacts", "text only; nothing is downloaded")
+async def not_text(bench: Bench) -> None:
+    live = await bench.live()
+    file = {"file_id": "F", "file_unique_id": "U", "file_size": 50_000_000}
+    kinds: tuple[dict[str, Any], ...] = (
+        {"photo": [{**file, "width": 9, "height": 9}]},
+        {"voice": {**file, "duration": 3}},
+        {"document": file},
+        {"sticker": {**file, "type": "regular", "width": 1, "height": 1, "is_animated": False, "is_video": False}},
+        {"location": {"latitude": 1.0, "longitude": 2.0}},
+        {"contact": {"phone_number": "1", "first_name": "x"}},
+        {"dice": {"emoji": "🎲", "value": 3}},
+    )
+    for number, kind in enumerate(kinds):
+        update = live.a_message("", update=100 + number, **kind)
+        del update["message"]["text"]
+        await live.receives(update)
+        await live.dealt_with(100 + number)
+    await live.until(lambda: said(live).count("I read text only") == len(kinds), "a word on each")
+    assert not live.calls_of("getFile") and not live.model.asked
+
+
+def said(live: Live, chat: int = ADMIN) -> str:
+    return "\n".join(message.text for message in live.lab.telegram.sent(chat))
+
+
+@row("B61", "a hundred messages at once, while one is being worked on", "in order, up to a limit; commands come through")
+async def a_hundred(bench: Bench) -> None:
+    live, gate = await bench.live(), asyncio.Event()
+
+    async def wait(asked: Any) -> str:
+        await gate.wait()
+        return "first"
+
+    live.model.script.append(wait)
+    for number in range(100):
+        live.lab.telegram.send(ADMIN, f"question {number}")
+    await live.write("/stop", "Stopped")
+    gate.set()
+    await live.alive()
+    rows = await live.stores.database.all("SELECT objective FROM runs ORDER BY rowid")
+    assert [r["objective"] for r in rows] == [f"question {n}" for n in range(len(rows))] and 1 <= len(rows) <= 6
+
+
+@row("B62", "strangers, in private and in groups; a group nobody configured; channels; anonymous admins", "no word; left")
+async def strangers(bench: Bench) -> None:
+    live = await bench.live(TELEGRAM_CHATS=str(GROUP))
+    live.lab.telegram.group(GROUP, "Family")
+    live.lab.telegram.group(FOREIGN_GROUP, "Trap")
+    live.lab.telegram.users[1087968824] = User(1087968824, "Group", "GroupAnonymousBot", is_bot=True)
+    live.say_as("/status", STRANGER)
+    live.say_as("/status", STRANGER, chat=GROUP)
+    live.say_as("/stop all", 1087968824, chat=GROUP)
+    live.say_as("/status", ADMIN, chat=FOREIGN_GROUP)
+    await live.inject(channel_post={"message_id": 1, "date": 0, "chat": {"id": -7, "type": "channel"}, "text": "/status"})
+    await live.alive()
+    await live.until(lambda: live.lab.telegram.chats[FOREIGN_GROUP].refusal, "the bot to leave")
+    for chat in (STRANGER, GROUP, FOREIGN_GROUP):
+        assert [message for message in live.lab.telegram.messages(chat) if message.sender.id == BOT.id] == []
+    assert live.lab.telegram.chats[GROUP].refusal is None
+    assert live.core.access.strangers >= 3 and not live.halt.everything and not live.model.asked
+    open_card = await card(live)
+    query = live.lab.telegram.tap(STRANGER, open_card.message_id, open_card.button("Stop jellyfin"), chat=ADMIN)
+    assert "not for you" in await live.toast(query)
+    assert not live.writes() and [r for r in await live.audited("tap rejected") if r["reason"] == "stranger"]
+
+
+@row("B63", "a forwarded “approve”, a reply “yes”, an edit of an old line", "no approval")
+async def words_approve_nothing(bench: Bench) -> None:
+    live = await bench.live()
+    open_card = await card(live)
+    origin = {"type": "user", "date": 0, "sender_user": {"id": ADMIN, "is_bot": False, "first_name": "Admin"}}
+    live.say_as("approve", forward_origin=origin)
+    await live.hear("forwarded")
+    for words in ("yes", "approve", "Stop jellyfin", open_card.button("Stop jellyfin")):
+        live.say_as(words, reply_to=open_card.message_id)
+        await live.hear("Done")
+    mine = live.say_as("how are you?")
+    await live.hear("Done")
+    asked = len(live.model.asked)
+    live.lab.telegram.edit(ADMIN, mine.message_id, "stop jellyfin at once, approved")
+    await live.alive()
+    assert len(live.model.asked) == asked and not live.writes() and await live.has_card()
+
+
+@row("B64", "forged button data: random, of another chat, swapped, binary, of an old version", "rejected and audited")
+async def forged(bench: Bench) -> None:
+    live = await bench.live()
+    open_card = await card(live)
+    true = open_card.button("Stop jellyfin")
+    other = await live.write("/cost", "today")
+    wrong = (
+        "a1:AAAAAAAAAAAAAAAAAAAAAA:y", "a1::y", "a1", "a2" + true[2:], "y:" + true[3:], true[:-2], true + "x",
+        true[:-1] + "z", "u1:" + true[3:-2], "k1:" + true[3:], "\x00\x01" * 32, "🚀" * 16, "m:nowhere:1", "m:docker:../..",
+        "s:run", "a1:" + true[3:-2].swapcase() + ":y", "m:do:restart:nas/../x", "m:containers:" + "9" * 40, "",
+    )  # fmt: skip
+    for data in wrong:
+        await live.press_as(open_card, data)
+    assert "newer message" in await live.press_as(other, true)
+    viewers = await live.write("/help", "status", VIEWER)
+    assert "no longer open" in await live.press_as(viewers, true, VIEWER)
+    assert not live.writes() and await live.has_card()
+    assert len(await live.audited("tap rejected")) >= 8
+    assert await live.press_as(open_card, true) == "Running."
+
+
+@row("B87", "names with marks, endless names, people without a name", "the number is the key")
+async def odd_names(bench: Bench) -> None:
+    live = await bench.live()
+    for number, name in enumerate(("\u202eAdmin", "A" * 5000, " ", "**[x](tg://user?id=1)**", "\U000e0041" * 20, "")):
+        update = live.a_message("/start", update=50 + number)
+        update["message"]["from"] = {"id": ADMIN, "is_bot": False, "first_name": name}
+        await live.receives(update)
+        await live.until(lambda seen=number + 1: said(live).count("at your service") == seen, f"a greeting of {name!r}")
+    impostor = User(STRANGER, "Admin", "admin")
+    live.lab.telegram.users[STRANGER] = impostor
+    live.say_as("/status", STRANGER)
+    await live.alive()
+    assert live.lab.telegram.sent(STRANGER) == [] and "\u202e" not in said(live)
+
+
+@row("B88", "many cards, scrolled away", "/pending shows the newest again; only the new message counts")
+async def many_cards(bench: Bench) -> None:
+    live = await bench.live()
+    names = ("jellyfin", "sonarr", "radarr", "paperless", "immich", "nextcloud", "gitea", "postgres", "redis", "watchtower")
+    cards = [await card(live, name) for name in names]
+    await live.write("/pending", "Stop watchtower")
+    await live.until(lambda: len(live.lab.telegram.sent(ADMIN)) == len(cards) + 8, "eight of them again")
+    again = next(m for m in reversed(live.lab.telegram.sent(ADMIN)) if "Stop watchtower" in m.text)
+    assert "newer message" in await live.press_as(cards[-1], cards[-1].button("Stop watchtower"))
+    assert await live.press_as(again, again.button("Stop watchtower")) == "Running."
+    assert await live.press_as(cards[0], cards[0].button("Stop jellyfin")) == "Running.", "older than the eight: as it was"

@@ -1,0 +1,174 @@
+"""Slash commands: answered without the model, offering nobody what they may not do."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bot import pages as pages  # registers the menu pages
+from bot.commands import COMMANDS, Commands, Desk, Request, nearest_command
+from bot.halt import PANIC
+from bot.view import Format, View
+from memory.models import Actor
+from memory.usage import Tokens
+from tests.fakes import use
+from tests.house import ADMIN, OPERATOR, STRANGER, VIEWER, House, plain
+
+
+@dataclass
+class Counter:
+    """A house with its commands."""
+
+    house: House
+    commands: Commands
+    update: int = 0
+
+    async def send(self, line: str, who: Actor = ADMIN, where: str | None = None) -> View | None:
+        name, _, rest = line.removeprefix("/").partition(" ")
+        self.update += 1
+        view = await self.commands.run(Request(self.update, who, where or who.id), name, rest)
+        await self.house.settle()
+        return view
+
+    async def says(self, line: str, who: Actor = ADMIN) -> str:
+        view = await self.send(line, who)
+        assert view is not None
+        return plain(view)
+
+
+@pytest.fixture
+async def counter(house: House) -> AsyncIterator[Counter]:
+    async def words() -> str:
+        return "All is well."
+
+    core = house.core
+    desk = Desk(
+        core.stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget,
+        Format(house.settings.zone), words, words,
+    )  # fmt: skip
+    yield Counter(house, Commands(desk))
+    assert house.model.asked == [] or all(asked.run.opened_by == "text" for asked in house.model.asked)
+
+
+async def test_help_offers_what_this_person_may_use(counter: Counter) -> None:
+    admin, viewer = await counter.says("/help"), await counter.says("/help", VIEWER)
+    assert "/undo" in admin and "/audit" in admin and "/status" in viewer
+    assert "/undo" not in viewer and "/audit" not in viewer
+
+
+@pytest.mark.parametrize("name", [name for name, found in COMMANDS.items() if found.role > 1])
+async def test_what_is_not_offered_is_not_done_either(counter: Counter, name: str) -> None:
+    assert "needs an operator" in await counter.says(f"/{name}", VIEWER)
+
+
+async def test_a_command_that_does_not_exist(counter: Counter) -> None:
+    text = await counter.says("/frobnicate" + "x" * 99)
+    assert "/help" in text and len(text) < 99
+
+
+async def test_an_old_button_is_told_to_be_old(counter: Counter) -> None:
+    view, toast = await counter.commands.page(Request(1, ADMIN, ADMIN.id), "gone:1")
+    assert view is None and "too old" in toast
+
+
+async def test_start_greets_by_role(counter: Counter) -> None:
+    assert "Admin (admin)" in await counter.says("/start")
+    assert "View (viewer)" in await counter.says("/start", VIEWER)
+
+
+async def test_only_an_admin_stops_everything_and_lifts_it_again(counter: Counter) -> None:
+    halt = counter.house.core.halt
+    assert "needs an admin" in await counter.says("/stop all", OPERATOR)
+    assert halt.everything is None
+    await counter.house.ask(use("rack_switch_off", item="lamp"), who=OPERATOR)
+    assert "1 card voided" in await counter.says("/stop all")
+    assert halt.everything == PANIC
+    assert "working again" not in await counter.says("/start", OPERATOR) and halt.everything == PANIC
+    assert "working again" in await counter.says("/start") and halt.everything is None
+
+
+async def test_stop_says_what_it_stopped(counter: Counter) -> None:
+    assert "Nothing was running" in await counter.says("/stop")
+    await counter.house.ask(use("rack_switch_off", item="lamp"))
+    assert "1 request halted, 1 card voided" in await counter.says("/stop")
+
+
+async def test_new_forgets_what_was_said_and_leaves_cards(counter: Counter) -> None:
+    house = counter.house
+    await house.ask(use("rack_read_label", item="lamp"))
+    await house.ask(use("rack_switch_off", item="lamp"))
+    house.clock.move(1)
+    await counter.says("/new")
+    house.clock.move(1)
+    assert not (await house.run(await house.say("And now?"))).tainted
+    await house.tap()
+    assert house.rack.log == ["switch off lamp"]
+
+
+async def test_pending_brings_open_cards_back_and_voids_the_old_message(counter: Counter) -> None:
+    house = counter.house
+    assert await counter.says("/pending") == "Nothing waits for you."
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.deliver()
+    card = await house.newest_card()
+    old = await house.stores.approvals.card(card)
+    assert old is not None and await counter.send("/pending") is None
+    assert [payload["card"] for _, payload in await house.deliver()] == [card]
+    assert "newer message" in await house.tap(message=old.message)
+    assert await house.tap() == "Running."
+
+
+async def test_pending_shows_nobody_else_their_cards(counter: Counter) -> None:
+    await counter.house.ask(use("rack_switch_off", item="lamp"))
+    assert await counter.says("/pending", OPERATOR) == "Nothing waits for you."
+
+
+async def test_undo_takes_the_last_change_back(counter: Counter) -> None:
+    house = counter.house
+    assert "nothing to take back" in await counter.says("/undo")
+    for name in ("lamp", "fan"):
+        await house.ask(use("rack_switch_off", item=name))
+        await house.tap()
+        house.clock.move(1)
+    assert "Switch fan off: Taking it back." in await counter.says("/undo")
+    await counter.says("/undo")
+    assert house.rack.log[2:] == ["switch on fan", "switch on lamp"]
+    assert "nothing to take back" in await counter.says("/undo")
+    assert "nothing to take back" in await counter.says("/undo", OPERATOR), "another chat's changes are not mine"
+
+
+async def test_cost_adds_up(counter: Counter) -> None:
+    house = counter.house
+    house.clock.now = house.core.budget.midnight() + 60
+    await house.stores.usage.record("r", "m", Tokens(100, 300, 0, 50), 0.125)
+    text = await counter.says("/cost")
+    assert "$0.125" in text and "75%" in text and "1 requests" in text
+
+
+@pytest.mark.parametrize(("line", "most"), [("/audit", 10), ("/audit 3", 3), ("/audit 999", 50), ("/audit ²", 10)])
+async def test_audit_shows_the_newest_and_whether_the_chain_holds(counter: Counter, line: str, most: int) -> None:
+    for number in range(60):
+        async with counter.house.stores.database.transaction() as tx:
+            await counter.house.stores.audit.record(tx, "run", "tg:1", objective=f"line-{number}")
+    text = await counter.says(line)
+    assert "60 records" in text and "chain intact" in text and text.count("line-") == most
+    assert "line-59" in text and "line-0" not in text.split()
+
+
+async def test_the_others_speak_for_themselves(counter: Counter) -> None:
+    assert await counter.says("/doctor") == await counter.says("/digest") == "All is well."
+
+
+@pytest.mark.parametrize("line", ["/start", "/help", "/pending", "/cost"])
+async def test_a_stranger_who_got_this_far_learns_nothing(counter: Counter, line: str) -> None:
+    await counter.house.ask(use("rack_switch_off", item="lamp"))
+    view: Any = await counter.send(line, STRANGER)
+    assert view is None or "lamp" not in view.text
+
+
+@pytest.mark.parametrize(
+    ("line", "command"), [("why is my nas sick?", "/status"), ("show me the containers", "/containers")]
+)  # fmt: skip
+def test_when_nobody_can_think_a_command_comes_near(line: str, command: str) -> None:
+    assert command in nearest_command(line)
