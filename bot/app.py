@@ -157,7 +157,8 @@ class App:
                     await asyncio.wait([task], timeout=PATIENCE_SECONDS)
             # An update whose handling failed is tried again; its attempts are counted.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(poller.arrived.wait(), LOOK_AGAIN_SECONDS)
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await poller.arrived.wait()
 
     async def _offer_commands(self, access: Access) -> None:
         """To each chat that has written the commands of its role; strangers are offered nothing."""

@@ -137,7 +137,8 @@ class Delivery:
                     self._workers[row.conversation] = worker
             # Whatever was missed is found at the next look.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(outbox.changed.wait(), LOOK_AGAIN)
+                async with asyncio.timeout(LOOK_AGAIN):  # `wait_for` can lose a cancellation, and the shutdown with it
+                    await outbox.changed.wait()
 
     async def _work(self, conversation: str) -> None:
         failures = 0

@@ -1,9 +1,14 @@
 """One sink for every log line, redacted: ours, the standard library's, and uncaught exceptions."""
 
+import atexit
+import contextlib
 import logging
 import os
+import queue
 import sys
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
@@ -16,6 +21,9 @@ QUIET = ("httpx", "httpcore", "httpx2", "apscheduler", "docker", "uvicorn", "url
 """Libraries whose chatter carries addresses, and addresses carry tokens."""
 FORMAT = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {message}"
 
+MOST_WAITING = 10_000
+"""Lines that wait for whoever reads the log."""
+
 
 class _Bridge(logging.Handler):
     """Hands the standard library's records to loguru."""
@@ -25,12 +33,48 @@ class _Bridge(logging.Handler):
         logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 
+class _Sink:
+    """Writes lines from a thread of its own: a full pipe that nobody reads holds up the log, and nothing else."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._dropped = out, 0
+        self._lines: queue.Queue[str] = queue.Queue(MOST_WAITING)
+        threading.Thread(target=self._work, name="log", daemon=True).start()
+        atexit.register(self.flush)
+
+    def write(self, line: str) -> None:
+        """Put a line in the queue; when that is full, only count it."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self, seconds: float = 1.0) -> None:
+        """Give what waits a chance to be written."""
+        end = time.monotonic() + seconds
+        while self._lines.unfinished_tasks and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def _work(self) -> None:
+        while True:
+            line = self._lines.get()
+            with contextlib.suppress(OSError, ValueError):  # the reader has gone
+                self._out.write(line)
+                if self._dropped:
+                    dropped, self._dropped = self._dropped, 0
+                    self._out.write(f"({dropped} lines of the log were dropped: nobody read it)\n")
+                self._out.flush()
+            self._lines.task_done()
+
+
 def set_up(level: str, redact: Redactor) -> None:
     """Send everything through one redacting sink on standard error."""
     os.environ.setdefault("PTB_TIMEDELTA", "true")
 
+    sink = _Sink(sys.stderr)
+
     def write(line: str) -> None:
-        sys.stderr.write(redact(line))
+        sink.write(redact(line))
 
     def template(record: "Record") -> str:
         return FORMAT + "\n{exception}"

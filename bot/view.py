@@ -107,7 +107,8 @@ def seconds(duration: float) -> str:
 def past(title: str) -> str:
     """`Restart jellyfin` → `Restarted jellyfin`."""
     verb, _, rest = title.partition(" ")
-    irregular = {"Set": "Set", "Put": "Put", "Take": "Took", "Forget": "Forgot", "Shut": "Shut", "Run": "Ran", "Make": "Made"}
+    irregular = {"Set": "Set", "Put": "Put", "Take": "Took", "Forget": "Forgot", "Shut": "Shut", "Run": "Ran"}
+    irregular |= {"Make": "Made"}
     if verb in irregular:
         done = irregular[verb]
     elif verb.endswith("e"):

@@ -12,6 +12,8 @@ from typing import Any
 
 import aiosqlite
 
+from memory.filesystem import network_of
+
 Row = Any
 """A `sqlite3.Row` of whichever driver is in use: index by column name."""
 
@@ -23,6 +25,8 @@ PRAGMAS = (
     "trusted_schema=OFF",
 )
 """FULL, because the bot may be told to reboot the machine it runs on."""
+
+APPLICATION_ID = 0x52484E44  # "RHND"
 
 WAL_RESET_FIXED = (3, 51, 3)
 """Older SQLite may corrupt a WAL that two connections write; ours has one writer."""
@@ -101,8 +105,15 @@ class Database:
         self.driver = module.__name__
         self.sqlite_version = tuple(module.sqlite_version_info)
         size = await asyncio.to_thread(_size, path)
+        if kind := await asyncio.to_thread(network_of, path.parent):
+            raise DatabaseBroken(
+                f"{path.parent} lies on {kind}, a network file system: set DATA_DIR to a local folder."
+            )
         if size == 0:
             raise DatabaseBroken(f"{path} is empty: restore a backup with `python main.py restore FILE`.")
+        if size and await asyncio.to_thread(_foreign, path):
+            # Before a connection is made: turning on WAL already rewrites the file's header.
+            raise DatabaseBroken(f"{path} belongs to another program: set DATA_DIR to a folder of its own.")
         try:
             self._writer = await self._connect(module, loadable)
             if size is not None:
@@ -207,6 +218,19 @@ class Database:
         """Both connections closed, the log folded back into the file."""
         while self._connections:
             await self._connections.pop().close()
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a SQLite file carries another program's id. One with a log beside it may not show ours yet."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    sqlite = header.startswith(b"SQLite format 3\0")
+    return sqlite and not log_of(path).exists() and header[68:72] != APPLICATION_ID.to_bytes(4, "big")
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log beside a database."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def _size(path: Path) -> int | None:

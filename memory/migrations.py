@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from memory.database import Database, Transaction
 
-APPLICATION_ID = 0x52484E44  # "RHND"
-
 Migration = Callable[["Transaction"], Awaitable[None]]
 MIGRATIONS: list[Migration] = []
 migration = MIGRATIONS.append
@@ -15,12 +13,14 @@ migration = MIGRATIONS.append
 
 async def migrate(database: "Database") -> None:
     """Bring the schema to this version, each step in its own transaction."""
-    from memory.database import DatabaseBroken
+    from memory.database import APPLICATION_ID, DatabaseBroken
 
     async with database.transaction() as tx:
         version_row, id_row = await tx.one("PRAGMA user_version"), await tx.one("PRAGMA application_id")
     version = version_row[0] if version_row else 0
-    if id_row and id_row[0] not in (0, APPLICATION_ID):
+    async with database.transaction() as tx:
+        strange = version == 0 and await tx.one("SELECT 1 FROM sqlite_master")
+    if strange or (id_row and id_row[0] not in (0, APPLICATION_ID)):
         raise DatabaseBroken(f"{database.path} belongs to another program: set DATA_DIR to a folder of its own.")
     if version > len(MIGRATIONS):
         raise DatabaseBroken(f"{database.path} was written by a newer Rackhand: update, or restore an older backup.")

@@ -48,6 +48,7 @@ class Stores:
                 f"{path} is missing, but its key is there: restore a backup with `python main.py restore FILE`,"
                 f" or move {key.name} away to begin with nothing."
             )
+        await asyncio.to_thread(_drop_stillborn, path, key)
         return cls.over(await Database.open(path), Keys.open(key), embedder)
 
     @classmethod
@@ -66,3 +67,9 @@ class Stores:
     async def close(self) -> None:
         """Close the database."""
         await self.database.close()
+
+
+def _drop_stillborn(path: Path, key: Path) -> None:
+    """An empty database without a key never held anything: a crash came between creating and writing it."""
+    if path.exists() and path.stat().st_size == 0 and not key.exists():
+        path.unlink()

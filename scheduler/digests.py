@@ -44,9 +44,11 @@ class Digests:
         for row in await self._stores.journal.since(since):
             if row.state in RAN:
                 approval = await self._stores.approvals.latest(row.id)
-                who = f"approved by {approval.decided_by}" if approval and approval.decided_by else "without a card"
+                who = "without a card"
+                if approval and approval.decided_by:
+                    who = f"approved by {await self._stores.runs.name_of(approval.decided_by)}"
                 seen = "verified" if row.verified else "not verified" if row.state is CallState.DONE else row.state
-                lines.append(f"{row.title} · {seen} · {who}".replace("tg:", ""))
+                lines.append(f"{row.title} · {seen} · {who}")
         return lines
 
 

@@ -165,9 +165,15 @@ def _check_calls(content: list[dict[str, Any]], stop: str, written: list[str]) -
         raise Incomplete("the reply was empty")
     for arguments in filter(None, written):
         try:
-            json.loads(arguments)  # the SDK completes what was cut
-        except ValueError:
-            raise Incomplete("the reply broke off inside a call") from None
+            json.loads(arguments, object_pairs_hook=_once)  # the SDK completes what was cut, and takes the last of two
+        except (ValueError, RecursionError):
+            raise Incomplete("a call of the reply is cut off, or says one thing twice") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name appears twice")
+    return found
 
 
 def _stopped(reason: str | None) -> Exception:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory import migrations
-from memory.database import Database, DatabaseBroken, Transaction
+from memory.database import APPLICATION_ID, Database, DatabaseBroken, Transaction
 from memory.models import CallState
 from memory.stores import Stores
 from tests.memory.rows import a_call, a_card, a_run, decide
@@ -30,7 +30,7 @@ async def version(database: Database) -> int:
 async def test_a_fresh_database_has_every_migration(database: Database) -> None:
     assert await version(database) == len(migrations.MIGRATIONS)
     row = await database.one("PRAGMA application_id")
-    assert row is not None and row[0] == migrations.APPLICATION_ID
+    assert row is not None and row[0] == APPLICATION_ID
 
 
 async def test_opening_again_migrates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ class Nursery:
     _process: Any = None
     _reader: Any = None
     _victims: dict[int, Victim] = field(default_factory=dict)
-    _born: "asyncio.Queue[int]" = field(default_factory=asyncio.Queue)
+    _born: "asyncio.Queue[Victim]" = field(default_factory=asyncio.Queue)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> "Nursery":
@@ -75,15 +75,20 @@ class Nursery:
         async with self._turn:
             self._process.stdin.write(line.encode() + b"\n")
             await self._process.stdin.drain()
-            return self._victims[await self._born.get()]
+            birth = asyncio.create_task(self._born.get())
+            await asyncio.wait((birth, self._reader), return_when=asyncio.FIRST_COMPLETED)
+            if not birth.done():
+                birth.cancel()
+                raise RuntimeError("the nursery has died: most likely the bot cannot be imported")
+            return birth.result()
 
     async def _read(self) -> None:
         async for line in self._process.stdout:
             told = json.loads(line)
             if "born" in told:
                 ended = asyncio.get_running_loop().create_future()
-                self._victims[told["born"]] = Victim(told["born"], ended)
-                self._born.put_nowait(told["born"])
+                self._victims[told["born"]] = victim = Victim(told["born"], ended)
+                self._born.put_nowait(victim)
             else:
                 self._victims.pop(told["ended"]).ended.set_result(told["status"])
 

@@ -30,12 +30,12 @@ class Settings(ServiceSettings):
             try:
                 value = json.loads(value or "{}", object_pairs_hook=_unique)
             except (ValueError, RecursionError):
-                raise ValueError('DOCKER_HOSTS must be a JSON object like {"nas": "tcp://nas:2375"}') from None
+                raise ValueError('must be a JSON object like {"nas": "tcp://nas:2375"}') from None
         if not isinstance(value, dict):
-            raise ValueError('DOCKER_HOSTS must be a JSON object like {"nas": "tcp://nas:2375"}')
+            raise ValueError('must be a JSON object like {"nas": "tcp://nas:2375"}')
         for name, address in value.items():
             if not (isinstance(name, str) and IDENT.fullmatch(name)):
-                raise ValueError("DOCKER_HOSTS has a host name that is not letters, digits, '.', '_' or '-': rename it")
+                raise ValueError("has a host name that is not letters, digits, '.', '_' or '-': rename it")
             _check("DOCKER_HOSTS", address)
         return value
 
