@@ -88,3 +88,29 @@ def plans(draw: st.DrawFn) -> list[list[Block]]:
     """A few replies, each with a few calls."""
     sizes = draw(st.lists(st.sampled_from((1, 1, 1, 2, 3, 12)), min_size=1, max_size=3))
     return [[draw(calls()) for _ in range(size)] for size in sizes]
+
+
+CHANGES = (
+    "docker_stop_container", "docker_start_container", "docker_restart_container", "docker_remove_container",
+    "docker_stop_container", "docker_start_container", "docker_prune_system", "docker_remove_image", "docker_pull_image",
+    "memory_add_memory", "memory_update_memory", "memory_delete_memory", "docker_recreate_container",
+)  # fmt: skip
+LOOKS = (
+    "docker_get_container_logs",
+    "docker_list_containers",
+    "memory_get_all_memories",
+    "docker_get_container_details",
+)
+
+
+@st.composite
+def likely(draw: st.DrawFn) -> list[list[Block]]:
+    """Perhaps a look first, then one to three changes that fit."""
+    names = draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3))
+    looks = draw(st.lists(st.sampled_from(LOOKS), max_size=1))
+    replies = [[draw(_fitting_call(name)) for name in group] for group in (looks, names) if group]
+    return replies
+
+
+def _fitting_call(name: str) -> st.SearchStrategy[Block]:
+    return st.fixed_dictionaries(SCHEMAS[name]).map(lambda args: use(name, args))

@@ -10,15 +10,15 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from bot.core import in_view
-from memory import points
 from tests.evil import junk
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER
 from tests.evil.model import Block
 from tests.evil.stage import Stage, staged
+from tools.kit.registry import catalogue, discover
 
+junk.learn({name: tool.input_schema for name, tool in catalogue(discover()).items()})
 PEOPLE = (ADMIN, ADMIN, ADMIN, OPERATOR, VIEWER, STRANGER)
 LINES = (
     "what runs?", "please fix it", "yes", "approve", "Approve", "/stop", "/pending", "/undo", "/new", "/status", "/start",
@@ -45,10 +45,6 @@ POINTS = (
     "thought",
     "settled",
 )
-
-
-class Killed(BaseException):
-    """The process has died at a named point."""
 
 
 @dataclass
@@ -82,6 +78,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._runner = asyncio.Runner()
+        self._runner.get_loop().set_exception_handler(lambda loop, context: None)  # the dead leave tasks behind
         self._context: Any = None
         self.stage: Stage
 
@@ -90,9 +87,6 @@ class Machine(RuleBasedStateMachine):
         """A homelab and a bot in it."""
         self._context = staged(world, **which)
         self.stage = self._runner.run(self._context.__aenter__())
-        junk.learn(
-            {tool["name"]: tool["input_schema"] for tool in in_view(self.stage.core.tools, self.stage.core.clients)}
-        )
         TOTALS.episodes += 1
 
     # -- people ---------------------------------------------------------------------------------------------------
@@ -105,7 +99,7 @@ class Machine(RuleBasedStateMachine):
             self.stage.say(f"{line} @rackhand_bot" if here else line, *plan, user=who, chat=GROUP if here else None)
         )
 
-    @rule(plan=junk.plans())
+    @rule(plan=st.one_of(junk.plans(), junk.likely(), junk.likely()))
     def ask_and_approve(self, plan: list[list[Block]]) -> None:
         """The admin approves whatever comes: the worst person there is."""
 
@@ -115,6 +109,16 @@ class Machine(RuleBasedStateMachine):
                 await self.stage.approve()
 
         self._do(obey())
+
+    @rule(plan=junk.likely(), who=st.sampled_from(PEOPLE[:4]), answer=st.sampled_from(("y", "n", "o", "d", "")))
+    def ask_and_answer(self, plan: list[list[Block]], who: int, answer: str) -> None:
+        """Something sensible is asked for, and a person answers the card."""
+
+        async def answered() -> None:
+            await self.stage.say("do it", *plan, user=who)
+            await self.stage.press(verb=answer, user=who)
+
+        self._do(answered())
 
     @rule(line=st.sampled_from(LINES), who=st.sampled_from(PEOPLE), group=st.booleans())
     def write(self, line: str, who: int, group: bool) -> None:
@@ -214,11 +218,10 @@ class Machine(RuleBasedStateMachine):
         self._do(self.stage.restart())
 
     @rule(plan=junk.plans(), where=st.sampled_from(POINTS), nth=st.integers(0, 2))
-    @precondition(lambda self: True)
     def die_at(self, plan: list[list[Block]], where: str, nth: int) -> None:
         """It dies at a named point while an admin approves everything, and comes back."""
         TOTALS.restarts += 1
-        self._do(self._die(plan, where, nth))
+        self._do(self.stage.die_at(where, self._obeyed(plan), nth))
 
     @rule(away=st.booleans())
     def disk(self, away: bool) -> None:
@@ -226,37 +229,8 @@ class Machine(RuleBasedStateMachine):
         if away:
             self._do(self._read_only())
 
-    async def _die(self, plan: list[list[Block]], where: str, nth: int) -> None:
-        left, dead = nth, False
-
-        def hook(name: str) -> None:
-            nonlocal left, dead
-            left -= name == where
-            dead = dead or left < 0
-            if dead:
-                raise Killed(name)
-
-        points.hook = hook
-        try:
-            await asyncio.wait_for(self._dying(plan, lambda: dead), 3.0)
-        except TimeoutError:
-            dead = True
-        finally:
-            await self.stage.kill()
-            points.hook = None
-        await self.stage.start()
-
-    async def _dying(self, plan: list[list[Block]], dead: Any) -> None:
-        say = asyncio.ensure_future(self.stage.say("go on", *plan))
-        approve = asyncio.ensure_future(self._approve_later(say))
-        while not dead() and not approve.done():
-            await asyncio.sleep(0.005)
-        for task in (say, approve):
-            task.cancel()
-        await asyncio.gather(say, approve, return_exceptions=True)
-
-    async def _approve_later(self, said: "asyncio.Future[None]") -> None:
-        await said
+    async def _obeyed(self, plan: list[list[Block]]) -> None:
+        await self.stage.say("go on", *plan)
         await self.stage.approve()
 
     async def _read_only(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from lab.telegram import TelegramWorld, telegram_app
 from lab.telegram.state import Message
 from lab.traffic import Traffic
 from lab.world import World
+from memory import points
 from memory.database import Database
 from memory.keys import Keys
 from memory.stores import Stores
@@ -49,6 +50,10 @@ SHORT = 0.6
 
 QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversation LIKE 'tg:%'
     UNION ALL SELECT 1 FROM inbox WHERE state = 'new' UNION ALL SELECT 1 FROM runs WHERE state = 'working'"""
+
+
+class Killed(BaseException):
+    """The process has died at a named point."""
 
 
 class Clock:
@@ -178,6 +183,33 @@ class Stage:
     async def restart(self) -> None:
         """It dies and comes back."""
         await self.kill()
+        await self.start()
+
+    async def die_at(self, where: str, work: Awaitable[Any], nth: int = 0) -> None:
+        """Do this, die the `nth` time that a named point is passed (or soon after, when it never is), and come back."""
+        left, dead = nth, asyncio.Event()
+
+        def hook(name: str) -> None:
+            nonlocal left
+            left -= name == where
+            if left < 0:
+                dead.set()
+            if dead.is_set():
+                raise Killed(name)
+
+        points.hook = hook
+        doing = asyncio.ensure_future(work)
+        dying = asyncio.ensure_future(dead.wait())
+        try:
+            await asyncio.wait({doing, dying}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if not dead.is_set():
+                await asyncio.wait({dying}, timeout=0.2)
+            for task in (doing, dying):
+                task.cancel()
+            await asyncio.gather(doing, dying, return_exceptions=True)
+            await self.kill()
+        finally:
+            points.hook = None
         await self.start()
 
     async def reconfigure(self, **settings: Any) -> None:

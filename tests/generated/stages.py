@@ -193,7 +193,7 @@ def more_cache(place: Place) -> Any:
 JELLYFIN = {"container": "nas/jellyfin"}
 RUNNING: dict[str, Move] = {"state": paused, "health": checked_otherwise, "since": restarted, "image": retagged}
 ENDED: dict[str, Move] = {
-    "state": never_started, "health": checked_otherwise, "since": ended_earlier, "image": retagged,
+    "state": never_started, "since": ended_earlier, "image": retagged,
 }  # fmt: skip
 VOLUMES: dict[str, Move] = {"named_volumes": mounted("more"), "unnamed_volumes": mounted("ab" * 32)}
 RUBBISH: dict[str, Move] = {
@@ -259,13 +259,11 @@ ONE: dict[str, Move] = {"id": deleted, "text": said_otherwise, "version": said_o
 # -- the tables -------------------------------------------------------------------------------------------------------
 
 CHANGES: dict[str, Stage] = {
-    "docker_start_container": Stage(stopped_jellyfin, ENDED),
+    "docker_start_container": Stage(stopped_jellyfin, ENDED, fixed=frozenset({"health"})),
     "docker_stop_container": Stage(JELLYFIN, RUNNING),
     "docker_restart_container": Stage(JELLYFIN, RUNNING),
     "docker_pull_image": Stage(outdated_image, {"local": pulled, "registry": newer_offer}),
-    "docker_recreate_container": Stage(
-        removed_container, {"state": named_again, "image_present": without_its_image}
-    ),
+    "docker_recreate_container": Stage(removed_container, {"state": named_again, "image_present": without_its_image}),
     "docker_remove_container": Stage(JELLYFIN, RUNNING | VOLUMES),
     "docker_remove_image": Stage(
         alpine,
@@ -289,4 +287,3 @@ READS: dict[str, Args] = {
     "memory_search_memories": {"query": "backup"},
     "memory_get_memory_history": remembered,
 }
-

@@ -61,9 +61,9 @@ def test_hosts_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_pa
 )  # fmt: skip
 def test_bad_addresses_name_the_setting_and_never_the_value(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("DOCKER_HOSTS", value)
-    with pytest.raises(ValidationError, match="DOCKER_HOSTS") as caught:
+    with pytest.raises(ValidationError) as caught:
         Settings()
-    assert "hunter22" not in str(caught.value)
+    assert caught.value.errors()[0]["loc"] == ("docker_hosts",) and "hunter22" not in str(caught.value)
     if value.startswith('{"a": "'):
         monkeypatch.delenv("DOCKER_HOSTS")
         monkeypatch.setenv("DOCKER_HOST", json.loads(value)["a"] if value.count('"a"') == 1 else "nonsense")
