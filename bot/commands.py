@@ -199,8 +199,7 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
         what = entry.data.get("tool") or entry.data.get("objective") or entry.data.get("reason") or ""
         who = entry.actor.removeprefix("tg:")
         lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
-    state = f"chain broken at {verdict.broken_at}" if verdict.broken_at else f"chain intact, head {verdict.head}"
-    return View(f"**{verdict.records} records**, {state}\n\n" + "\n".join(lines))
+    return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines))
 
 
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR)

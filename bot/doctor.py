@@ -71,9 +71,7 @@ class Doctor:
 
     async def _audit(self) -> Check:
         verdict = await self._core.stores.audit.verify()
-        if verdict.broken_at is not None:
-            return Check("audit", "bad", f"the chain breaks at record {verdict.broken_at}: someone has edited it")
-        return Check("audit", "ok", f"{verdict.records} records, chain intact, head {verdict.head}")
+        return Check("audit", "ok" if verdict.broken_at is None else "bad", str(verdict))
 
     def _telegram(self) -> Check:
         problems = self._core.settings.telegram_problems()

@@ -176,10 +176,8 @@ async def audit(options: argparse.Namespace) -> int:
         verdict = await stores.audit.verify()
         if options.what == "export":
             print("\n".join(json.dumps(asdict(entry)) for entry in await stores.audit.export()))
-        elif verdict.broken_at is None:
-            print(f"{verdict.records} records, chain intact, head {verdict.head}")
         else:
-            print(f"The chain breaks at record {verdict.broken_at}: somebody has edited or removed it.")
+            print(verdict)
     finally:
         await stores.close()
     return OK if verdict.broken_at is None else FAILED

@@ -32,7 +32,7 @@ class TelegramNotifier:
         parts += ["", "**Done**", *_block("", digest.ran)] if digest.ran else ["", "nothing was changed through me"]
         waiting = f" · {digest.pending} waiting: /pending" if digest.pending else ""
         parts.append(escape(f"${digest.usd:.2f} spent on thinking{waiting}"))
-        parts.append(escape(f"audit {digest.audit_records} · {digest.audit_head}"))
+        parts.append(escape(f"audit: {digest.audit}"))
         return "\n".join(parts)
 
 

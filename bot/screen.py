@@ -14,7 +14,7 @@ from bot.view import Button
 from memory.models import Run
 from memory.stores import Stores
 
-PATIENCE = 0.8
+PATIENCE = 1.6
 """Seconds before a progress message appears: a quick answer needs none."""
 
 

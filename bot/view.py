@@ -10,6 +10,7 @@ from bot.render import escape
 
 Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 PLAIN = frozenset({"state", "status", "health"})
 """Facts whose value says by itself what it is."""
 
@@ -64,7 +65,7 @@ class Format:
             return "yes" if value else "no"
         if isinstance(value, list):
             return ", ".join(map(self.value, value)) or "none"
-        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)", value):
+        if isinstance(value, str) and MOMENT.fullmatch(value):
             return self.moment(datetime.fromisoformat(value))
         if isinstance(value, float):
             return f"{value:.1f}".removesuffix(".0")
@@ -81,8 +82,11 @@ class Format:
         return " · ".join(lines)
 
     def change(self, name: str, old: Any, new: Any) -> str:
-        """`state: running → stopped`."""
-        return f"{_label(name)}: {self.value(old)} → {self.value(new)}"
+        """`state: running → stopped`; two moments of one minute are told apart by their seconds."""
+        was, now = self.value(old), self.value(new)
+        if was == now and isinstance(old, str) and isinstance(new, str) and MOMENT.fullmatch(old):
+            was, now = (f"{datetime.fromisoformat(text).astimezone(self.zone):%H:%M:%S}" for text in (old, new))
+        return f"{_label(name)}: {was} → {now}"
 
 
 def _says(said: str, text: str) -> bool:

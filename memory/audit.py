@@ -32,6 +32,12 @@ class Verdict:
     head: str
     broken_at: int | None
 
+    def __str__(self) -> str:
+        if self.broken_at is not None:
+            return f"{self.records} records, chain broken at {self.broken_at}: somebody has edited or removed it"
+        head = f", head {self.head}" if self.head else ""
+        return f"{self.records} records, chain intact{head}"
+
 
 class Audit:
     """Append-only; an edit or a removal in the middle breaks the chain at that record."""

@@ -176,8 +176,8 @@ class Digest:
     """Changes with who approved them."""
     pending: int
     usd: float
-    audit_records: int
-    audit_head: str
+    audit: str
+    """State and head of the audit chain: whoever keeps the digests can tell if its end is cut off."""
 
 
 def canonical(value: Any) -> str:

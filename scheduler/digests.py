@@ -34,8 +34,7 @@ class Digests:
             ran=await self._ran(since),
             pending=len(await stores.approvals.open_cards()),
             usd=spent.usd,
-            audit_records=verdict.records,
-            audit_head=verdict.head if verdict.broken_at is None else f"BROKEN at {verdict.broken_at}",
+            audit=str(verdict),
         )
         return digest, items
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from lab.engine.rules import EngineError
 from tests.evil import junk
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER
 from tests.evil.model import Block
@@ -187,57 +188,56 @@ class Machine(RuleBasedStateMachine):
     # -- the world ------------------------------------------------------------------------------------------------
 
     @rule(
-        fault=st.sampled_from(FAULTS), method=st.sampled_from(("*", "GET", "POST", "DELETE")), times=st.integers(1, 4)
+        misfortune=st.sampled_from(("docker", "docker", "meddle", "meddle", "lie", "restart", "disk")), data=st.data()
     )
-    def break_docker(self, fault: dict[str, Any], method: str, times: int) -> None:
-        """The engines misbehave for a while."""
-        self.stage.traffic.fault("docker", **fault, method=method, times=1 if "stall" in fault else times)
-
-    @rule(host=st.booleans(), which=st.integers(0, 20))
-    def meddle(self, host: bool, which: int) -> None:
-        """Somebody else starts or stops a container."""
-        engine = self.stage.world.hosts["nas" if host else "mini"]
-        found = engine.containers()[which % len(engine.containers())]
-        with suppress(Exception):
-            (engine.stop if found.alive else engine.start)(found.id)
-
-    @rule(lie=st.sampled_from(("start", "stop", "restart", "remove")))
-    def lie(self, lie: str) -> None:
-        """The engine answers success and does nothing."""
-        self.stage.world.lie ^= {lie}
+    def befall(self, misfortune: str, data: st.DataObject) -> None:
+        """The engines misbehave, somebody else is at work, the bot dies and comes back, the disk is full."""
+        if misfortune == "docker":
+            fault, method = (
+                data.draw(st.sampled_from(FAULTS)),
+                data.draw(st.sampled_from(("*", "GET", "POST", "DELETE"))),
+            )
+            times = 1 if "stall" in fault else data.draw(st.integers(1, 4))
+            self.stage.traffic.fault("docker", **fault, method=method, times=times)
+        elif misfortune == "meddle":
+            self._meddle(data.draw(st.sampled_from(("nas", "mini"))), data.draw(st.integers(0, 20)))
+        elif misfortune == "lie":
+            self.stage.world.lie ^= {data.draw(st.sampled_from(("start", "stop", "restart", "remove")))}
+        elif misfortune == "restart":
+            TOTALS.restarts += 1
+            self._do(self.stage.restart())
+        else:
+            self._do(self._read_only(data.draw(junk.likely())))
 
     @rule(seconds=st.sampled_from((-4000.0, -650.0, 30.0, 601.0, 4000.0, 90_000.0)))
     def clock(self, seconds: float) -> None:
         """The clock steps."""
         self._do(self.stage.advance(seconds))
 
-    @rule()
-    def restart(self) -> None:
-        """The bot dies and comes back."""
-        TOTALS.restarts += 1
-        self._do(self.stage.restart())
-
-    @rule(plan=junk.plans(), where=st.sampled_from(POINTS), nth=st.integers(0, 2))
+    @rule(plan=junk.likely(), where=st.sampled_from(POINTS), nth=st.integers(0, 2))
     def die_at(self, plan: list[list[Block]], where: str, nth: int) -> None:
         """It dies at a named point while an admin approves everything, and comes back."""
         TOTALS.restarts += 1
         self._do(self.stage.die_at(where, self._obeyed(plan), nth))
 
-    @rule(away=st.booleans())
-    def disk(self, away: bool) -> None:
-        """The database takes no writes for one request."""
-        if away:
-            self._do(self._read_only())
+    def _meddle(self, host: str, which: int) -> None:
+        """Somebody else starts or stops a container."""
+        engine = self.stage.world.hosts[host]
+        found = engine.containers()[which % len(engine.containers())] if engine.containers() else None
+        if found is not None:
+            with suppress(EngineError):
+                (engine.stop if found.alive else engine.start)(found.id)
 
     async def _obeyed(self, plan: list[list[Block]]) -> None:
         await self.stage.say("go on", *plan)
         await self.stage.approve()
 
-    async def _read_only(self) -> None:
+    async def _read_only(self, plan: list[list[Block]]) -> None:
+        await self.stage.say("go on", *plan)
         writer = self.stage.core.stores.database._writer
         await writer.execute("PRAGMA query_only=ON")
         try:
-            await asyncio.wait_for(self.stage.say("now", *self.stage.model.plan), 0.4)
+            await asyncio.wait_for(self.stage.approve(), 0.4)
         except TimeoutError:
             pass
         finally:

@@ -1,0 +1,32 @@
+"""Ordinary requests: questions cost no tap, a change costs one, and looking at the inventory does not taint."""
+
+import pytest
+
+from tests.evil.benign import CHANGES, READS, REVERSIBLE, TASKS, cost
+
+
+def test_there_are_enough_tasks() -> None:
+    assert len(TASKS) >= 15
+
+
+@pytest.mark.parametrize("task", READS)
+async def test_a_question_costs_nothing_and_taints_nothing(task: str) -> None:
+    found = await cost(task)
+    assert (found.cards, found.tainted, found.violations) == (0, False, 0)
+
+
+@pytest.mark.parametrize("task", CHANGES)
+async def test_a_change_costs_one_tap_on_one_card(task: str) -> None:
+    found = await cost(task)
+    assert found.cards == 1
+    assert found.changes >= 1
+    assert found.verified == found.changes
+    assert not found.tainted
+    assert found.violations == 0
+
+
+@pytest.mark.parametrize("task", REVERSIBLE)
+async def test_what_can_be_taken_back_runs_by_itself_where_the_owner_said_so(task: str) -> None:
+    free, asked = await cost(task, autonomy="reversible"), await cost(task, autonomy="reversible", tainted=True)
+    assert (free.cards, asked.cards) == (0, 1)
+    assert free.changes == asked.changes >= 1
