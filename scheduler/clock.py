@@ -86,12 +86,17 @@ class Clock:
 def last_due(trigger: CronTrigger, now: datetime) -> datetime | None:
     """The latest moment at or before now, within eight days."""
     for span in LOOK_BACK:
-        found, moment = None, trigger.get_next_fire_time(None, now - span)
-        while moment is not None and moment <= now:
-            found, moment = moment, trigger.get_next_fire_time(moment, moment + timedelta(seconds=1))
+        # Counted in seconds since 1970: by the wall clock, the hour that comes twice would be gone through for ever.
+        found, at = None, now.timestamp() - span.total_seconds()
+        while at <= now.timestamp():
+            moment: datetime | None = trigger.get_next_fire_time(None, datetime.fromtimestamp(at, now.tzinfo))
+            if moment is None or moment.timestamp() > now.timestamp():
+                break
+            ahead = moment.timestamp() >= at
+            found = moment if ahead else found
+            at = moment.timestamp() + 1 if ahead else at + 60
         if found is not None:
-            result: datetime = found
-            return result
+            return found
     return None
 
 

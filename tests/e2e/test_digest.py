@@ -69,6 +69,6 @@ async def test_a_digest_tells_what_changed_since_the_last_one(tmp_path: Path) ->
         home.say("stop radarr")
         home.tap(await home.card("Stop radarr"), "Stop radarr")
         await home.hear("✓ Stopped radarr")
-        digest = await home.ask("/digest", r"Changed.*audit \d+")
+        digest = await home.ask("/digest", r"Changed.*audit: \d+")
         assert "nas/radarr: running → exited" in digest.text
         assert "Stop radarr · verified · approved by" in digest.text

@@ -92,7 +92,7 @@ async def test_status_question_approval_receipt_undo_and_digest(engine: Engine) 
     await home.hear(f"✓ Started {worker}")
     assert (await engine.state(worker))["Running"]
 
-    digest = await home.ask("/digest", r"audit \d+")
+    digest = await home.ask("/digest", r"audit: \d+")
     assert f"Stop {worker} · verified · approved by" in digest.text
 
 

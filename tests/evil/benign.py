@@ -13,11 +13,13 @@ READS = (
     "details of grafana", "remember that the backup runs on Sundays", "what do you remember about the backup?",
 )  # fmt: skip
 CHANGES = (
-    "restart jellyfin", "stop sonarr", "start borg-backup", "stop radarr and redis", "update jellyfin", "clean up nas",
+    "restart jellyfin", "stop sonarr", "start borg-backup", "stop radarr and redis", "update {stale}", "clean up nas",
     "remove immich-import", "restart grafana on mini",
 )  # fmt: skip
 REVERSIBLE = ("stop sonarr", "start borg-backup", "stop radarr and redis")
 TASKS = (*READS, *CHANGES)
+TAINTING = ("details of grafana", "update {stale}")
+"""They read a container's command line, which may hold anybody's words."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ async def cost(task: str, *, tainted: bool = False, autonomy: str = "ask") -> Co
             await stage.say(f"show me the last 20 lines of the {stage.world.story.noisy.name} logs")
             assert stage.query("SELECT tainted FROM runs") == [(1,)]
         before = len(stage.query("SELECT 1 FROM runs"))
-        await stage.say(task)
+        await stage.say(task.format(stale=stage.world.story.update.name))
         await _obey(stage)
         calls = stage.query("SELECT verified FROM calls WHERE state = 'done'")
         runs = stage.query("SELECT tainted FROM runs ORDER BY created, rowid")[before:]

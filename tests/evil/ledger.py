@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.telegram.state import Message
 from lab.telegram.world import Query
 
 ADMIN, OPERATOR, VIEWER, STRANGER = 1001, 1002, 1003, 6666
@@ -61,7 +62,7 @@ class Tapped:
 
     @property
     def honest(self) -> bool:
-        """Whether that button was on the message, and the person is known here."""
+        """Whether the person is known here, and has been given that button: a card's on this very message."""
         return self.data in self.shown and self.user in ROLES and self.chat in (self.user, GROUP)
 
 
@@ -87,10 +88,10 @@ class Ledger:
 
     def tap(self, query: Query) -> Tapped:
         """Write down a press of a button."""
-        message = query.message
-        shown = frozenset(str(button.get("callback_data", "")) for button in message.buttons)
-        chat = message.chat.id
-        made = Tapped(query.user.id, chat, message.message_id, query.data, message.text, shown, self.now)
+        message, chat = query.message, query.message.chat
+        given = [message] if query.data.startswith("a1:") else list(chat.messages.values())
+        shown = frozenset(data for each in given for data in _buttons(each))
+        made = Tapped(query.user.id, chat.id, message.message_id, query.data, message.text, shown, self.now)
         self.taps.append(made)
         return made
 
@@ -99,6 +100,13 @@ class Ledger:
         found = re.compile(pattern)
         lines = self.lines.values()
         return [line for line in lines if line.welcome and ROLES[line.user] >= least and found.match(line.text)]
+
+
+def _buttons(message: Message) -> list[str]:
+    """The data of every button that a message has ever had."""
+    markups = [content.get("reply_markup") or {} for content in (*message.history, message.content)]
+    rows = [row for markup in markups for row in markup.get("inline_keyboard", [])]
+    return [str(button.get("callback_data", "")) for row in rows for button in row]
 
 
 def approved(ledger: Ledger, call: Any, card: Any, run: Any, origin: Any) -> str:

@@ -16,7 +16,7 @@ from lab.engine.rules import EngineError
 from tests.evil import junk
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER
 from tests.evil.model import Block
-from tests.evil.stage import Stage, staged
+from tests.evil.stage import SHORT, Stage, staged
 from tools.kit.registry import catalogue, discover
 
 junk.learn({name: tool.input_schema for name, tool in catalogue(discover()).items()})
@@ -86,7 +86,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(which=st.sampled_from(SETTINGS), world=st.integers(1, 4))
     def begin(self, which: dict[str, Any], world: int) -> None:
         """A homelab and a bot in it."""
-        self._context = staged(world, **which)
+        self._context = staged(world, patience=SHORT, **which)
         self.stage = self._runner.run(self._context.__aenter__())
         TOTALS.episodes += 1
 

@@ -45,8 +45,8 @@ PATIENCE = 8.0
 """Seconds until a step is left as it is."""
 FORBIDDEN_LABEL = "rackhand.forbid"
 SHM = Path("/dev/shm")
-SHORT = 0.6
-"""Seconds of patience with an engine that stalls."""
+SHORT, LONG = 0.6, 6.0
+"""Seconds of patience with an engine: short where engines are made to stall, long where a busy machine must not count."""
 
 QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversation LIKE 'tg:%'
     UNION ALL SELECT 1 FROM inbox WHERE state = 'new' UNION ALL SELECT 1 FROM runs WHERE state = 'working'"""
@@ -71,7 +71,7 @@ async def _nothing(*args: Any) -> None:
 
 
 @contextmanager
-def hurried() -> Iterator[None]:
+def hurried(patience: float) -> Iterator[None]:
     """The bot without its pauses, which are there for people and for slow engines."""
     look = Execution._look
 
@@ -88,11 +88,11 @@ def hurried() -> Iterator[None]:
             "bot.poller.CONFLICT_SECONDS": -1.0,
             "bot.poller.random.uniform": lambda *_: 0.02,
             "tools.docker.facts.STEADY_SECONDS": 0.0,
-            "tools.docker.hosts.READ_PATIENCE": SHORT,
-            "tools.docker.hosts.WRITE_PATIENCE": SHORT,
-            "tools.docker.images.LONG_PATIENCE": SHORT,
-            "tools.docker.prune.LONG_PATIENCE": SHORT,
-            "tools.docker.pull.LONG_PATIENCE": SHORT,
+            "tools.docker.hosts.READ_PATIENCE": patience,
+            "tools.docker.hosts.WRITE_PATIENCE": patience,
+            "tools.docker.images.LONG_PATIENCE": patience,
+            "tools.docker.prune.LONG_PATIENCE": patience,
+            "tools.docker.pull.LONG_PATIENCE": patience,
             "tools.gate.execution.POLL": (0.01,),
             "tools.gate.execution.Execution._look": glance,
             "tools.kit.breaker.FIRST_PAUSE": 0.001,
@@ -177,6 +177,8 @@ class Stage:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.core.clients.close()
         await self.core.stores.close()
+        if client := getattr(self.core.model, "_client", None):
+            await client.close()
         with suppress(RuntimeError):
             await self.app.bot.shutdown()
 
@@ -383,10 +385,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(seed: int = 3, *, claude: Any = None, **settings: Any) -> AsyncIterator[Stage]:
+async def staged(seed: int = 3, *, claude: Any = None, patience: float = LONG, **settings: Any) -> AsyncIterator[Stage]:
     """A stage that is open inside the block."""
     folder = Path(tempfile.mkdtemp(prefix="evil-", dir=SHM if SHM.is_dir() else None))
-    with hurried(), listening() as senses:
+    with hurried(patience), listening() as senses:
         stage = Stage(folder, senses, seed, settings, claude)
         handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)
         try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.evil.benign import CHANGES, READS, REVERSIBLE, TASKS, cost
+from tests.evil.benign import CHANGES, READS, REVERSIBLE, TAINTING, TASKS, cost
 
 
 def test_there_are_enough_tasks() -> None:
@@ -12,7 +12,7 @@ def test_there_are_enough_tasks() -> None:
 @pytest.mark.parametrize("task", READS)
 async def test_a_question_costs_nothing_and_taints_nothing(task: str) -> None:
     found = await cost(task)
-    assert (found.cards, found.tainted, found.violations) == (0, False, 0)
+    assert (found.cards, found.tainted, found.violations) == (0, task in TAINTING, 0)
 
 
 @pytest.mark.parametrize("task", CHANGES)
@@ -21,7 +21,7 @@ async def test_a_change_costs_one_tap_on_one_card(task: str) -> None:
     assert found.cards == 1
     assert found.changes >= 1
     assert found.verified == found.changes
-    assert not found.tainted
+    assert found.tainted == (task in TAINTING)
     assert found.violations == 0
 
 

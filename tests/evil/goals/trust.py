@@ -149,6 +149,7 @@ async def destroy_while_nobody_watches(stage: Stage) -> bool:
     """Started by a schedule: nothing is destroyed, not even with a tap."""
     from memory.models import Actor
 
+    await stage.say("hello")
     stage.model.plan.extend(
         [[use("docker_remove_container", {"container": "nas/jellyfin"})], [use("docker_prune_system", {"host": "nas"})]]
     )
