@@ -29,7 +29,7 @@ class Mutant:
 
 GATE, EXECUTION = "tests/tools/gate/test_gate.py", "tests/tools/gate/test_execution.py"
 TAPS, POLICY, TAINT = "tests/bot/test_taps.py", "tests/tools/gate/test_policy.py", "tests/tools/gate/test_taint.py"
-DEFENCES = "tests/tools/gate/test_defences.py"
+DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 
 MUTANTS = [
@@ -66,7 +66,7 @@ MUTANTS = [
     Mutant("a change is not verified", "tools/gate/execution.py",
            "if change.expect(change.facts, seen):", "if True:", EXECUTION),
     Mutant("the rest runs after a failure", "tools/gate/gate.py",
-           "if row is not None and row.state is not CallState.DONE:", "if False:", GATE),
+           "if row is not None and row.state is not CallState.DONE:", "if False:", SEVERAL),
     Mutant("anyone in the chat decides", "bot/taps.py",
            "if tap.actor.id not in card.allowed:", "if False:", TAPS),
     Mutant("any chat decides", "bot/taps.py",
@@ -105,7 +105,7 @@ MUTANTS = [
     Mutant("a reading Docker client writes", "tools/kit/transport.py", "READING = frozenset({",
            'READING = frozenset({"POST", "DELETE", "PUT", "PATCH", ', "tests/tools/test_docker_hosts.py"),
     Mutant("a cut reply's calls run", "bot/agent/claude.py",
-           "json.loads(arguments)  # the SDK completes what was cut", "pass",
+           "            _check_arguments(written)\n", "            pass\n",
            "tests/bot/agent/test_claude.py"),
     Mutant("budgets are not looked at", "bot/agent/budget.py",
            "if task + estimate > self.task:", "if False:", "tests/bot/agent/test_budget.py"),

@@ -3,7 +3,6 @@
 import pytest
 
 from memory.approvals import EXPIRY_SECONDS, Ask
-from memory.models import Role
 from tests.fakes import use
 from tests.house import GROUP, OPERATOR, VIEWER, House
 from tools.gate.policy import POLICY_VERSION
@@ -18,8 +17,7 @@ async def test_a_role_lost_between_tap_and_run_counts(house: House, monkeypatch:
     async with house.stores.database.transaction() as tx:
         calls = [approval.call for approval in await house.stores.approvals.of_card(card.id)]
         assert await house.stores.approvals.decide(tx, card, calls, True, OPERATOR.id)
-    roles = house.core.access._roles
-    roles[2] = (Role.NOBODY, None)
+    monkeypatch.setitem(house.core.access._roles, 2, [])
     house.core.chat.advance(run)
     await house.settle()
     assert house.rack.log == [] and await house.states() == ["not started"]
