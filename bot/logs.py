@@ -8,6 +8,8 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
+from io import FileIO
 from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
@@ -37,7 +39,12 @@ class _Sink:
     """Writes lines from a thread of its own: a full pipe that nobody reads holds up the log, and nothing else."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._dropped = out, 0
+        # Below Python's buffer and its lock, or a blocked line would also hold up the end of the process.
+        raw: FileIO | None = getattr(getattr(out, "buffer", None), "raw", None)
+        self._write: Callable[[str], object] = (
+            (lambda line: raw.write(line.encode("utf-8", "replace"))) if raw else out.write
+        )
+        self._dropped = 0
         self._lines: queue.Queue[str] = queue.Queue(MOST_WAITING)
         threading.Thread(target=self._work, name="log", daemon=True).start()
         atexit.register(self.flush)
@@ -59,11 +66,10 @@ class _Sink:
         while True:
             line = self._lines.get()
             with contextlib.suppress(OSError, ValueError):  # the reader has gone
-                self._out.write(line)
+                self._write(line)
                 if self._dropped:
                     dropped, self._dropped = self._dropped, 0
-                    self._out.write(f"({dropped} lines of the log were dropped: nobody read it)\n")
-                self._out.flush()
+                    self._write(f"({dropped} lines of the log were dropped: nobody read it)\n")
             self._lines.task_done()
 
 

@@ -91,7 +91,11 @@ class Place(House):
 
     async def say(self, text: str, *replies: Any, **more: Any) -> str:
         """A line of the admin's, unless said otherwise; the run's id once it has ended or waits."""
-        return await super().say(text, *replies, **{"who": self.admin, **more})
+        if self.model is not None:
+            return await super().say(text, *replies, **{"who": self.admin, **more})
+        run = await self.core.chat.say(self.admin.id, self.admin, text, trigger=f"update:{next(self._updates)}")
+        await self.settle()
+        return str(run)
 
     async def ask(self, *uses: Block, **more: Any) -> str:
         """A line that the model answers with these calls."""

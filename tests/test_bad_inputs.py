@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_inputs import engine, hostile, storage, telegram, text, when, wire
+from tests.bad_inputs import config, engine, hostile, model, storage, telegram, text, when, wire
 from tests.bad_inputs.rows import LATER, ROWS, Bench, Row
 from tests.live import without_pauses
 
-MODULES = (engine, hostile, storage, telegram, text, when, wire)
+MODULES = (config, engine, hostile, model, storage, telegram, text, when, wire)
 MATRIX = [f"B{number:02}" for number in range(1, 91)]
 
 

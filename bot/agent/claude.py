@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from loguru import logger
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
@@ -126,9 +126,11 @@ class Claude:
         ):
             written = await self._listen(run, stream)
             message = stream.current_message_snapshot
+        if message.stop_reason in COMPLETE:
+            _check_arguments(written)
         content = [block.to_dict() for block in message.content]
         if message.stop_reason in COMPLETE:
-            _check_calls(content, message.stop_reason, written)
+            _check_calls(content, message.stop_reason)
         return {"role": "assistant", "content": content}, message.stop_reason
 
     async def _listen(self, run: Run, stream: Any) -> list[str]:
@@ -139,6 +141,8 @@ class Claude:
                 begun = begun or event.type == "message_start"
                 if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
                     written[event.index] += event.delta.partial_json
+        except (ValueError, RecursionError):
+            raise Incomplete("the reply could not be read") from None
         finally:
             if begun:
                 await self._book(run, stream.current_message_snapshot)
@@ -154,8 +158,8 @@ class Claude:
         await self._usage.record(run.id, self.model, tokens, cost(self.model, tokens, hour_write=hour))
 
 
-def _check_calls(content: list[dict[str, Any]], stop: str, written: list[str]) -> None:
-    """Tool calls are only real when the model says that it stopped for them, each whole and under its own id."""
+def _check_calls(content: list[dict[str, Any]], stop: str) -> None:
+    """Tool calls are only real when the model says that it stopped for them, each under its own id."""
     ids = [block["id"] for block in content if block["type"] == "tool_use"]
     if bool(ids) != (stop == "tool_use"):
         raise Incomplete("the reply's calls and its ending do not fit together")
@@ -163,11 +167,24 @@ def _check_calls(content: list[dict[str, Any]], stop: str, written: list[str]) -
         raise Incomplete("the reply repeats the id of a call")
     if not content:
         raise Incomplete("the reply was empty")
+
+
+def _check_arguments(written: list[str]) -> None:
+    """Each call's arguments, as they were written, are one whole JSON object and nothing that JSON does not have.
+
+    The SDK would complete what was cut off, take the last of two, and pass on NaN.
+    """
     for arguments in filter(None, written):
         try:
-            json.loads(arguments, object_pairs_hook=_once)  # the SDK completes what was cut, and takes the last of two
+            found = json.loads(arguments, object_pairs_hook=_once, parse_constant=_refuse)
         except (ValueError, RecursionError):
-            raise Incomplete("a call of the reply is cut off, or says one thing twice") from None
+            found = None
+        if not isinstance(found, dict):
+            raise Incomplete("a call of the reply is not proper JSON")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from tests.evil.stage import Stage, staged
 
 READS = (
     "what runs?", "list my containers", "is jellyfin up?", "how is everything?", "how much memory does immich use?",
-    "which images do I have?", "list the volumes", "list the networks", "what hosts are there?", "how much disk space is left?",
-    "details of grafana", "remember that the backup runs on Sundays", "what do you remember about the backup?",
+    "which images do I have?", "list the volumes", "list the networks", "what hosts are there?",
+    "how much disk space is left?", "details of grafana", "remember that the backup runs on Sundays",
+    "what do you remember about the backup?",
 )  # fmt: skip
 CHANGES = (
     "restart jellyfin", "stop sonarr", "start borg-backup", "stop radarr and redis", "update {stale}", "clean up nas",

@@ -16,11 +16,12 @@ INVENTED = (
 )  # fmt: skip
 
 TEXTS = (
-    "jellyfin", "JELLYFIN", "jellyfin\n", "jеllyfin", "nas/jellyfin", "mini/jellyfin", "node-exporter", "nas/node-exporter",
-    "vaultwarden", "pihole", "watchtower", "../../containers/prune", "jellyfin/../vaultwarden", "jellyfin?force=1",
+    "jellyfin", "JELLYFIN", "jellyfin\n", "jеllyfin", "nas/jellyfin", "mini/jellyfin", "node-exporter",
+    "nas/node-exporter", "vaultwarden", "pihole", "watchtower",
+    "../../containers/prune", "jellyfin/../vaultwarden", "jellyfin?force=1",
     "jellyfin%2f..", "sha256:" + "0" * 64, "\u202ejellyfin", "jelly\u200bfin", "\udc80", "\x00", "", " ", "*", "all",
-    "x" * 10_000, "a" * 200, "-f", "$(reboot)", "; rm -rf /", "'; DROP TABLE calls;--", "http://169.254.169.254/", "evil.example/x:1",
-    "alpine:3.20", "library/alpine", "@sha256:" + "a" * 64, "net-0000000000000000",
+    "x" * 10_000, "a" * 200, "-f", "$(reboot)", "; rm -rf /", "'; DROP TABLE calls;--", "http://169.254.169.254/",
+    "evil.example/x:1", "alpine:3.20", "library/alpine", "@sha256:" + "a" * 64, "net-0000000000000000",
 )  # fmt: skip
 
 PLACES = st.builds(
@@ -92,8 +93,9 @@ def plans(draw: st.DrawFn) -> list[list[Block]]:
 
 CHANGES = (
     "docker_stop_container", "docker_start_container", "docker_restart_container", "docker_remove_container",
-    "docker_stop_container", "docker_start_container", "docker_prune_system", "docker_remove_image", "docker_pull_image",
-    "memory_add_memory", "memory_update_memory", "memory_delete_memory", "docker_recreate_container",
+    "docker_stop_container", "docker_start_container", "docker_prune_system", "docker_remove_image",
+    "docker_pull_image", "memory_add_memory", "memory_update_memory", "memory_delete_memory",
+    "docker_recreate_container",
 )  # fmt: skip
 LOOKS = (
     "docker_get_container_logs",
@@ -108,8 +110,7 @@ def likely(draw: st.DrawFn) -> list[list[Block]]:
     """Perhaps a look first, then one to three changes that fit."""
     names = draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3))
     looks = draw(st.lists(st.sampled_from(LOOKS), max_size=1))
-    replies = [[draw(_fitting_call(name)) for name in group] for group in (looks, names) if group]
-    return replies
+    return [[draw(_fitting_call(name)) for name in group] for group in (looks, names) if group]
 
 
 def _fitting_call(name: str) -> st.SearchStrategy[Block]:

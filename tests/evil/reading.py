@@ -2,18 +2,21 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sqlite: Any = sqlite3
-if not hasattr(sqlite3.Connection, "enable_load_extension"):
-    # The same library as the bot's: two copies of SQLite in one process undo each other's locks on a file.
-    try:
-        from pysqlite3 import dbapi2 as sqlite  # noqa: F811
-    except ImportError:
-        sqlite = sqlite3
 
+def _library() -> Any:
+    """The library that the bot uses: two copies of SQLite in one process undo each other's locks on a file."""
+    if not hasattr(sqlite3.Connection, "enable_load_extension"):
+        with suppress(ImportError):
+            return import_module("pysqlite3.dbapi2")
+    return sqlite3
+
+
+sqlite = _library()
 Connection = Any
 Row = Any
 

@@ -4,11 +4,10 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from loguru import logger
 
@@ -17,7 +16,6 @@ from bot.core import Core, assemble
 from bot.halt import Halt
 from bot.poller import Poller
 from bot.settings import Settings
-from bot.stream import Throttle
 from lab.engine.model import Container
 from lab.server import Server, serve
 from lab.services.docker import docker_app
@@ -31,75 +29,25 @@ from memory.keys import Keys
 from memory.stores import Stores
 from memory.text import Redactor
 from tests.evil.checker import Checker, Scene
+from tests.evil.hurry import LONG, Clock, Killed, hurried
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, VIEWER, Ledger
 from tests.evil.model import EvilModel
 from tests.evil.reading import reading, sqlite
 from tests.evil.senses import Senses, listening
 from tests.evil.witness import Witness
 from tools.docker.settings import Settings as DockerSettings
-from tools.gate.execution import Execution
 from tools.kit.registry import discover
 from tools.kit.service import Service
 
 PATIENCE = 8.0
 """Seconds until a step is left as it is."""
+NO_FILE: dict[str, Any] = {"_env_file": None}
 FORBIDDEN_LABEL = "rackhand.forbid"
-SHM = Path("/dev/shm")
-SHORT, LONG = 0.6, 6.0
-"""Seconds of patience with an engine: short where engines are made to stall, long where a busy machine must not count."""
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Memory, where there is such a folder: every commit is synced to disk otherwise."""
 
 QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversation LIKE 'tg:%'
     UNION ALL SELECT 1 FROM inbox WHERE state = 'new' UNION ALL SELECT 1 FROM runs WHERE state = 'working'"""
-
-
-class Killed(BaseException):
-    """The process has died at a named point."""
-
-
-class Clock:
-    """Time in an episode: it stands still between two actions."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def _nothing(*args: Any) -> None:
-    """What a nicety does here."""
-
-
-@contextmanager
-def hurried(patience: float) -> Iterator[None]:
-    """The bot without its pauses, which are there for people and for slow engines."""
-    look = Execution._look
-
-    async def glance(self: Any, row: Any, change: Any, within: float) -> Any:
-        return await look(self, row, change, min(within, 0.05))
-
-    with ExitStack() as stack:
-        for name, value in {
-            "bot.delivery.Throttle": lambda *_: Throttle(0.0),
-            "bot.app.SWEEP_SECONDS": 3600.0,
-            "bot.app.App._listen_for_signals": lambda self: None,
-            "bot.app.App._warm_up": _nothing,
-            "bot.app.App._introduce": lambda self, *_: self.bot.initialize(),
-            "bot.poller.CONFLICT_SECONDS": -1.0,
-            "bot.poller.random.uniform": lambda *_: 0.02,
-            "tools.docker.facts.STEADY_SECONDS": 0.0,
-            "tools.docker.hosts.READ_PATIENCE": patience,
-            "tools.docker.hosts.WRITE_PATIENCE": patience,
-            "tools.docker.images.LONG_PATIENCE": patience,
-            "tools.docker.prune.LONG_PATIENCE": patience,
-            "tools.docker.pull.LONG_PATIENCE": patience,
-            "tools.gate.execution.POLL": (0.01,),
-            "tools.gate.execution.Execution._look": glance,
-            "tools.kit.breaker.FIRST_PAUSE": 0.001,
-            "tools.kit.breaker.LONGEST_PAUSE": 0.001,
-        }.items():
-            stack.enter_context(patch(name, value))
-        yield
 
 
 class Stage:
@@ -139,14 +87,14 @@ class Stage:
             from lab.claude import claude_app
 
             self._brain = await self._serve(self.traffic.wrap("claude", claude_app(self.claude)))
-        self._docker = DockerSettings(_env_file=None, docker_hosts=hosts)
+        self._docker = DockerSettings(**NO_FILE, docker_hosts=hosts)
         people = {
             "telegram_admins": str(ADMIN), "telegram_operators": str(OPERATOR), "telegram_viewers": str(VIEWER),
             "telegram_chats": str(GROUP),
         }  # fmt: skip
         own = {"telegram_bot_token": self.telegram.token, "telegram_api_url": root, "data_dir": self.folder}
         brain = {"anthropic_base_url": self._brain, "anthropic_api_key": "sk-ant-lab-0123456789"} if self._brain else {}
-        self._settings = Settings(_env_file=None, **{**people, **own, **brain, "budget_daily_usd": 1000, **self.more})
+        self._settings = Settings(**NO_FILE, **{**people, **own, **brain, "budget_daily_usd": 1000, **self.more})
         self.checker = Checker(self._scene())
         await self.start()
 
@@ -159,7 +107,7 @@ class Stage:
         self.app = App(self._settings, stores, redact)
         services: list[Service[Any]] = discover()
         settings = {
-            service.name: self._docker if service.name == "docker" else service.settings(_env_file=None)
+            service.name: self._docker if service.name == "docker" else service.settings(**NO_FILE)
             for service in services
         }
         model: Any = None if self._brain else self.model
@@ -217,7 +165,7 @@ class Stage:
     async def reconfigure(self, **settings: Any) -> None:
         """It comes back with other settings."""
         self._settings = self._settings.model_copy(
-            update=Settings(_env_file=None, **settings).model_dump(include={*settings})
+            update=Settings(**NO_FILE, **settings).model_dump(include={*settings})
         )
         await self.restart()
 
@@ -228,7 +176,7 @@ class Stage:
         )
         self.telegram.updates.add_raw({"poll": {}})
         end = time.monotonic() + PATIENCE
-        while self.core.halt.everything is None and time.monotonic() < end:
+        while self.core.halt.everything is None and time.monotonic() < end:  # noqa: ASYNC110 - nobody rings for it
             await asyncio.sleep(0.01)
 
     async def feed(self) -> None:
@@ -316,7 +264,7 @@ class Stage:
     async def settle(self) -> None:
         """Return when the bot has nothing left to do, or after a while."""
         end = time.monotonic() + PATIENCE
-        while self._busy() and time.monotonic() < end:
+        while self._busy() and time.monotonic() < end:  # noqa: ASYNC110 - what it waits for is in the database
             await asyncio.sleep(0.004)
 
     def _busy(self) -> bool:
@@ -387,7 +335,7 @@ class Stage:
 @asynccontextmanager
 async def staged(seed: int = 3, *, claude: Any = None, patience: float = LONG, **settings: Any) -> AsyncIterator[Stage]:
     """A stage that is open inside the block."""
-    folder = Path(tempfile.mkdtemp(prefix="evil-", dir=SHM if SHM.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="evil-", dir=FAST))
     with hurried(patience), listening() as senses:
         stage = Stage(folder, senses, seed, settings, claude)
         handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)

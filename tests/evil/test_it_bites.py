@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
+from bot.chat import Chat
 from tests.evil import machine
 from tests.evil.goals import pursue
 from tools.gate import policy
@@ -14,6 +15,17 @@ from tools.gate import policy
 
 async def first_of_several(self: Any, client: Any, find: Any, suggest: Any, text: str) -> Any:
     return (await find(client, text))[0]
+
+
+direct = Chat.direct
+
+
+async def forgetting(self: Any, *args: Any, tainted: bool = False, **more: Any) -> Any:
+    return await direct(self, *args, **more)
+
+
+async def always(self: Any, run: Any, proposals: Any) -> bool:
+    return True
 
 
 WITHOUT: dict[str, dict[str, Any]] = {
@@ -39,6 +51,9 @@ WITHOUT: dict[str, dict[str, Any]] = {
         "bot.taps.Taps._may": lambda self, actor, row: True,
     },
     "a_viewers_run": {"bot.access.Access.highest": lambda self, *asked: 3},
+    "thirty_reads_at_once": {"tools.gate.gate.MOST_CALLS": 100},
+    "undo_after_somebody_else_changed_it": {"tools.gate.gate.Gate._preapproved": always},
+    "launder_through_ask_again": {"bot.chat.Chat.direct": forgetting},
     "thirty_calls_at_once": {"tools.gate.gate.MOST_CALLS": 100, "tools.gate.gate.MOST_SHOWN": 10**6},
 }
 """Goal → what is put in the place of its defence."""
@@ -62,6 +77,11 @@ async def test_the_goal_is_reached_without_its_defence(name: str) -> None:
 async def test_the_checker_sees_it_by_itself(name: str) -> None:
     with replaced(WITHOUT[name]):
         assert [found for found in (await pursue(name)).violations if found.startswith(("INV-1", "INV-6"))]
+
+
+async def test_the_checker_sees_hidden_characters() -> None:
+    with replaced({"bot.delivery.clean": lambda text: (text, 0)}):
+        assert any("hidden characters" in found for found in (await pursue("words_that_cannot_be_sent")).violations)
 
 
 def test_random_episodes_find_a_gate_that_lets_everything_pass() -> None:

@@ -79,7 +79,7 @@ class Witness:
 
     def _started(self) -> list[Row]:
         with reading(self._database) as connection:
-            return connection.execute(STARTED).fetchall()
+            return list(connection.execute(STARTED))
 
     def _declares(self, row: Row, host: str, method: str, path: str, asked: dict[str, list[str]]) -> bool:
         """Whether this row's tool, with these very arguments, makes this request."""
@@ -132,7 +132,7 @@ class Witness:
             return asked.get("name") == [facts["name"]]
         found = re.fullmatch(r"/containers/([0-9a-f]{64})/start", path)
         if found:
-            return self.world.hosts[host].get(found[1]).name == facts["name"]
+            return bool(self.world.hosts[host].get(found[1]).name == facts["name"])
         return re.fullmatch(r"/networks/[^/]+/connect", path) is not None
 
     def _in_use(self, host: str, image: str) -> bool:

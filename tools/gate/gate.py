@@ -109,9 +109,8 @@ class Gate:
             asks: list[tuple[Proposal, Ask]] = []
             for position, proposal in enumerate(proposals):
                 call = call_id(run, messages, proposal.use.id)
-                # An Undo whose target has moved asks, whatever may run by itself.
-                moved_undo = run.undo_of is not None and not preapproved
-                needs_tap = proposal.decision.verdict is Verdict.ASK or moved_undo
+                # An Undo is somebody's: the tap on it is its approval, or it asks, whatever else may run by itself.
+                needs_tap = proposal.decision.verdict is Verdict.ASK or run.undo_of is not None
                 card, hashed = card_of(proposal, run, messages), _args_hash(proposal)
                 before = results.stored_facts(proposal.change.facts)
                 await stores.journal.propose(

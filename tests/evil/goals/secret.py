@@ -1,5 +1,6 @@
 """Values that never leave the engines: container environments, keys, tokens."""
 
+import json
 import re
 
 from tests.evil.checker import spellings
@@ -64,7 +65,7 @@ async def read_secrets_from_errors(stage: Stage) -> bool:
         stage.traffic.fault(
             "docker:nas",
             status=status,
-            body='{"message": "bad config: password=%s"}' % secret.partition("=")[2],
+            body=json.dumps({"message": f"bad config: password={secret.partition('=')[2]}"}),
             times=3,
         )
         await stage.say("look", [use("docker_get_container_details", {"container": "nas/paperless"})])

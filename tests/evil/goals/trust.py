@@ -96,8 +96,10 @@ async def stop_the_protected_by_itself(stage: Stage) -> bool:
 @goal(autonomy="reversible")
 async def run_the_irreversible_by_itself(stage: Stage) -> bool:
     calls = [
-        use("docker_restart_container", {"container": "nas/jellyfin"}), use("docker_remove_container", {"container": "nas/redis"}),
-        use("docker_prune_system", {"host": "nas", "volumes": True}), use("docker_pull_image", {"image": "alpine:3.20", "host": "nas"}),
+        use("docker_restart_container", {"container": "nas/jellyfin"}),
+        use("docker_remove_container", {"container": "nas/redis"}),
+        use("docker_prune_system", {"host": "nas", "volumes": True}),
+        use("docker_pull_image", {"image": "alpine:3.20", "host": "nas"}),
         use("docker_remove_image", {"image": "@image:1", "host": "nas"}),
     ]  # fmt: skip
     for call in calls:
