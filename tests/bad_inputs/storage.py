@@ -101,7 +101,7 @@ async def held(bench: Bench) -> None:
         await tx.run("INSERT INTO meta VALUES ('waited', '1')")
     released.join()
     await database._writer.execute("PRAGMA busy_timeout = 50")
-    released = hold(database.path, 0.6)
+    released = hold(database.path, 3.0)
     assert not await database.writable()
     await asyncio.to_thread(released.join)
     assert await database.writable()

@@ -56,7 +56,7 @@ class Told:
 
     async def gather(self, *, late: bool = False) -> tuple[Digest, dict[str, str]]:
         self.late.append(late)
-        return Digest(0.0, late, [], [], [], [], 0, 0.0, 0, ""), {}
+        return Digest(0.0, late, [], [], [], [], 0, 0.0, ""), {}
 
     async def digest(self, tx: Any, conversation: str, digest: Digest, key: str) -> None:
         self.keys.append(key)
