@@ -123,7 +123,8 @@ class Live(Place):
     async def quiet(self) -> None:
         """Return once everything has been said and no run is at work."""
         open_work = (
-            "SELECT 1 FROM outbox WHERE state IN ('new', 'sending') UNION ALL SELECT 1 FROM runs WHERE state = 'working'"
+            "SELECT 1 FROM outbox WHERE state IN ('new', 'sending')"
+            " UNION ALL SELECT 1 FROM runs WHERE state = 'working'"
         )
 
         async def nothing() -> bool:

@@ -35,7 +35,13 @@ class Place(House):
     """A house whose service is the whole simulated homelab."""
 
     def __init__(
-        self, folder: Path, *, seed: int = 1, clock: Callable[[], float] = time.time, model: Any = "scripted", **settings: str
+        self,
+        folder: Path,
+        *,
+        seed: int = 1,
+        clock: Callable[[], float] = time.time,
+        model: Any = "scripted",
+        **settings: str,
     ) -> None:
         """`settings` are environment variables on top of the lab's own; without a model, the lab's Claude is asked."""
         self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
@@ -74,9 +80,7 @@ class Place(House):
         self._watch(stores)
         self.halt, redact = Halt(), Redactor(self.settings.secrets())
         screen = self.screen(stores, redact)
-        self.core = assemble(
-            self.settings, services, of_services, stores, screen, redact, self.halt, model=self.model
-        )
+        self.core = assemble(self.settings, services, of_services, stores, screen, redact, self.halt, model=self.model)
         self.cards = Cards(stores, stores.keys, Format(self.settings.zone))
 
     async def again(self, **settings: str) -> None:
@@ -134,7 +138,8 @@ class Place(House):
         """The call's answer or plan; nothing is stored and nothing runs."""
         who = self.admin
         run = Run(
-            "probe", who.id, who, "", "text", True, False, False, "working", None, None, 0, None, self.stores.database.now()
+            "probe", who.id, who, "", "text", True, False, False, "working", None, None, 0, None,
+            self.stores.database.now(),
         )  # fmt: skip
         return await self.core.proposals.prepare(run, Use("probe", tool, args))
 

@@ -48,7 +48,11 @@ def problems(env_file: Path | None = None, **values: str) -> str:
 FINE = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_ADMINS": "1"}
 
 
-@row("B84", "settings that are missing, of the wrong kind, placeholders, with CRLF or BOM, twice", "named, all at once; the value hidden")
+@row(
+    "B84",
+    "settings that are missing, of the wrong kind, placeholders, with CRLF or BOM, twice",
+    "named, all at once; the value hidden",
+)
 async def bad_settings(bench: Bench) -> None:
     assert problems(**FINE) == ""
     said = problems(**{**FINE, **WRONG})
@@ -61,7 +65,13 @@ async def bad_settings(bench: Bench) -> None:
         assert said.startswith("TELEGRAM_BOT_TOKEN: ") and token not in said
     assert problems(**{**FINE, "TELEGRAM_BOT_TOKEN": f" {TOKEN}\n"}) == "", "white space around it does no harm"
     assert "WEBHOOK_TOKEN" in problems(**FINE, WEBHOOK_TOKEN=TOKEN)
-    for hosts_ in ('{"a": "tcp://x:1", "a": "tcp://y:1"}', "[" * 5000, '{"a b": "tcp://x:1"}', '{"a": 7}', "nonsense-secret"):
+    for hosts_ in (
+        '{"a": "tcp://x:1", "a": "tcp://y:1"}',
+        "[" * 5000,
+        '{"a b": "tcp://x:1"}',
+        '{"a": 7}',
+        "nonsense-secret",
+    ):
         said = problems(**FINE, DOCKER_HOSTS=hosts_)
         assert "DOCKER_HOSTS" in said and "secret" not in said
     file = bench.folder / ".env"
@@ -126,7 +136,11 @@ class _Out:
         """Nothing is held back."""
 
 
-@row("B89", "a storm of signals, stdin closed, a log that nobody reads", "it answers, and ends when asked, without a trace")
+@row(
+    "B89",
+    "a storm of signals, stdin closed, a log that nobody reads",
+    "it answers, and ends when asked, without a trace",
+)
 async def signals(bench: Bench) -> None:
     async with Lab(directory=bench.folder) as lab:
         reading, writing = os.pipe()
@@ -136,7 +150,12 @@ async def signals(bench: Bench) -> None:
                 os.write(writing, b"x" * 65536)
         fcntl.fcntl(writing, fcntl.F_SETFL, 0)  # full, and a write to it blocks
         process = await asyncio.create_subprocess_exec(
-            *MAIN, "run", env=environment(lab, LOG_LEVEL="DEBUG"), stdin=subprocess.DEVNULL, stdout=writing, stderr=writing
+            *MAIN,
+            "run",
+            env=environment(lab, LOG_LEVEL="DEBUG"),
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
         )
         os.close(writing)
         try:

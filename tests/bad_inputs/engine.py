@@ -151,8 +151,7 @@ async def every_read(place: Place) -> list[str]:
 
 def spoilt(value: Any) -> Iterator[Any]:
     """The value with one part missing, empty or of another kind, each in its turn."""
-    for bad in (None, "", [], {}, -1, "text", 10**30, True):
-        yield bad
+    yield from (None, "", [], {}, -1, "text", 10**30, True)
     if isinstance(value, dict):
         for key in value:
             yield {name: item for name, item in value.items() if name != key}
@@ -192,7 +191,16 @@ async def answer_of(place: Place, path: str) -> Any:
 @row("B19", "times that are negative, huge, zero or from another world", "absent")
 async def absurd_times(bench: Bench) -> None:
     place = await bench.place()
-    for moment in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "soon", "", -1, 10**20, None):
+    for moment in (
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "1969-12-31T23:59:59Z",
+        "soon",
+        "",
+        -1,
+        10**20,
+        None,
+    ):
         state = {"Status": "running", "StartedAt": moment, "FinishedAt": moment}
         body = json.dumps({"Id": "a" * 64, "Name": "/x", "State": state, "RestartCount": -3, "Config": {}})
         place.lab.traffic.fault("docker:nas", path="/containers/[^/]+/json$", status=200, body=body)

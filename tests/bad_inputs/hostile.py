@@ -21,7 +21,17 @@ PATHS = (
     "../../etc/shadow", "/etc/passwd", "%2e%2e%2f%2e%2e", "..\\..\\x", "-rf", "x" * 300, "CON", "name.", "a/./b",
     "....//x", "nas/../mini/pihole", "nas/%2e%2e", ".", "..", "name\n",
 )  # fmt: skip
-SHELL = ("$(reboot)", "`reboot`", "; reboot", "| reboot", "a && b", "--privileged", "-v /:/host", "'; DROP TABLE x", "${IFS}")
+SHELL = (
+    "$(reboot)",
+    "`reboot`",
+    "; reboot",
+    "| reboot",
+    "a && b",
+    "--privileged",
+    "-v /:/host",
+    "'; DROP TABLE x",
+    "${IFS}",
+)
 URLS = ("100/../../access", "100?force=1", "100%2f..", "100#x", "nas/abc?all=1", "nas/abc/json", "nas/a%00b", "a;b=c")
 
 

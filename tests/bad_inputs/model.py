@@ -84,7 +84,11 @@ async def twice(bench: Bench) -> None:
         assert len(await place.stores.approvals.open_cards()) == cards
 
 
-@row("B81", "no content, only thoughts, 30 calls, an unknown ending, a cut call, a refusal, one id twice, no text", "said; nothing half-said runs")
+@row(
+    "B81",
+    "no content, only thoughts, 30 calls, an unknown ending, a cut call, a refusal, one id twice, no text",
+    "said; nothing half-said runs",
+)
 async def odd_replies(bench: Bench) -> None:
     place = await thinking(bench)
     same = {**STOP, "id": "toolu_same"}
@@ -112,7 +116,11 @@ async def odd_replies(bench: Bench) -> None:
     assert state == "done" and not await place.calls()
 
 
-@row("B82", "Anthropic 400, 401, 413, 429, 500, 529, a cut stream, an overload for ever", "few attempts, a sentence, and it goes on")
+@row(
+    "B82",
+    "Anthropic 400, 401, 413, 429, 500, 529, a cut stream, an overload for ever",
+    "few attempts, a sentence, and it goes on",
+)
 async def bad_days(bench: Bench) -> None:
     place = await thinking(bench)
     for status in (400, 401, 402, 403, 404, 413, 429, 500, 502, 529):
@@ -137,7 +145,11 @@ async def bad_days(bench: Bench) -> None:
     assert (await asked(place, [TEXT]))[0] == "done"
 
 
-@row("B83", "a conversation longer than the model's window", "said, with the way out; older exchanges are not carried for ever")
+@row(
+    "B83",
+    "a conversation longer than the model's window",
+    "said, with the way out; older exchanges are not carried for ever",
+)
 async def too_long(bench: Bench) -> None:
     place = await thinking(bench)
     state, error = await asked(place, *[Reply([TEXT], "model_context_window_exceeded")] * TRIES)

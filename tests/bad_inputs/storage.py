@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.telegram.state import ADMIN
-from memory.database import Database, DatabaseBroken, is_database_error
+from memory.database import Database, DatabaseBroken, is_database_error, pick_driver
 from memory.filesystem import network_of
 from tests.bad_inputs.rows import Bench, row
 from tests.bad_inputs.telegram import card
@@ -113,7 +113,8 @@ def hold(path: Path, seconds: float) -> threading.Thread:
     begun = threading.Event()
 
     def work() -> None:
-        connection = sqlite3.connect(path, isolation_level=None)
+        # The same SQLite library: two of them in one process do not see each other's locks.
+        connection = pick_driver()[0].connect(str(path), isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         begun.set()
         time.sleep(seconds)

@@ -47,7 +47,9 @@ async def two_instances(bench: Bench) -> None:
 @row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
 async def webhook_set(bench: Bench) -> None:
     live = await bench.live()
-    words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+    words = (
+        "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+    )
     live.lab.traffic.fault("telegram", path=POLL, times=2, **refusal(409, words))
     live.lab.telegram.send(ADMIN, "/cost")
     await live.until(lambda: "deleteWebhook" in live.poller.trouble, "the trouble to be named")
@@ -133,7 +135,9 @@ MALFORMED: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-@row("B59", "malformed and unknown updates, without `from`, without a message, without a number", "set aside; it goes on")
+@row(
+    "B59", "malformed and unknown updates, without `from`, without a message, without a number", "set aside; it goes on"
+)
 async def malformed(bench: Bench) -> None:
     live = await bench.live()
     numbers = [await live.inject(**update) for update in MALFORMED]
@@ -184,7 +188,9 @@ def said(live: Live, chat: int = ADMIN) -> str:
     return "\n".join(message.text for message in live.lab.telegram.sent(chat))
 
 
-@row("B61", "a hundred messages at once, while one is being worked on", "in order, up to a limit; commands come through")
+@row(
+    "B61", "a hundred messages at once, while one is being worked on", "in order, up to a limit; commands come through"
+)
 async def a_hundred(bench: Bench) -> None:
     live, gate = await bench.live(), asyncio.Event()
 
@@ -202,7 +208,9 @@ async def a_hundred(bench: Bench) -> None:
     assert [r["objective"] for r in rows] == [f"question {n}" for n in range(len(rows))] and 1 <= len(rows) <= 6
 
 
-@row("B62", "strangers, in private and in groups; a group nobody configured; channels; anonymous admins", "no word; left")
+@row(
+    "B62", "strangers, in private and in groups; a group nobody configured; channels; anonymous admins", "no word; left"
+)
 async def strangers(bench: Bench) -> None:
     live = await bench.live(TELEGRAM_CHATS=str(GROUP))
     live.lab.telegram.group(GROUP, "Family")
@@ -212,7 +220,9 @@ async def strangers(bench: Bench) -> None:
     live.say_as("/status", STRANGER, chat=GROUP)
     live.say_as("/stop all", 1087968824, chat=GROUP)
     live.say_as("/status", ADMIN, chat=FOREIGN_GROUP)
-    await live.inject(channel_post={"message_id": 1, "date": 0, "chat": {"id": -7, "type": "channel"}, "text": "/status"})
+    await live.inject(
+        channel_post={"message_id": 1, "date": 0, "chat": {"id": -7, "type": "channel"}, "text": "/status"}
+    )
     await live.alive()
     await live.until(lambda: live.lab.telegram.chats[FOREIGN_GROUP].refusal, "the bot to leave")
     for chat in (STRANGER, GROUP, FOREIGN_GROUP):
@@ -282,11 +292,24 @@ async def odd_names(bench: Bench) -> None:
 @row("B88", "many cards, scrolled away", "/pending shows the newest again; only the new message counts")
 async def many_cards(bench: Bench) -> None:
     live = await bench.live()
-    names = ("jellyfin", "sonarr", "radarr", "paperless", "immich", "nextcloud", "gitea", "postgres", "redis", "watchtower")
+    names = (
+        "jellyfin",
+        "sonarr",
+        "radarr",
+        "paperless",
+        "immich",
+        "nextcloud",
+        "gitea",
+        "postgres",
+        "redis",
+        "watchtower",
+    )
     cards = [await card(live, name) for name in names]
     await live.write("/pending", "Stop watchtower")
     await live.until(lambda: len(live.lab.telegram.sent(ADMIN)) == len(cards) + 8, "eight of them again")
     again = next(m for m in reversed(live.lab.telegram.sent(ADMIN)) if "Stop watchtower" in m.text)
     assert "newer message" in await live.press_as(cards[-1], cards[-1].button("Stop watchtower"))
     assert await live.press_as(again, again.button("Stop watchtower")) == "Running."
-    assert await live.press_as(cards[0], cards[0].button("Stop jellyfin")) == "Running.", "older than the eight: as it was"
+    assert await live.press_as(cards[0], cards[0].button("Stop jellyfin")) == "Running.", (
+        "older than the eight: as it was"
+    )

@@ -83,7 +83,9 @@ async def invisible_name(bench: Bench) -> None:
 @row("B05", "a look-alike of a name (Cyrillic letters)", "no match; never corrected into an action")
 async def look_alike(bench: Bench) -> None:
     place = await bench.place()
-    run = await place.ask(use("docker_stop_container", container="jellyfіn"), use("docker_stop_container", container="rаdarr"))
+    run = await place.ask(
+        use("docker_stop_container", container="jellyfіn"), use("docker_stop_container", container="rаdarr")
+    )
     answers = [block["content"] for block in await place.results(run)]
     assert len(answers) == 2 and all("Nothing here is called" in answer for answer in answers)
     assert not place.writes() and not await place.has_card() and not await place.calls()
@@ -98,7 +100,9 @@ async def broken_unicode(bench: Bench) -> None:
     await live.hear("1 read")
     line, [result] = live.model.asked[0].messages[-1]["content"][0]["text"], live.model.asked[1].messages[-1]["content"]
     assert "why ? is it down?" in line and "caf\ufffd" in result["content"] and "end" in result["content"]
-    raw = json.dumps({"Id": "a" * 64, "Name": "/x", "State": {"Error": "bad \ud800 half"}, "Config": {"Image": "i\udfff"}})
+    raw = json.dumps(
+        {"Id": "a" * 64, "Name": "/x", "State": {"Error": "bad \ud800 half"}, "Config": {"Image": "i\udfff"}}
+    )
     live.lab.traffic.fault("docker:nas", path="/containers/[^/]+/json$", status=200, body=raw)
     details = await live.read("docker_get_container_details", container="nas/jellyfin")
     details.encode()

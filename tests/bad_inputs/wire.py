@@ -165,7 +165,9 @@ async def slow(bench: Bench) -> None:
     api = Api("Pi-hole", server.url, access=Access.READ, deadline=0.4)
     assert "did not answer" in str(await failing(api.get_json("/")))
     await api.close()
-    assert isinstance(await failing(Api("Pi-hole", "http://127.0.0.1:1", access=Access.READ).get_json("/")), Unreachable)
+    assert isinstance(
+        await failing(Api("Pi-hole", "http://127.0.0.1:1", access=Access.READ).get_json("/")), Unreachable
+    )
     assert time.monotonic() - began < 9, "a drip would have lasted ten seconds by itself"
 
 
