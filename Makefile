@@ -18,7 +18,7 @@ demo: $(VENV)/.run ## the bot in a simulated homelab, with a page to try it (ARG
 	@$(PY) main.py demo $(ARGS)
 
 test: $(VENV)/.dev ## run the tests (ARGS="tests/tools -k docker")
-	@$(PY) -m pytest -n auto -p tests.strict_skips $(ARGS)
+	@$(PY) -m pytest -n 4 -p tests.strict_skips $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types, imports, lock files and .env.example
 	@$(PY) -m ruff check
