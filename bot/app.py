@@ -112,6 +112,8 @@ class App:
                 task.cancel()
             await asyncio.gather(*work, *niceties, return_exceptions=True)
             await control.stop()
+            with contextlib.suppress(TelegramError):
+                await self.bot.shutdown()
 
     def stop(self) -> None:
         """Come to an end."""

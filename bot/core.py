@@ -92,6 +92,8 @@ class Core:
         await self.execution.drain(seconds)
         await self.tasks.drain(1.0)
         await self.clients.close()
+        if isinstance(self.model, Claude):
+            await self.model.close()
         await self.stores.close()
 
 

@@ -55,6 +55,12 @@ class Claude:
             if self._client is None:
                 self._client = await asyncio.to_thread(self._connect)
 
+    async def close(self) -> None:
+        """Close the connection to Anthropic, if there is one."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
     def _connect(self) -> AsyncAnthropic:
         from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
