@@ -66,7 +66,9 @@ class Poller:
     async def _once(self, client: httpx.AsyncClient) -> None:
         if time.monotonic() - self._last_update > FORGET_OFFSET_SECONDS:
             self._offset = None
-        body: dict[str, Any] = {"timeout": POLL_SECONDS, "allowed_updates": ["message", "callback_query"]}
+        # In a conflict it asks briefly: the answer that ends it must not wait for somebody's next message.
+        patience = POLL_SECONDS if self._conflict_since is None else 0
+        body: dict[str, Any] = {"timeout": patience, "allowed_updates": ["message", "callback_query"]}
         if self._offset is not None:
             body["offset"] = self._offset
         self.first_poll = self.first_poll or time.monotonic()

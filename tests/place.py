@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.agent.claude import Claude
 from bot.cards import Cards
 from bot.core import assemble
 from bot.halt import Halt
@@ -66,6 +67,8 @@ class Place(House):
 
     async def __aexit__(self, *error: Any) -> None:
         await self.core.close(1.0)
+        if isinstance(self.core.model, Claude) and self.core.model._client is not None:
+            await self.core.model._client.close()
         await self.lab.__aexit__(None, None, None)
 
     async def open(self) -> None:

@@ -22,7 +22,7 @@ from tools.gate.results import CAP
 
 CONTAINERS = "/containers/json$"
 JELLYFIN = {"container": "nas/jellyfin"}
-SPOILT = 60
+SPOILT = 30
 """Answers of the engine that are spoilt in one place each, of all that could be."""
 
 

@@ -32,20 +32,27 @@ async def card(live: Live, name: str = "jellyfin") -> Message:
 @row("B54", "another program polls with the same token (409)", "no change begins, it is said, and it ends by itself")
 async def two_instances(bench: Bench) -> None:
     bench.patch.setattr("bot.poller.CONFLICT_SECONDS", 0.0)
+    bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.05)
+    bench.patch.setattr("bot.app.SWEEP_SECONDS", 0.05)
     live = await bench.live()
-    open_card = await card(live)
-    live.lab.traffic.fault("telegram", path=POLL, times=3, **refusal(409, "Conflict: terminated by other getUpdates"))
-    live.lab.telegram.send(ADMIN, "/cost")
-    await live.until(lambda: live.halt.everything, "the halt")
-    number = live.lab.telegram.tap(ADMIN, open_card.message_id, open_card.button("Stop jellyfin"))
-    del number
-    await live.until(lambda: not live.halt.everything, "the end of the conflict")
+    await card(live)
+    await live.quiet()
+    live.lab.traffic.fault(
+        "telegram", path=POLL, times=None, **refusal(409, "Conflict: terminated by other getUpdates")
+    )
+    live.say_as("/cost")
+    await live.hear("Another program polls")
+    assert await live.press("y", card=await live.newest_card(), who=live.admin) == "Running."
+    await live.settle()
+    assert (await live.call()).state == "not started" and live.writes() == []
+    live.lab.traffic.clear()
     await live.hear("today")
-    assert "conflict" in (live.halt.everything or "conflict")
+    await live.until(lambda: not live.halt.everything, "the end of the conflict")
 
 
 @row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
 async def webhook_set(bench: Bench) -> None:
+    bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.2)
     live = await bench.live()
     words = (
         "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
