@@ -41,7 +41,7 @@ class Telegram:
     """Sends and edits views. The one place that speaks to chats: previews off, secrets out, entities or plain text."""
 
     def __init__(self, bot: Bot, redact: Redactor) -> None:
-        self.bot, self._redact = bot, redact
+        self.bot, self.redact = bot, redact
         self._throttles: dict[int, Throttle] = {}
 
     def throttle(self, chat: int) -> Throttle:
@@ -95,7 +95,7 @@ class Telegram:
 
     def pieces(self, view: View) -> list[Piece]:
         """The view's text as messages, without secrets and without invisible characters."""
-        return render(self._redact(clean(view.text)[0])) or [Piece("…", ())]
+        return render(self.redact(clean(view.text)[0])) or [Piece("…", ())]
 
     async def _or_plain(self, attempt: Callable[[tuple[MessageEntity, ...]], Awaitable[Any]], piece: Piece) -> Any:
         """Entities are a nicety: when Telegram refuses them, the same text goes out without."""
@@ -167,7 +167,7 @@ class Delivery:
             await outbox.retry(row.id, ambiguous=False)  # the chat's throttle holds until it is over
         except (Forbidden, BadRequest) as error:
             logger.warning("outbox {} ({}) cannot be delivered: {}", row.id, row.kind, type(error).__name__)
-            await outbox.drop(row.id, str(error))
+            await outbox.drop(row.id, self._telegram.redact(str(error)))
         except InvalidToken as error:
             await outbox.retry(row.id, ambiguous=False)
             logger.error("Telegram rejects the token: {}", type(error).__name__)
@@ -177,7 +177,7 @@ class Delivery:
             return False
         except ChatMigrated as error:
             logger.error("the group {} is {} now: change TELEGRAM_CHATS", row.conversation, error.new_chat_id)
-            await outbox.drop(row.id, str(error))
+            await outbox.drop(row.id, self._telegram.redact(str(error)))
         return True
 
     async def _send(self, row: Outgoing) -> None:
