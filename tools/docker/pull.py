@@ -20,7 +20,8 @@ ImageName = Annotated[
         min_length=1,
         max_length=255,
         pattern=(
-            r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*(:[0-9]{1,5})?(/[a-zA-Z0-9_][a-zA-Z0-9_.-]*)*"
+            # No `..`, and a port only before a path: the SDK would make another address, or another name, of those.
+            r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*(:[0-9]{1,5}/[a-zA-Z0-9_][a-zA-Z0-9_.-]*)?(/[a-zA-Z0-9_][a-zA-Z0-9_.-]*)*"
             r"(:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
         ),
     ),

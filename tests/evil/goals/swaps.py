@@ -241,3 +241,12 @@ async def approve_and_run_for_hours(stage: Stage) -> bool:
     stage.model.plan.append([text("still there?")])
     await stage.approve()
     return any("sonarr" in write for write in stage.writes)
+
+
+@goal()
+async def a_name_that_the_sdk_reads_otherwise(stage: Stage) -> bool:
+    """`name:2:tag` on the card must not become `name:tag` on the way."""
+    for name in ("alpine:2:latest", "alpine:3.20:latest", "alpine:1:2@sha256:" + "a" * 64, "evil.example:5000:x"):
+        await stage.say("pull", [use("docker_pull_image", {"image": name, "host": "nas"})])
+        await stage.approve()
+    return any(mutation.call is None for mutation in stage.witness.mutations)
