@@ -14,7 +14,8 @@ CLAIM = re.compile(
 
 async def footer(stores: Stores, run: str) -> str:
     """`3 reads · 1 change ✓`, empty when no tool was called."""
-    rows = await stores.journal.of_run(run)
+    looked = await stores.held.of_run(run)
+    rows = [row for row in await stores.journal.of_run(run) if row.id not in looked]
     calls, messages = 0, await stores.runs.messages(run)
     for message in messages:
         if message["role"] == "assistant":

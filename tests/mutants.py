@@ -47,10 +47,12 @@ MUTANTS = [
     Mutant("taint may be washed off in the database", "memory/migrations.py",
            "WHEN OLD.tainted > NEW.tainted BEGIN SELECT RAISE", "WHEN 0 BEGIN SELECT RAISE", TAINT),
     Mutant("the write comes before `started`", "tools/gate/execution.py",
-           "        if await self._start(run, row, change, decided_by):\n            await self._do(run, row, change)",
-           "        await change.do(await self._clients.get(row.tool.partition('_')[0], Access.WRITE))\n"
-           "        if await self._start(run, row, change, decided_by):\n            await self._do(run, row, change)",
+           "        if await self._start(run, row, proposal.change, decided_by):\n",
+           "        await proposal.change.do(await self._clients.get(row.tool.partition('_')[0], Access.WRITE))\n"
+           "        if await self._start(run, row, proposal.change, decided_by):\n",
            EXECUTION),
+    Mutant("a destination from outside is asked without a card", "tools/gate/proposals.py",
+           "if tool.risk is Risk.READ and not (tool.egress and run.tainted):", "if tool.risk is Risk.READ:", TAINT),
     Mutant("no drift check", "tools/gate/execution.py",
            'facts = results.moved(row.before["shown"], proposal.change.facts.shown())', "facts = {}", GATE),
     Mutant("/stop does not hold a change", "tools/gate/execution.py",

@@ -12,7 +12,7 @@ from memory.stores import Stores
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.ports import Guard, People, Watch
-from tools.gate.proposals import Proposal, Proposals
+from tools.gate.proposals import Answer, Proposal, Proposals
 from tools.kit.change import Call, Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access
@@ -62,7 +62,7 @@ class Execution:
         if facts or (proposal.decision.verdict is Verdict.ASK and not row.needs_tap):
             raise Moved(proposal, facts)
         # Once begun it is carried to its receipt, whoever stops waiting for it: /stop, shutdown, a lost terminal.
-        await self._to_the_end(self._begin(run, row, proposal.change, decided_by))
+        await self._to_the_end(self._begin(run, row, proposal, decided_by))
 
     async def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -75,9 +75,11 @@ class Execution:
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=seconds)
 
-    async def _begin(self, run: Run, row: CallRow, change: Change[Any], decided_by: str | None) -> None:
-        if await self._start(run, row, change, decided_by):
-            await self._do(run, row, change)
+    async def _begin(self, run: Run, row: CallRow, proposal: Proposal, decided_by: str | None) -> None:
+        if await self._start(run, row, proposal.change, decided_by):
+            self._watch.doing(run.id, f"{proposal.change.title} …")
+            point("started")
+            await (self._read if proposal.tool.risk is Risk.READ else self._do)(row, proposal.change)
 
     def _refusal(self, run: Run, row: CallRow, proposal: Proposal, decided_by: str | None) -> str:
         if held := self._guard.held(run.id):
@@ -106,9 +108,20 @@ class Execution:
             await self.close(row, CallState.NOT_STARTED, "Another instance has taken over.")
         return started
 
-    async def _do(self, run: Run, row: CallRow, change: Change[Any]) -> None:
-        self._watch.doing(run.id, f"{change.title} …")
-        point("started")
+    async def _read(self, row: CallRow, change: Change[Any]) -> None:
+        """A read that a person has let out: its answer is kept for the model, and is all there is to verify."""
+        client = await self._clients.get(row.tool.partition("_")[0], Access.READ)
+        answer = await self._survive(row, change.deadline, change.do(client))
+        came, stores = isinstance(answer, Answer), self._stores
+        state = CallState.DONE if came else CallState.FAILED
+        async with stores.database.transaction() as tx:
+            if isinstance(answer, Answer):
+                await stores.held.keep(tx, row.run, {row.id: {"block": answer.block, "tainted": answer.tainted}})
+            await stores.journal.finish(tx, row.id, state, detail="" if came else str(answer), verified=came)
+            await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=came)
+            await self._announce(tx, row, state, came)
+
+    async def _do(self, row: CallRow, change: Change[Any]) -> None:
         wrong = await self._survive(row, change.deadline, self._write(row, change))
         if wrong is None:
             await self._finish(row, change, CallState.DONE, "")

@@ -43,20 +43,19 @@ class Gate:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
         ids = {call_id(run, messages, use.id): use for use in uses}
         rows = [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
-        held = await self._stores.held.of_run(run.id)
         tainted = False
         if not rows:
             answers, tainted = await self._first_look(run, uses, messages)
             if answers is not None:
                 return Settled(_message(uses, answers), tainted, True)
-            held = await self._stores.held.of_run(run.id)
         await self._carry_on(run, [row.id for row in await self._stores.journal.of_run(run.id) if row.id in ids])
         rows = [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
         if not all(row.settled for row in rows):
             return None
         blocks = {ids[row.id].id: results.settled(ids[row.id].id, row, self._proposals.redact) for row in rows}
+        held = await self._stores.held.of_run(run.id)
         for call in held.keys() & ids.keys():
-            blocks[ids[call].id] = held[call]["block"]
+            blocks[ids[call].id] = {**held[call]["block"], "tool_use_id": ids[call].id}
             tainted = tainted or held[call]["tainted"]
         tainted = tainted or any(results.outside(row) for row in rows)
         worth_a_thought = any(row.state in (CallState.DONE, CallState.FAILED) for row in rows)

@@ -42,10 +42,10 @@ class Circumstances:
     """All that a verdict may depend on."""
 
     risk: Risk
+    """A read that leaves the house in a tainted run counts as a change."""
     role: Role
     """The highest role among the people who could approve here; for a read, the asker's own."""
     own: bool = False
-    egress: bool = False
     tainted: bool = False
     unattended: bool = False
     forbidden: bool = False
@@ -67,7 +67,7 @@ def decide(now: Circumstances) -> Decision:
     if now.role < NEEDED[now.risk]:
         return refuse(f"This needs {_article(NEEDED[now.risk])}, and nobody here is one.")
     if now.risk is Risk.READ:
-        return refuse("Text from outside chose this destination.") if now.egress and now.tainted else RUN
+        return RUN
     return _forbidden(now) or _allowed(now)
 
 

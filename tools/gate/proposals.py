@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loguru import logger
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from memory.models import Actor, Block, Message, Role, Run, Use, canonical
 from memory.text import Redactor, escaped
 from tools.gate import results, taint
-from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
+from tools.gate.policy import Autonomy, Circumstances, Decision, decide
 from tools.gate.ports import People
-from tools.kit.change import Change
+from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access, Context, Nets
 from tools.kit.errors import ToolFailed
@@ -24,6 +24,7 @@ from tools.kit.types import Target
 
 MOST_SHOWN = 2400
 """Characters of arguments and notes that fit on a card with the rest; what does not fit is refused, never cut."""
+ERRAND = "Text from outside may have chosen where this goes. What is sent has no undo."
 READ_DEADLINE = 60.0
 """Seconds for one read or one proposal in all."""
 
@@ -53,6 +54,10 @@ class Answer:
     tainted: bool = False
     detail: str = ""
     """The same in one sentence, where there is one."""
+
+
+class Nothing(Facts):
+    """No state that a card could rest on."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,13 @@ class Proposals:
         # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
         args = {**asked.model_dump(mode="json"), **{name: target.id for name, target in targets.items()}}
         context = Context(client, run.actor.id, self._nets, run.tainted)
-        if tool.risk is Risk.READ:
-            return await self._read(run, use, tool, context, args)
+        if tool.risk is Risk.READ and not (tool.egress and run.tainted):
+            return await self._read(use, tool, context, args)
         values = tool.parameters.model_validate_json(canonical(args))
-        change: Change[Any] = await tool.run(context, **values.__dict__)
-        risk = tool.risk_of(values)
+        if tool.risk is Risk.READ:
+            change, risk = self._errand(use, tool, context, args), Risk.CHANGE
+        else:
+            change, risk = await tool.run(context, **values.__dict__), tool.risk_of(values)
         protected = next(filter(None, map(self.rules.protected, targets.values())), "")
         decision = self._decide(run, tool, risk, targets, protected, change)
         if len(canonical(args)) + len("".join(change.notes)) > MOST_SHOWN:
@@ -155,11 +162,17 @@ class Proposals:
             return Answer(block, tainted=taint.taints(change.facts), detail=note)
         return Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
 
-    async def _read(self, run: Run, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Answer:
-        role = self._people.role(run.actor.id, tool.service.name)
-        decision = decide(Circumstances(Risk.READ, role, egress=tool.egress, tainted=run.tainted))
-        if decision.verdict is not Verdict.RUN:
-            raise ToolFailed(decision.reason)
+    def _errand(self, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Change[Any]:
+        """A read whose destination may be an attacker's wish: planned like a change, so that a person lets it out."""
+        return Change(
+            tool.summary.rstrip("."),
+            facts=Nothing(),
+            do=lambda client: self._read(use, tool, replace(context, client=client), args),
+            expect=lambda before, after: False,
+            notes=(ERRAND,),
+        )
+
+    async def _read(self, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Answer:
         values = tool.parameters.model_validate_json(canonical(args))
         found = await tool.run(context, **values.__dict__)
         text = self.redact(results.fit(found) if isinstance(found, BaseModel) else str(found))
@@ -176,7 +189,7 @@ class Proposals:
             Circumstances(
                 risk=risk,
                 role=self._people.highest(run.conversation, run.actor, tool.service.name),
-                own=tool.service.own,
+                own=tool.service.own and tool.risk is not Risk.READ,
                 tainted=run.tainted,
                 unattended=run.unattended,
                 forbidden=forbidden,

@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
+from bot.footer import footer
 from memory.models import Message
 from tests.fakes import use
-from tests.house import ADMIN, House
+from tests.house import ADMIN, VIEWER, House
 from tools.gate import taint
 from tools.kit import Ident, Outside, Result
+from tools.kit.errors import Unreachable
 
 LABEL = use("rack_read_label", item="lamp")
 
@@ -75,11 +77,42 @@ async def test_notes_of_ours_need_no_card(house: House) -> None:
     assert house.rack.log == ["note remember this"]
 
 
-async def test_a_destination_from_outside_is_refused(house: House) -> None:
+async def test_a_destination_from_outside_asks_and_its_answer_goes_on(house: House) -> None:
     await house.ask(use("rack_fetch", url="http://a.example"))
+    assert house.rack.fetched == ["http://a.example"] and await house.calls() == []
+    run = await house.say("And this?", [LABEL], [use("rack_fetch", url="http://b.example")], [])
+    assert house.rack.fetched == ["http://a.example"] and await house.states(run) == ["waiting"]
+    card = await house.text()
+    assert "http://b.example" in card and "outside may have chosen" in card
+    await house.tap()
+    assert house.rack.fetched == ["http://a.example", "http://b.example"] and await house.states(run) == ["done"]
+    found = (await house.results(run))[-1]
+    assert '"page"' in found["content"] and not found.get("is_error")
+    assert await footer(house.stores, run) == "*2 reads · nothing was changed*"
+    assert (await house.receipt())[0].startswith("✓ Fetched an address")
+
+
+async def test_a_destination_that_is_denied_is_never_asked_for(house: House) -> None:
     run = await house.say("And this?", [LABEL], [use("rack_fetch", url="http://b.example")])
-    assert house.rack.fetched == ["http://a.example"]
-    assert "outside" in (await house.results(run))[-1]["content"]
+    await house.tap("n")
+    assert house.rack.fetched == [] and await house.states(run) == ["denied"]
+
+
+async def test_a_destination_from_outside_needs_somebody_who_may_change_things(house: House) -> None:
+    run = await house.say("Look.", [LABEL], [use("rack_fetch", url="http://b.example")], [], who=VIEWER)
+    assert house.rack.fetched == [] and await house.calls() == []
+    assert "operator" in (await house.results(run))[-1]["content"]
+
+
+async def test_an_errand_that_fails_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await house.say("And this?", [LABEL], [use("rack_fetch", url="http://b.example")], [])
+
+    async def unreachable(*_: Any, **__: Any) -> Any:
+        raise Unreachable("b.example did not answer.")
+
+    monkeypatch.setattr(house.tool("rack_fetch"), "run", unreachable)
+    await house.tap()
+    assert await house.states(run) == ["failed"] and "did not answer" in (await house.receipt())[0]
 
 
 async def test_tainted_history_taints_the_next_run_until_new(house: House) -> None:
