@@ -1,5 +1,6 @@
 """What the chat page shows of the lab, and what its visitor can do to it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ ROLES = {"admin": ADMIN, "operator": OPERATOR, "viewer": VIEWER, "stranger": STR
 REQUESTS_SHOWN = 100
 QUIET = ("telegram", "claude")
 """Services whose POSTs change nothing in the homelab."""
+LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+"""A container's whole id, which would push the verb behind it off the page."""
 
 Json = dict[str, Any]
 
@@ -160,7 +163,7 @@ class View:
 
     def _logged(self, request: Request) -> Json:
         kind = request.service.partition(":")[0]
-        path = request.path.replace(f"/bot{self.telegram.token}", "")
+        path = LONG_ID.sub(r"\1", request.path.replace(f"/bot{self.telegram.token}", ""))
         return {
             "at": request.at,
             "service": request.service,

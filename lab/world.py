@@ -55,11 +55,11 @@ class World(Rules):
         return ["/status", f"why is {self.story.culprit.name} unhappy?", "restart jellyfin"]
 
     def change_behind_back(self) -> str:
-        """Stop or start the container that was inspected last, as another person would; what was done."""
+        """Restart or start the container that was inspected last, as another person would; what was done."""
         host, container = self._last_looked_at()
         if container.alive:
-            host.stop(container.id)
-            return f"Somebody else stopped {container.name} on {host.name}."
+            host.restart(container.id)
+            return f"Somebody else restarted {container.name} on {host.name}."
         host.start(container.id)
         return f"Somebody else started {container.name} on {host.name}."
 

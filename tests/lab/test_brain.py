@@ -123,6 +123,14 @@ def test_a_pronoun_means_the_container_of_the_exchange_before(line: str) -> None
     assert {arguments["container"] for _, arguments in chat.calls} == {"nas/paperless"}
 
 
+def test_a_line_that_names_its_own_container_needs_no_pronoun() -> None:
+    chat = sick(PASSWORD)
+    chat.answers |= {"docker_remove_container": done}
+    chat.say("why is paperless unhappy?")
+    chat.say("remove the container radarr")
+    assert chat.calls == [("docker_remove_container", {"container": "radarr"})]
+
+
 def test_its_logs_and_why_follow_from_the_answer_before() -> None:
     chat = sick(PASSWORD)
     chat.say("how is everything?")

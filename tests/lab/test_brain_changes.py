@@ -42,7 +42,9 @@ def test_talk_about_changes_changes_nothing(line: str) -> None:
 
 OUTCOMES: list[tuple[Json, str]] = [
     ({"outcome": "done", "verified": True, "before": {"state": "exited"}, "after": {"state": "running"}},
-     "Restart jellyfin: done, and checked afterwards. State: exited → running."),
+     "jellyfin is running now."),
+    ({"outcome": "done", "verified": True, "after": {"state": "running", "health": "starting"}},
+     "jellyfin is running now; its health check has yet to pass."),
     ({"outcome": "done", "verified": False}, "did not confirm it"),
     ({"outcome": "done"}, "nothing has verified"),
     ({"outcome": "denied"}, "You said no. Nothing was changed."),
@@ -61,7 +63,7 @@ def test_outcomes_are_told_as_they_are(result: Json, phrase: str) -> None:
     result = result if "!" in result else {"title": "Restart jellyfin", **result}
     text = Chat({"docker_restart_container": result}).say("restart jellyfin")
     assert phrase in text
-    assert ("done" in text) == (result.get("verified") is True)
+    assert (" now" in text) == (result.get("verified") is True)
 
 
 def test_each_of_several_outcomes_is_told() -> None:
@@ -74,7 +76,7 @@ def test_each_of_several_outcomes_is_told() -> None:
 def test_a_name_that_differs_in_spelling_only_is_tried_again() -> None:
     answers = {"homeassistant": error("Nothing here is called that. Nearest: home-assistant (mini).")}
     chat = Chat({"docker_restart_container": lambda a: answers.get(a["container"]) or done(a)})
-    assert "done" in chat.say("restart homeassistant")
+    assert "now" in chat.say("restart homeassistant")
     assert chat.calls[-1] == ("docker_restart_container", {"container": "home-assistant"})
 
 

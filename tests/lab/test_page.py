@@ -195,14 +195,14 @@ async def test_requests_are_listed_without_the_token_and_changes_marked() -> Non
         telegram = await serve(traffic.wrap("telegram", telegram_app(lab.view.telegram)))
         docker = await serve(traffic.wrap("docker:nas", telegram_app(lab.view.telegram)))
         await lab.http.post(f"{telegram.url}/bot{token}/getMe")
-        await lab.http.post(f"{docker.url}/containers/3f/restart?t=10")
+        await lab.http.post(f"{docker.url}/containers/{'3f' * 32}/restart?t=10")
         await lab.http.get(f"{docker.url}/containers/json")
         await telegram.stop()
         await docker.stop()
         requests = (await lab.http.get("/lab/requests")).json()
         assert [(r["service"], r["path"], r["status"], r["changes"]) for r in requests] == [
             ("telegram", "/getMe", 200, False),
-            ("docker:nas", "/containers/3f/restart?t=10", 404, True),
+            ("docker:nas", "/containers/3f3f3f3f3f3f/restart?t=10", 404, True),
             ("docker:nas", "/containers/json", 404, False),
         ]
 

@@ -117,8 +117,8 @@ def _agreed(talk: Talk) -> str | None:
 
 def _resolved(talk: Talk) -> str | None:
     names = _antecedent(talk.said) or referents(talk)
-    if not names:
-        return None
+    if not names or any(order.targets for order in orders(talk.said)):
+        return None  # nothing to stand in for, or the line names its own: "remove the container radarr"
     if THEM.search(talk.said):
         return THEM.sub(listed(names if len(names) > 1 else _recent(talk)), talk.said)
     if len(names) > 1:

@@ -2,7 +2,7 @@
 
 import re
 
-from lab.claude.brain.talk import Result
+from lab.claude.brain.talk import Json, Result
 
 UNCHANGED = {"denied", "expired", "refused", "not_started"}
 AMBIGUOUS = re.compile(r"ambiguous|more than one|which one", re.I)
@@ -46,16 +46,32 @@ def _sentence(name: str, result: Result) -> str:
     title = data.get("title") or name
     detail = f" ({str(data['detail']).rstrip('.')})" if data.get("detail") else ""
     outcome = data.get("outcome")
+    if outcome == "done" and data.get("verified") is True:
+        return _meaning(title, data)
     if outcome == "done":
-        return f"{title}: {_done(data.get('verified'), detail)}{_states(data)}"
+        return f"{title}: {_unverified(data.get('verified'), detail)}{_states(data)}"
     if outcome in NOT_DONE:
         return f"{title}: {NOT_DONE[outcome].format(detail)}."
     return refusal(result.text)
 
 
-def _done(verified: object, detail: str) -> str:
-    if verified is True:
-        return "done, and checked afterwards."
+HEALTH = {
+    "healthy": " and healthy",
+    "starting": "; its health check has yet to pass",
+    "unhealthy": "; its health check still fails",
+}
+
+
+def _meaning(title: str, data: Json) -> str:
+    """What a verified change means; that it happened is on the receipt."""
+    after = data.get("after")
+    state = after.get("state") if isinstance(after, dict) else None
+    if not isinstance(after, dict) or not state:
+        return f"{title}: that is how it is now."
+    return f"{title.partition(' ')[2] or title} is {state} now{HEALTH.get(str(after.get('health')), '')}."
+
+
+def _unverified(verified: object, detail: str) -> str:
     if verified is False:
         return f"it ran, but the check afterwards did not confirm it{detail}. Please look before relying on it."
     return f"it ran; nothing has verified the result{detail}."

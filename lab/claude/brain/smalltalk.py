@@ -32,9 +32,7 @@ SELF = (
 )
 EXAMPLES = "Try “how is everything?” or “what's wrong?”."
 HELLOS = ("Hello.", "Hi.", "Good to see you.")
-NOTHING_OPEN = (
-    "I have nothing open that this could answer. If there is a card, its buttons decide; a typed yes approves nothing."
-)
+NOTHING_OPEN = "A typed yes approves nothing. An open card is decided by its buttons; /pending shows it."
 UNDO = any_of(r"^(?:please )?(?:undo|revert|roll ?back)\b")
 AUDIT = any_of(
     r"\bwho (?:approved|did|changed|restarted|stopped)\b",
