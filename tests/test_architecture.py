@@ -24,9 +24,8 @@ BROAD_EXCEPTS = {
 """Where everything must be survived, and how many handlers that takes."""
 SLOW_TO_IMPORT = {"anthropic", "matplotlib", "numpy", "wordllama"}
 REGISTRIES = re.compile(r"py[p]i\.org|python[h]osted\.org|npm[j]s\.(org|com)|deb\.debian[.]org|crates[.]io")
-MACHINE_PATHS = re.compile(
-    r"/wor[k]/(main|shared|\.library|\.mirror)|/roo[t]/\.pyenv|/op[t]/(wheels|pypi)|/tm[p]/bash_jobs"
-)
+MACHINE_PATHS = re.compile(r"(?<![\w.$})-])/(home|Users|root|work|opt)/(?!rackhand\b)[\w.]+")
+"""Folders of somebody's machine; the unit's own is /opt/rackhand."""
 
 
 def files() -> list[Path]:

@@ -1,6 +1,8 @@
 """The documents are true: every command, setting, tool, file and make target that they name exists."""
 
+import argparse
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from tools.kit.registry import discover
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_CI", "RACKHAND_BROWSER"}
+"""Environment variables of the tests."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -30,12 +34,25 @@ def test_the_tool_table_is_current() -> None:
     assert (ROOT / "docs" / "tools.md").read_text(encoding="utf-8").strip() == table(describe(discover())).strip()
 
 
-def test_every_command_of_the_readme_is_a_door() -> None:
-    named = set(re.findall(r"main\.py ([a-z]+)", README))
-    doors = {"run", "demo", "ask", "resume", "doctor", "tools", "env", "backup", "restore", "audit"}
-    assert named and named <= doors
-    for door in named - {"ask", "resume", "restore", "audit"}:
-        assert parser().parse_args([door]).door == door
+def commands() -> list[str]:
+    """Every `main.py …` of the documents, with its arguments."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    return sorted({found.strip() for found in re.findall(r"main\.py((?: [^`\s|]+| \"[^\"]+\")+)", text)})
+
+
+def doors() -> set[str]:
+    """What the command line itself offers."""
+    [sub] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return set(sub.choices)
+
+
+def test_every_door_is_in_the_readme() -> None:
+    assert {command.partition(" ")[0] for command in commands()} >= doors()
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.split()[0] in doors()])
+def test_every_documented_command_is_understood(command: str) -> None:
+    assert parser().parse_args(shlex.split(command)).door == command.split()[0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -53,10 +70,11 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_setting_exists(page: Path) -> None:
-    ours = re.compile(
-        r"`((?:TELEGRAM|ANTHROPIC|BUDGET|DOCKER|MODEL|DIGEST|ALERT|AUTONOMY|FORBIDDEN|PROTECTED)_[A-Z_]+)"
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+)\b[^`(]*`", text)) | set(
+        re.findall(r"^\s*([A-Z_]{5,})=", text, re.MULTILINE)
     )
-    assert set(ours.findall(page.read_text(encoding="utf-8"))) <= settings_names()
+    assert named - NOT_SETTINGS <= settings_names()
 
 
 def test_every_slash_command_of_the_readme_exists() -> None:
