@@ -2,7 +2,8 @@
 
 import re
 
-from lab.claude.brain.talk import Json, Result
+from lab.claude.brain.talk import Result
+from lab.claude.reply import Json
 
 UNCHANGED = {"denied", "expired", "refused", "not_started"}
 AMBIGUOUS = re.compile(r"ambiguous|more than one|which one", re.I)
