@@ -55,13 +55,17 @@ class World(Rules):
         return ["/status", f"why is {self.story.culprit.name} unhappy?", "restart jellyfin"]
 
     def change_behind_back(self) -> str:
-        """Restart or start the container that was inspected last, as another person would; what was done."""
+        """Do something to the container that was inspected last, as another person would; says what."""
         host, container = self._last_looked_at()
-        if container.alive:
-            host.restart(container.id)
-            return f"Somebody else restarted {container.name} on {host.name}."
-        host.start(container.id)
-        return f"Somebody else started {container.name} on {host.name}."
+        # Paused, not stopped: a card that would stop it must see that something has changed, too.
+        acts = {
+            "running": (host.pause, "paused"),
+            "paused": (host.unpause, "woke"),
+            "restarting": (host.stop, "stopped"),
+        }
+        act, done = acts.get(container.status, (host.start, "started"))
+        act(container.id)
+        return f"Somebody else {done} {container.name} on {host.name}."
 
     def dump(self) -> dict[str, Any]:
         """The state of every host without clocks, ids and addresses, for comparison before and after."""

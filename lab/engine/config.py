@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from posixpath import normpath
 from typing import Any
 
 from lab.engine.model import Image, Json
@@ -109,6 +110,8 @@ def host_config(given: Json) -> Json:
     }
     mode = given.get("NetworkMode") or "default"
     config["NetworkMode"] = "bridge" if mode == "default" else mode
+    if config["AutoRemove"] and config["RestartPolicy"]["Name"] != "no":
+        raise EngineError(400, "can't create 'AutoRemove' container with restart policy")
     return config
 
 
@@ -127,7 +130,7 @@ def mount_points(config: Json, host: Json, volume: Callable[[str], str]) -> list
     taken = {mount["Destination"] for mount in mounts}
     if len(taken) < len(mounts):
         raise EngineError(400, "Duplicate mount point")
-    for destination in config["Volumes"] or {}:
+    for destination in map(normpath, config["Volumes"] or {}):
         if destination not in taken:
             mounts.append(_volume_mount(volume(""), destination, "", True))
     return mounts
@@ -138,6 +141,7 @@ def _bind(spec: str, volume: Callable[[str], str]) -> Json:
     destination, _, mode = rest.partition(":")
     if not source or not destination.startswith("/"):
         raise EngineError(400, f"invalid volume specification: '{spec}'")
+    destination = normpath(destination)
     writable = "ro" not in mode.split(",")
     if not source.startswith("/"):
         return _volume_mount(volume(source), destination, mode or "z", writable)
@@ -145,14 +149,14 @@ def _bind(spec: str, volume: Callable[[str], str]) -> Json:
 
 
 def _mount(spec: Json, volume: Callable[[str], str]) -> Json:
-    writable = not spec.get("ReadOnly", False)
+    writable, target = not spec.get("ReadOnly", False), normpath(spec["Target"])
     match spec.get("Type"):
         case "volume":
-            return _volume_mount(volume(spec.get("Source") or ""), spec["Target"], "z", writable)
+            return _volume_mount(volume(spec.get("Source") or ""), target, "z", writable)
         case "bind":
-            return _bind_mount(spec["Source"], spec["Target"], "", writable)
+            return _bind_mount(spec["Source"], target, "", writable)
         case "tmpfs":
-            return {"Type": "tmpfs", "Source": "", "Destination": spec["Target"]} | _access("", writable, "")
+            return {"Type": "tmpfs", "Source": "", "Destination": target} | _access("", writable, "")
     raise EngineError(400, f'invalid mount config: mount type unknown: "{spec.get("Type")}"')
 
 
@@ -181,6 +185,8 @@ def _command(base: Json, given: Json) -> tuple[list[str] | None, list[str] | Non
     if entrypoint is None:
         entrypoint = base.get("Entrypoint")
         command = base.get("Cmd") if command is None else command
+    elif entrypoint == [""]:
+        entrypoint = None  # cleared, not taken from the image
     return entrypoint or None, command or None
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from signal import Signals
 from typing import Any
 
 from lab.engine import config as configs
@@ -74,7 +75,7 @@ class Host:
             raise EngineError(409, "cannot start a paused container, try unpause instead")
         if container.alive:
             return False
-        self._check_startable(container)
+        self._prepare(container)
         if not self.rules.lies("start"):
             self._begin(container)
         return True
@@ -85,17 +86,19 @@ class Host:
         if not container.alive:
             return False
         if not self.rules.lies("stop"):
-            self._end(container, container.app.stop_code)
+            self._halt(container)
+            if container.host_config["AutoRemove"]:
+                self._delete(container, volumes=True)
         return True
 
     def restart(self, ref: str) -> None:
         """Stop a container if it runs, and start it."""
         container = self.get(ref)
-        self._check_startable(container)
+        self._prepare(container)
         if self.rules.lies("restart"):
             return
         if container.alive:
-            self._end(container, container.app.stop_code, remove=False)
+            self._halt(container)
         self._begin(container)
         self._happened("restart", container)
 
@@ -108,6 +111,7 @@ class Host:
             raise EngineError(400, f"Invalid signal: {signal}")
         if not container.alive:
             raise EngineError(409, f"cannot kill container: {ref}: container {container.id} is not running")
+        self._happened("kill", container, signal=str(int(Signals[f"SIG{name}"])))
         if name in _FATAL_SIGNALS and not self.rules.lies("kill"):
             self._end(container, _FATAL_SIGNALS[name] if name == "KILL" else container.app.stop_code)
 
@@ -132,8 +136,8 @@ class Host:
             return
         if trait := self.traits.pop(container.name, None):
             self.traits[name] = trait
-        container.name = name
-        self._happened("rename", container)
+        before, container.name = container.name, name
+        self._happened("rename", container, oldName=f"/{before}")
 
     def update(self, ref: str, changes: Json) -> None:
         """Change limits or the restart policy of a container in place."""
@@ -183,7 +187,9 @@ class Host:
             config=config,
             host_config=host_config,
             mounts=[] if lies else configs.mount_points(config, host_config, self._volume),
-            endpoints=self._endpoints(host_config["NetworkMode"], body.get("NetworkingConfig") or {}),
+            endpoints=self._endpoints(
+                host_config["NetworkMode"], body.get("NetworkingConfig") or {}, config.get("MacAddress", "")
+            ),
             log=Log(trait.chatter or image.app.chatter),
         )
         if not lies:
@@ -203,6 +209,11 @@ class Host:
         trait = self.traits.get(container.name, Trait())
         container.begin(self.rules.now(), self.rules.rng.randrange(2000, 400000), trait.fault)
         self._happened("start", container)
+
+    def _halt(self, container: Container) -> None:
+        self._happened("kill", container, signal="15")
+        self._end(container, container.app.stop_code, remove=False)
+        self._happened("stop", container)
 
     def _end(self, container: Container, exit_code: int, remove: bool = True) -> None:
         trait = self.traits.get(container.name)
@@ -244,9 +255,18 @@ class Host:
                     f'"{other.id}". You have to remove (or rename) that container to be able to reuse that name.',
                 )
 
+    def _prepare(self, container: Container) -> None:
+        """Check what a start needs; like dockerd, keep in the container why it cannot be."""
+        try:
+            self._check_startable(container)
+        except EngineError as error:
+            if not container.alive:
+                container.error, container.exit_code = error.message, 128
+            raise
+
     def _check_startable(self, container: Container) -> None:
         for network in container.endpoints:
-            self.networks.get(network)
+            self.networks.check_address(self.networks.get(network), container)
         wanted = _published(container)
         for other in self.all.values():
             if other is not container and other.alive and (taken := wanted & _published(other)):
@@ -259,12 +279,15 @@ class Host:
     def _volume(self, name: str) -> str:
         return self.volumes.create(name).name
 
-    def _endpoints(self, mode: str, networking: Json) -> dict[str, Json]:
+    def _endpoints(self, mode: str, networking: Json, mac: str) -> dict[str, Json]:
         given: dict[str, Any] = networking.get("EndpointsConfig") or {}
         settings = {self.networks.name_of(ref): value for ref, value in given.items()}
         if mode.startswith("container:"):
             return {}
-        names = dict.fromkeys([self.networks.name_of(mode), *settings])
+        main = self.networks.name_of(mode)
+        if mac:
+            settings[main] = {"MacAddress": mac, **(settings.get(main) or {})}
+        names = dict.fromkeys([main, *settings])
         return {name: self.networks.endpoint(name, settings.get(name) or {}) for name in names}
 
     def _happened(self, action: str, container: Container, **more: str) -> None:

@@ -134,6 +134,8 @@ class Container:
     finished_at: float = 0.0
     exit_code: int = 0
     out_of_memory: bool = False
+    error: str = ""
+    """Why the last start came to nothing."""
     restart_count: int = 0
     pid: int = 0
     fault: Fault | None = None
@@ -193,7 +195,7 @@ class Container:
 
     def _run(self, at: float, pid: int) -> None:
         self.status, self.started_at, self.pid = "running", at, pid
-        self.exit_code, self.out_of_memory = 0, False
+        self.exit_code, self.out_of_memory, self.error = 0, False, ""
         self.next_change = at + self.fault.runtime if self.fault else inf
         self.log.write(at, self.app.banner)
         if not self.fault:

@@ -1,6 +1,7 @@
 """Volumes and networks of one host."""
 
 from collections.abc import Callable, Collection, Iterable
+from ipaddress import ip_address, ip_network
 
 from lab.engine.model import Container, Json, Network, Volume
 from lab.engine.rules import EngineError, Rules, is_anonymous
@@ -135,6 +136,9 @@ class Networks:
         if network.name in container.endpoints:
             message = f"endpoint with name {container.name} already exists in network {network.name}"
             raise EngineError(403, message)
+        if "none" in (network.name, *container.endpoints):
+            words = "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+            raise EngineError(400, words)
         if not self.rules.lies("connect"):
             container.endpoints[network.name] = self.endpoint(network.name, settings)
 
@@ -160,16 +164,26 @@ class Networks:
         network = next((n for n in self.all.values() if n.name == name), None)
         asked = (settings.get("IPAMConfig") or {}).get("IPv4Address")
         address = asked or (self._free_address(network) if network and network.subnet else "")
-        mac = "02:42:" + ":".join(f"{int(part):02x}" for part in address.split(".")) if address else ""
+        if asked and network and ip_address(asked) not in ip_network(network.subnet or "0.0.0.0/0"):
+            words = f"no configured subnet or ip-range contain the IP address {asked}"
+            raise EngineError(400, f"invalid config for network {name}: invalid endpoint settings:\n{words}")
+        derived = "02:42:" + ":".join(f"{int(part):02x}" for part in address.split(".")) if address else ""
         return {
             "IPAMConfig": settings.get("IPAMConfig"),
             "Links": settings.get("Links"),
             "Aliases": settings.get("Aliases"),
             "DriverOpts": settings.get("DriverOpts"),
             "IPAddress": address,
-            "MacAddress": mac,
+            "MacAddress": settings.get("MacAddress") or derived,
             "EndpointID": self.rules.hex_id(),
         }
+
+    def check_address(self, network: Network, container: Container) -> None:
+        """Refuse a start whose fixed address another running container has."""
+        mine = (container.endpoints[network.name]["IPAMConfig"] or {}).get("IPv4Address")
+        others = (c for c in self.users(network, running=True) if c is not container)
+        if mine and any(other.endpoints[network.name]["IPAddress"] == mine for other in others):
+            raise EngineError(403, "Address already in use")
 
     def _free_address(self, network: Network) -> str:
         prefix = network.subnet.rsplit(".", 1)[0]

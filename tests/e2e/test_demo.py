@@ -57,18 +57,18 @@ async def test_slash_undo_takes_the_newest_change_back(home: Home) -> None:
     await home.hear("✓ Stopped radarr")
     await home.ask("/undo", "✓ Started radarr")
     assert home.container("radarr").alive
-    await home.ask("/undo", "nothing to take back")
+    await home.ask("/undo", "itself an Undo")
     assert home.container("radarr").alive
 
 
 async def test_drift_behind_its_back_runs_nothing_and_is_shown(home: Home) -> None:
     home.say("restart jellyfin")
     card = await home.card("Restart jellyfin")
-    assert "stopped jellyfin" in home.lab.world.change_behind_back()
+    assert "paused jellyfin" in home.lab.world.change_behind_back()
     home.tap(card, "Restart jellyfin")
-    again = await home.card("nothing ran.*state: running → exited")
+    again = await home.card("nothing ran.*state: running → paused")
     assert keys(again, CARD) == ["Approve new", "Drop"]
-    assert not home.writes() and not home.container("jellyfin").alive
+    assert not home.writes() and home.container("jellyfin").status == "paused"
     home.tap(again, "Approve new")
     await home.hear("✓ Restarted jellyfin")
     assert home.writes() == ["POST /containers/jellyfin/restart"]

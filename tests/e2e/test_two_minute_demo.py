@@ -54,11 +54,11 @@ async def test_two_minute_demo(visitor: Visitor) -> None:
     await visitor.takes("restart jellyfin")
     card = await visitor.sees("Restart jellyfin")
     await visitor.presses("drift")
-    await _has_state(visitor, "jellyfin", "exited")
+    await _has_state(visitor, "jellyfin", "paused")
     await visitor.taps(card, "Restart jellyfin")
     moved = await visitor.sees(re.compile("nothing ran"))
-    await expect(moved).to_contain_text("state: running → exited")
-    await _has_state(visitor, "jellyfin", "exited")
+    await expect(moved).to_contain_text("state: running → paused")
+    await _has_state(visitor, "jellyfin", "paused")
 
     # Kills it with that card open: the button survives
     await visitor.presses("kill")

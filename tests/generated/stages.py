@@ -9,7 +9,7 @@ A new tool fails the generated tests until it has an entry in `CHANGES` or `READ
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -164,6 +164,14 @@ def image_grown(place: Place) -> Any:
     nas(place).images.get("alpine:3.19").size += 5_000_000
 
 
+def image_rebuilt(place: Place) -> Any:
+    """Another image under the same tag."""
+    images = nas(place).images
+    old = images.all.pop(images.get("alpine:3.19").id)
+    new = replace(old, id="sha256:" + "b" * 64)
+    images.all[new.id] = new
+
+
 def image_used(place: Place) -> Any:
     nas(place).create({"Image": "alpine:3.19", "Cmd": ["sleep", "1"]}, "sleeper")
 
@@ -267,7 +275,13 @@ CHANGES: dict[str, Stage] = {
     "docker_remove_container": Stage(JELLYFIN, RUNNING | VOLUMES),
     "docker_remove_image": Stage(
         alpine,
-        {"state": image_untagged, "tags": image_tagged, "size_mb": image_grown, "used_by": image_used},
+        {
+            "state": image_untagged,
+            "tags": image_tagged,
+            "size_mb": image_grown,
+            "used_by": image_used,
+            "id": image_rebuilt,
+        },
         guards=frozenset({"forbidden"}),
     ),
     "docker_prune_system": Stage({"host": "nas", "volumes": True}, RUBBISH),

@@ -209,9 +209,8 @@ async def test_inspect_is_complete_and_remembered_for_changes_behind_the_back(la
     assert details["Mounts"][0]["Name"] == "databases_postgres"
     assert details["NetworkSettings"]["Networks"]["databases_default"]["IPAddress"].startswith("172.")
     assert any(secret in item for secret in lab.world.canaries for item in details["Config"]["Env"])
-    assert lab.world.change_behind_back() == "Somebody else restarted postgres on nas."
-    state = (await lab.get("/containers/postgres/json"))["State"]
-    assert state["Running"] and state["StartedAt"] > details["State"]["StartedAt"]
+    assert lab.world.change_behind_back() == "Somebody else paused postgres on nas."
+    assert (await lab.get("/containers/postgres/json"))["State"]["Paused"]
 
 
 async def test_stats_give_a_plausible_share_of_the_processor(lab: Lab) -> None:
@@ -344,3 +343,25 @@ async def test_nothing_over_the_api_tells_the_story(lab: Lab) -> None:
     told = "".join([(await lab.http.get(path)).text for path in paths])
     words = ["culprit", lab.world.story.cause, "restart_heals", "noisy"]
     assert not [word for word in words if word in told]
+
+
+@pytest.mark.parametrize(
+    ("settings", "endpoint", "said"),
+    [
+        ({"AutoRemove": True, "RestartPolicy": {"Name": "always"}}, None, "'AutoRemove' container with restart policy"),
+        ({"NetworkMode": "media_default"}, {"IPAMConfig": {"IPv4Address": "192.0.2.9"}}, "no configured subnet"),
+        ({"Binds": ["aa:/x", "bb:/x/"]}, None, "Duplicate mount point"),
+    ],
+)
+async def test_what_dockerd_refuses_to_create(lab: Lab, settings: Any, endpoint: Any, said: str) -> None:
+    networking = {"EndpointsConfig": {"media_default": endpoint}} if endpoint else None
+    body = {"Image": "redis:7.4-alpine", "HostConfig": settings, "NetworkingConfig": networking}
+    answer = await lab.http.post("/containers/create", params={"name": "odd"}, json=body)
+    assert answer.status_code == 400 and said in answer.json()["message"]
+
+
+async def test_a_private_container_joins_no_other_network(lab: Lab) -> None:
+    body = {"Image": "redis:7.4-alpine", "HostConfig": {"NetworkMode": "none"}}
+    await lab.http.post("/containers/create", params={"name": "alone"}, json=body)
+    answer = await lab.http.post("/networks/media_default/connect", json={"Container": "alone"})
+    assert answer.status_code == 400 and "private (none) mode" in answer.json()["message"]

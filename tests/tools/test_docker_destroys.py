@@ -1,5 +1,7 @@
 """Removing things: what would be lost is said before, and what can come back does."""
 
+from typing import Any
+
 import pytest
 
 from tests.tools.conftest import TOOLS, Rack
@@ -69,6 +71,15 @@ async def test_a_stopped_one_that_was_started_meanwhile_is_not_forced(rack: Rack
     assert isinstance(outcome.error, Conflict) and container.id in host.all
 
 
+@pytest.mark.parametrize("fault", [{"status": 409}, {"status": 403}, {"status": 500}, {"drop": True}])
+async def test_stopped_but_not_removed_is_an_unknown_outcome(rack: Rack, fault: dict[str, Any]) -> None:
+    change = await rack.read("remove_container", container=await rack.id("gitea"))
+    rack.traffic.fault("docker:nas", method="DELETE", **fault)
+    outcome = await rack.carry_out(change, within=0.1)
+    assert isinstance(outcome.error, OutcomeUnknown) and "It was stopped" in str(outcome.error)
+    assert outcome.after.state == "exited", "saying that it failed would hide this"
+
+
 async def test_a_half_made_container_is_an_unknown_outcome(rack: Rack) -> None:
     removed = await rack.carry_out(await rack.read("remove_container", container=await rack.id("gitea")))
     rack.traffic.fault("docker:nas", method="POST", path="/start$", status=500, body='{"message": "port is taken"}')
@@ -134,9 +145,14 @@ async def test_prune_removes_what_it_listed_and_nothing_else(rack: Rack) -> None
     host.get("immich-import").config["Labels"]["rackhand.forbid"] = "true"
     change = await rack.read("prune_system", host="nas")
     facts = change.facts
-    assert facts.containers == ("borg-backup",) and len(facts.images) == 2 and facts.volumes == ()
+    assert (
+        [name.partition("@")[0] for name in facts.containers] == ["borg-backup"]
+        and len(facts.images) == 2
+        and facts.volumes == ()
+    )
     assert facts.build_cache_mb > 0 and facts.freed_mb > 0 and "No undo." in change.notes and change.undo is None
-    assert "nas-old_default" in facts.networks and "photos_default" not in facts.networks
+    networks = {name.partition("@")[0] for name in facts.networks}
+    assert "nas-old_default" in networks and "photos_default" not in networks
     volumes = set(host.volumes.all)
     outcome = await rack.carry_out(change)
     assert outcome.error is None and outcome.verified
@@ -161,6 +177,16 @@ async def test_prune_leaves_what_came_into_use(rack: Rack) -> None:
     host.start(container.id)
     outcome = await rack.carry_out(change)
     assert container.id in host.all and outcome.error is None
+
+
+async def test_prune_tells_a_namesake_from_what_was_on_the_card(rack: Rack) -> None:
+    host, container = rack.at("nas/borg-backup")
+    change = await rack.read("prune_system", host="nas")
+    host.remove(container.id)
+    host.create({"Image": container.config["Image"]}, "borg-backup")
+    now = await change.facts.again(rack.reader)
+    assert [name.partition("@")[0] for name in now.containers] == ["borg-backup", "immich-import"]
+    assert now.containers != change.facts.containers and now.containers[1:] == change.facts.containers[1:]
 
 
 async def test_prune_that_lies_is_found_out(rack: Rack) -> None:

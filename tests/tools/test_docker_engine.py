@@ -1,18 +1,28 @@
-"""The Docker tools against a real engine: `RACKHAND_TEST_ENGINE=unix:///…` (any address of DOCKER_HOST)."""
+"""The Docker tools against a real engine: `RACKHAND_TEST_ENGINE=unix:///…` (any address of DOCKER_HOST).
 
+And the simulated engine beside it: where the two differ, the simulated one is wrong.
+"""
+
+import asyncio
 import io
+import json
 import os
 import shutil
 import tarfile
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.server import serve
+from lab.services.docker import docker_app
 from lab.traffic import Traffic
+from lab.world import World
+from tests.tools import recreated
 from tests.tools.conftest import Rack
 from tools.docker import service
 from tools.docker.hosts import DockerHosts
@@ -29,6 +39,12 @@ pytestmark = [
     pytest.mark.skipif(not BUSYBOX, reason="busybox is not installed (busybox-static)"),
 ]
 
+PLAIN = {"Cmd": ["/bin/busybox", "sleep", "1000"], "HostConfig": {"NetworkMode": "none"}}
+IN_ONE = {
+    "Cmd": ["/bin/busybox", "sleep", "1000"],
+    "HostConfig": {"NetworkMode": "one"},
+    "NetworkingConfig": {"EndpointsConfig": {"one": {"IPAMConfig": {"IPv4Address": "10.213.77.77"}}}},
+}
 COUNT = "i=0; while true; do echo line $i $SECRET_KEY; i=$((i+1)); sleep 0.2; done"
 
 
@@ -53,6 +69,15 @@ class Bench(Rack):
             await engine.ask(lambda api: api.start(made["Id"]))
         return f"local/{made['Id']}"
 
+    async def clear(self) -> None:
+        """Remove every container of this test, with the volumes that only it can have mounted."""
+        engine, mine = self.writer.one("local"), {"label": f"rackhand.test={self.mark}"}
+        for item in await engine.ask(lambda api: api.containers(all=True, filters=mine)):
+            await engine.ask(lambda api, i=item["Id"]: api.remove_container(i, force=True, v=True))
+            for name in [mount["Name"] for mount in item["Mounts"] if mount["Type"] == "volume"]:
+                with suppress(Gone, Conflict):
+                    await engine.ask(lambda api, n=name: api.remove_volume(n))
+
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
@@ -65,14 +90,22 @@ async def bench() -> AsyncIterator[Bench]:
     engine = writer.one("local")
     await engine.ask(lambda api: api.import_image_from_data(_root(), repository=bench.image.partition(":")[0]))
     yield bench
-    for item in await engine.ask(
-        lambda api: api.containers(all=True, filters={"label": f"rackhand.test={bench.mark}"})
-    ):
-        await engine.ask(lambda api, i=item["Id"]: api.remove_container(i, force=True, v=True))
+    await bench.clear()
     with suppress(Gone, Conflict):
         await engine.ask(lambda api: api.remove_image(bench.image))
     reader.close()
     writer.close()
+
+
+def status_of(method: str, path: str, body: Any) -> Callable[[Any], int]:
+    """A question to a session: the status of the answer to this request."""
+
+    def ask(api: Any) -> int:
+        more = {} if body is None else {"json": body}
+        answer = api.request(method, f"{api.base_url}/v{api.api_version}{path}", timeout=20, **more)
+        return int(answer.status_code)
+
+    return ask
 
 
 def _root() -> bytes:
@@ -134,6 +167,144 @@ async def test_remove_and_make_again(bench: Bench) -> None:
         assert after["HostConfig"][key] == before["HostConfig"][key], key
     assert after["Image"] == before["Image"] and after["Id"] != before["Id"]
     assert [mount["Name"] for mount in after["Mounts"]] == [mount["Name"] for mount in before["Mounts"]]
+
+
+@pytest.fixture
+async def networks(bench: Bench) -> AsyncIterator[None]:
+    engine = bench.writer.one("local")
+    for name, subnet in recreated.SUBNETS.items():
+        await engine.ask(lambda api, n=name, s=subnet: api.create_network(n, ipam={"Config": [{"Subnet": s}]}))
+    yield
+    await bench.clear()
+    for name in recreated.SUBNETS:
+        await engine.ask(lambda api, n=name: api.remove_network(n))
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize("case", recreated.CASES)
+async def test_it_comes_back_as_it_was(bench: Bench, case: str) -> None:
+    engine = bench.writer.one("local")
+    body = recreated.body(case, bench.image)
+    if case == "an entry point cleared":
+        entry = 'ENTRYPOINT ["/bin/busybox", "false"]'
+        await engine.ask(
+            lambda api: api.import_image_from_data(_root(), repository=f"entry-{bench.mark}", changes=[entry])
+        )
+        body["Image"] = f"entry-{bench.mark}:latest"
+    body |= {"StopTimeout": 1, "Labels": {"rackhand.test": bench.mark, **body.get("Labels", {})}}
+    made = await engine.ask(lambda api: api.create(body, f"precious-{bench.mark}"))
+    if case == "everything":
+        await engine.ask(lambda api: api.join_network("two", made["Id"], recreated.SECOND))
+    if case not in recreated.NEVER_STARTED:
+        await engine.ask(lambda api: api.start(made["Id"]))
+    before = await engine.ask(lambda api: api.inspect_container(made["Id"]))
+    removed = await bench.carry_out(await bench.read("remove_container", container=f"local/{made['Id']}"), within=15)
+    assert removed.verified and removed.error is None
+    again = await bench.undo(removed)
+    assert again.error is None and again.verified
+    after = await engine.ask(lambda api: api.inspect_container(f"precious-{bench.mark}"))
+    assert after["Id"] != before["Id"] and after["State"]["Status"] == before["State"]["Status"]
+    assert recreated.differences(before, after) == []
+
+
+ANSWERS = (
+    # Method, path, body; the status the twin gives for it is the one the engine gives.
+    ("GET", "/containers/none/json", None), ("POST", "/containers/none/start", None),
+    ("POST", "/containers/none/stop", None), ("POST", "/containers/none/restart", None),
+    ("DELETE", "/containers/none", None), ("GET", "/containers/none/logs?stdout=1", None),
+    ("GET", "/images/none/json", None), ("DELETE", "/images/none", None), ("DELETE", "/networks/none", None),
+    ("DELETE", "/networks/host", None), ("DELETE", "/volumes/none", None),
+    ("POST", "/containers/create?name=-x", PLAIN), ("POST", "/containers/create?name=xx", {"Image": "none:1"}),
+    ("POST", "/containers/create?name=xx", PLAIN | {"HostConfig": {"RestartPolicy": {"Name": "often"}}}),
+    ("POST", "/containers/create?name=xx",
+     PLAIN | {"HostConfig": {"AutoRemove": True, "RestartPolicy": {"Name": "always"}}}),
+    ("POST", "/containers/create?name=xx", PLAIN | {"HostConfig": {"Binds": ["aa:/x", "bb:/x/"]}}),
+    ("POST", "/containers/create?name=xx", PLAIN), ("POST", "/containers/create?name=xx", PLAIN),
+    ("POST", "/containers/xx/stop", None), ("POST", "/containers/xx/pause", None), ("GET", "/containers/xx/top", None),
+    ("GET", "/containers/xx/logs", None), ("GET", "/containers/xx/logs?stdout=1", None),
+    ("GET", "/containers/xx/stats?stream=0", None),
+    ("POST", "/containers/xx/start", None), ("POST", "/containers/xx/start", None), ("DELETE", "/containers/xx", None),
+    ("POST", "/containers/xx/pause", None), ("POST", "/containers/xx/start", None),
+    ("POST", "/containers/xx/pause", None), ("DELETE", "/containers/xx", None),
+    ("POST", "/containers/xx/unpause", None), ("POST", "/containers/xx/unpause", None),
+    ("DELETE", "/images/IMAGE", None), ("POST", "/networks/one/connect", {"Container": "xx"}),
+    ("POST", "/containers/xx/stop?t=0", None), ("POST", "/containers/xx/stop?t=0", None),
+    ("GET", "/containers/xx/stats?stream=0", None), ("POST", "/containers/xx/kill", None),
+    ("GET", "/containers/json?filters={%22zz%22:[%22x%22]}", None), ("DELETE", "/containers/xx", None),
+    ("POST", "/containers/create?name=yy", IN_ONE), ("POST", "/containers/yy/start", None),
+    ("POST", "/containers/create?name=zz", IN_ONE), ("POST", "/containers/zz/start", None),
+    ("POST", "/networks/one/connect", {"Container": "yy"}), ("DELETE", "/networks/one", None),
+    ("POST", "/containers/prune?filters={%22label%22:[%22no%22]}", None),
+    ("POST", "/networks/prune?filters={%22label%22:[%22no%22]}", None), ("DELETE", "/containers/yy?force=1", None),
+    ("DELETE", "/containers/zz?force=1", None),
+)  # fmt: skip
+
+
+@pytest.mark.usefixtures("networks")
+async def test_the_twin_answers_as_the_engine_does(bench: Bench) -> None:
+    world, traffic = World(3), Traffic()
+    world.latency = 0.0
+    world.hosts["nas"].networks.create({"Name": "one", "IPAM": {"Config": [{"Subnet": recreated.SUBNETS["one"]}]}})
+    server = await serve(traffic.wrap("docker:nas", docker_app(world, "nas")))
+    twin: DockerHosts = await service.open(Settings(docker_host=f"tcp://127.0.0.1:{server.port}"), Access.WRITE)
+    [double] = twin.engines.values()
+    real = bench.writer.one("local")
+    for method, path, body in ANSWERS:
+        said = []
+        for engine, image in ((real, bench.image), (double, "redis:7.4-alpine")):
+            asked = None
+            if body is not None:
+                asked = {"Image": image, "Labels": {"rackhand.test": bench.mark}, **body}
+            said.append(await engine.ask(status_of(method, path.replace("IMAGE", image), asked)))
+        assert said[0] == said[1], f"{method} {path}: the engine says {said[0]}, the twin {said[1]}"
+    twin.close()
+    await server.stop()
+
+
+@pytest.mark.parametrize("tty", [False, True])
+async def test_logs_of_both_streams(bench: Bench, tty: bool) -> None:
+    target = await bench.make("writer", "echo out; echo err >&2; echo $SECRET_KEY; sleep 100", Tty=tty)
+    await asyncio.sleep(0.5)
+    logs = await bench.read("get_container_logs", container=target)
+    assert sorted(logs.lines) == ["err", "out", "•••"]
+    assert (await bench.read("get_container_logs", container=target, contains="OUT")).lines == ["out"]
+
+
+async def test_the_events_of_a_restart_are_the_twins(bench: Bench) -> None:
+    target = await bench.make("worker")
+    begun = int(time.time()) - 1
+    engine, reference = bench.writer.at(target)
+    await asyncio.sleep(1.1)
+    await bench.carry_out(await bench.read("restart_container", container=target), within=15)
+
+    def events(api: Any) -> list[str]:
+        query = {"since": begun, "until": int(time.time()) + 1, "filters": json.dumps({"container": [reference]})}
+        answer = api._asked("GET", "/events", params=query)
+        return [json.loads(line)["Action"] for line in answer.text.splitlines()]
+
+    seen = await engine.ask(events)
+    seen = seen[seen.index("start") + 1 :]
+    assert list(dict.fromkeys(seen)) == ["kill", "die", "stop", "start", "restart"]
+
+
+async def test_a_start_that_fails_says_why(bench: Bench) -> None:
+    target = await bench.make("broken", start=False, Cmd=["/no/such/program"])
+    outcome = await bench.carry_out(await bench.read("start_container", container=target), within=1)
+    assert outcome.error is not None and not outcome.verified
+    details = await bench.read("get_container_details", container=target)
+    assert details.error and "no/such/program" in details.error and details.exit_code
+
+
+async def test_remove_leaves_named_and_unnamed_volumes(bench: Bench) -> None:
+    settings = {"NetworkMode": "none", "Binds": [f"kept-{bench.mark}:/kept"]}
+    target = await bench.make("holder", Volumes={"/unnamed": {}}, HostConfig=settings)
+    change = await bench.read("remove_container", container=target)
+    assert change.facts.named_volumes == (f"kept-{bench.mark}",) and len(change.facts.unnamed_volumes) == 1
+    assert (await bench.carry_out(change, within=15)).verified
+    names = [row.name for row in (await bench.read("list_volumes")).volumes if not row.in_use_by]
+    assert {f"kept-{bench.mark}", *change.facts.unnamed_volumes} <= set(names)
+    rubbish = await bench.read("prune_system", host="local", volumes=True)
+    assert {f"kept-{bench.mark}", *change.facts.unnamed_volumes} <= set(rubbish.facts.volumes)
 
 
 async def test_prune_and_remove_image(bench: Bench) -> None:

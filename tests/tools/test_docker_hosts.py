@@ -1,6 +1,7 @@
 """Connections to engines: settings, a reading client that cannot write, and everything that goes wrong."""
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tools.kit import (
     BadAnswer,
     Conflict,
     Gone,
+    NoAnswer,
     OutcomeUnknown,
     RateLimited,
     Refused,
@@ -28,6 +30,7 @@ from tools.kit import (
     Unauthorised,
     Unreachable,
 )
+from tools.kit.http import ATTEMPTS
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +120,7 @@ async def test_refusals_of_a_read(rack: Rack, status: int, error: type[ToolFaile
         status=status,
         body='{"message": "no: http://u:hunter22@x/?token=geheim99"}',
         headers={"Location": "http://127.0.0.1:1/"},
+        times=ATTEMPTS if status == 429 else 1,
     )
     with pytest.raises(ToolFailed) as caught:
         await container_facts(rack.reader, target)
@@ -140,10 +144,17 @@ async def test_answers_that_are_no_json(rack: Rack, body: str) -> None:
 @pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": 40}])
 async def test_a_connection_lost_while_reading(rack: Rack, fault: dict[str, object]) -> None:
     target = await rack.id("redis")
-    rack.traffic.fault("docker:nas", path=target.partition("/")[2], **fault)  # type: ignore[arg-type]
+    rack.traffic.fault("docker:nas", path=target.partition("/")[2], times=ATTEMPTS, **fault)  # type: ignore[arg-type]
     with pytest.raises(ToolFailed) as caught:
         await container_facts(rack.reader, target)
     assert not caught.value.sent
+    assert (await container_facts(rack.reader, target)).state == "running"
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"status": 429}, {"status": 502}, {"status": 503}, {"status": 504}])
+async def test_a_read_is_tried_again_while_the_host_is_away(rack: Rack, fault: dict[str, object]) -> None:
+    target = await rack.id("redis")
+    rack.traffic.fault("docker:nas", path=target.partition("/")[2], times=ATTEMPTS - 1, **fault)  # type: ignore[arg-type]
     assert (await container_facts(rack.reader, target)).state == "running"
 
 
@@ -170,11 +181,42 @@ async def test_no_answer_in_time(rack: Rack, monkeypatch: pytest.MonkeyPatch) ->
     impatient = DockerHosts({"nas": rack.reader.engines["nas"]._address}, Access.READ)
     target = await rack.id("redis")
     rack.traffic.fault("docker:nas", path=target.partition("/")[2], stall=True)
-    with pytest.raises(ToolFailed, match="in time"):
+    with pytest.raises(NoAnswer, match="in time"):
         await container_facts(impatient, target)
     rack.traffic.fault("docker:nas", path="/containers/json", stall=True)
     assert [down.host for down in (await impatient.each(impatient.pick(None), _containers))[1]] == ["nas"]
     impatient.close()
+
+
+async def test_a_thread_that_does_not_come_back(rack: Rack) -> None:
+    """A host that sends a byte now and then keeps the SDK waiting for ever; the deadline of the thread holds."""
+    gate = threading.Event()
+    for hosts, error in ((rack.reader, NoAnswer), (rack.writer, OutcomeUnknown)):
+        engine = hosts.engines["nas"]
+        engine._threads._deadline = 0.2
+        with pytest.raises(ToolFailed, match="did not answer within") as caught:
+            await engine.ask(lambda api: gate.wait(10))
+        assert type(caught.value) is error and caught.value.sent is (error is OutcomeUnknown)
+    gate.set()
+
+
+@pytest.mark.parametrize("body", ["<html>login</html>", '{"Id": '])
+async def test_a_write_whose_answer_is_no_json_is_unknown(rack: Rack, body: str) -> None:
+    rack.traffic.fault("docker:nas", method="POST", path="/containers/create", status=201, body=body)
+    with pytest.raises(OutcomeUnknown, match="look at the target"):
+        await rack.writer.engines["nas"].ask(lambda api: api.create({"Image": "redis"}, "x"))
+
+
+async def test_a_lost_connection_is_opened_anew(rack: Rack) -> None:
+    """Over SSH the same connection would stay dead."""
+    engine = rack.reader.engines["nas"]
+    await _containers(engine)
+    before = set(engine._sessions.values())
+    rack.traffic.fault("docker:nas", path="/containers/json", drop=True, times=ATTEMPTS)
+    with pytest.raises(NoAnswer, match="was lost"):
+        await _containers(engine)
+    assert not before & set(engine._sessions.values())
+    await _containers(engine)
 
 
 async def _containers(engine: Engine) -> object:
@@ -221,6 +263,9 @@ async def test_the_engines_clock_is_heard(rack: Rack) -> None:
     engine = rack.reader.engines["nas"]
     now = await engine.ask(lambda api: (api.containers(), api.now())[1])
     assert abs(now - 784111777) < 60
+    absurd = {"Date": "Sun, 06 Nov 99999999999999999999 08:49:37 GMT"}
+    rack.traffic.fault("docker:nas", path="/containers/json", status=200, body="[]", headers=absurd)
+    await _containers(engine)
     assert abs(await engine.ask(lambda api: api.now()) - time.time()) > 1e8
 
 

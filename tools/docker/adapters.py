@@ -65,4 +65,7 @@ def ssh_adapter(service: str, address: str) -> SSHHTTPAdapter:
             raise Unreachable(f"{host} is not in known_hosts: connect once with ssh and accept its key.") from None
         raise Unreachable(f"{service} cannot be reached over SSH: check `ssh {host} docker version`.") from None
     except (OSError, EOFError) as error:
-        raise from_requests(error, service, write=False) from error
+        found = from_requests(error, service, write=False)
+        if isinstance(found, Unreachable):
+            raise found from error
+        raise Unreachable(f"{service} cannot be reached over SSH: check that {host} runs.") from error

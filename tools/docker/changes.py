@@ -2,7 +2,7 @@
 
 from tools.docker.facts import ContainerFacts, container_facts, has_started, warnings
 from tools.docker.hosts import DockerHosts, service
-from tools.docker.names import Container
+from tools.docker.names import Container, is_own
 from tools.kit import Call, Change, Conflict, Context, Risk
 
 STOPPED = ("exited", "created", "dead")
@@ -44,6 +44,7 @@ async def stop_container(ctx: Context[DockerHosts], container: Container) -> Cha
     def undo(before: ContainerFacts, net: str) -> Call | None:
         return start_container.call(container=container) if before.alive and not before.auto_remove else None
 
+    own = is_own(container.partition("/")[2])
     notes = await warnings(ctx.client, container, facts, goes_away=True)
     if facts.auto_remove:
         notes += ("It removes itself when it stops: there is no undo.",)
@@ -53,7 +54,7 @@ async def stop_container(ctx: Context[DockerHosts], container: Container) -> Cha
         do=do,
         # One that removes itself is gone afterwards, as it should be; any other must still be there.
         expect=lambda before, after: after.state in STOPPED or (before.auto_remove and after.state == "gone"),
-        undo=undo,
+        undo=None if own else undo,
         notes=notes,
         deadline=60.0 + (facts.grace or 0),
     )

@@ -27,6 +27,9 @@ DEFAULT_GRACE, LONGEST_GRACE = 10, 240
 """Seconds between the polite and the impolite signal of a stop."""
 
 
+STAYS_SILENT = "This bot runs in it: it falls silent for good, and nobody is left to undo this or to start it again."
+
+
 class ContainerFacts(Facts):
     """A container as a change finds it. One that keeps crashing is `restarting`, whatever this instant shows."""
 
@@ -114,7 +117,9 @@ async def warnings(client: DockerHosts, target: str, facts: ContainerFacts, *, g
     if facts.state == "gone":
         return ("It does not exist any more.",)
     if is_own(target.partition("/")[2]):
-        notes.append("This bot runs in it: it falls silent, and reports when it is back.")
+        notes.append(
+            STAYS_SILENT if goes_away else "This bot runs in it: it falls silent, and reports when it is back."
+        )
     if facts.restart_policy == "no" and goes_away:
         notes.append("Restart policy is no: it does not come back by itself, not even after a reboot.")
     if missing := await dependents(client, target):

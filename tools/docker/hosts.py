@@ -3,7 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type
+from tenacity.stop import stop_after_attempt, stop_before_delay
 
 from tools.docker.models import HostDown, Reason
 from tools.docker.settings import Settings
@@ -11,14 +15,19 @@ from tools.kit import (
     Access,
     Area,
     BadAnswer,
+    CircuitOpen,
     Link,
+    NoAnswer,
     OutcomeUnknown,
+    RateLimited,
     Service,
     Threads,
     ToolFailed,
     Unauthorised,
     Unreachable,
 )
+from tools.kit.breaker import Breaker
+from tools.kit.http import ATTEMPTS, USUAL_PAUSE
 
 if TYPE_CHECKING:
     from tools.docker.transport import Session
@@ -32,9 +41,10 @@ READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
 class Engine:
     """One Docker host."""
 
-    def __init__(self, name: str, address: str, access: Access) -> None:
+    def __init__(self, name: str, address: str, access: Access, breaker: Breaker | None = None) -> None:
         self.name = name
         self.access = access
+        self._breaker = breaker or Breaker(name)
         self._address = address
         reads = access is Access.READ
         self._patience = READ_PATIENCE if reads else WRITE_PATIENCE
@@ -43,13 +53,31 @@ class Engine:
         self._opening = threading.Lock()
 
     async def ask(self, call: Callable[["Session"], T], *, patience: float | None = None) -> T:
-        """What `call(session)` returns, run in one of this host's threads. Raises ToolFailed."""
+        """What `call(session)` returns, run in one of this host's threads. Raises ToolFailed.
+
+        A read is tried again while the host is away; a change never is.
+        """
+        limit = patience or self._patience
+        async with self.watched():
+            if self.access is Access.WRITE:
+                return await self._threads.run(self._work, call, limit)
+            retrying = AsyncRetrying(
+                retry=retry_if_exception_type((Unreachable, NoAnswer, RateLimited)),
+                stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(limit),
+                wait=USUAL_PAUSE,
+                reraise=True,
+            )
+            return await retrying(self._read, call, limit)
+
+    async def _read(self, call: Callable[["Session"], T], limit: float) -> T:
         try:
-            return await self._threads.run(self._work, call, patience or self._patience)
+            return await self._threads.run(self._work, call, limit)
         except OutcomeUnknown as late:
-            if self.access is Access.READ:
-                raise ToolFailed(f"{str(late).rstrip('.')}: try again, then check the host.") from None
-            raise
+            raise NoAnswer(f"{str(late).rstrip('.')}: try again, then check the host.") from None
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Wrap what is asked of this host: raises CircuitOpen at once while it is given a pause."""
+        return self._breaker.watch_host()
 
     def close(self) -> None:
         """Hang up; running calls end by their own timeout."""
@@ -64,7 +92,7 @@ class Engine:
         try:
             session.negotiate()
             return call(session)
-        except (Unreachable, OutcomeUnknown):
+        except (Unreachable, NoAnswer, OutcomeUnknown):
             self._forget(session)
             raise
 
@@ -87,8 +115,8 @@ class Engine:
 class DockerHosts:
     """Every configured Docker host."""
 
-    def __init__(self, addresses: dict[str, str], access: Access) -> None:
-        self.engines = {name: Engine(name, address, access) for name, address in addresses.items()}
+    def __init__(self, addresses: dict[str, str], access: Access, breaker: Callable[[str], Breaker] = Breaker) -> None:
+        self.engines = {name: Engine(name, address, access, breaker(name)) for name, address in addresses.items()}
 
     def pick(self, host: str | None) -> list[Engine]:
         """The named host, or all of them. Raises ToolFailed for an unknown name."""
@@ -118,7 +146,8 @@ class DockerHosts:
         found, down = [], []
         for engine, answer in zip(engines, answers, strict=True):
             if isinstance(answer, ToolFailed):
-                down.append(HostDown(host=engine.name, reason=_reason(answer)))
+                failed = answer.after if isinstance(answer, CircuitOpen) else type(answer)
+                down.append(HostDown(host=engine.name, reason=_reason(failed)))
             else:
                 found.append((engine, answer))
         return found, down
@@ -131,25 +160,24 @@ class DockerHosts:
 
 async def _answer(engine: Engine, ask: Callable[[Engine], Awaitable[T]]) -> T | ToolFailed:
     try:
-        return await ask(engine)
+        async with engine.watched():
+            return await ask(engine)
     except ToolFailed as error:
         return error
 
 
-def _reason(error: ToolFailed) -> Reason:
-    match error:
-        case Unreachable():
-            return "unreachable"
-        case Unauthorised():
-            return "not permitted"
-        case BadAnswer():
-            return "unusable answer"
-    return "no proper answer"
+def _reason(failed: type[BaseException]) -> Reason:
+    reasons: dict[type[BaseException], Reason] = {
+        Unreachable: "unreachable",
+        Unauthorised: "not permitted",
+        BadAnswer: "unusable answer",
+    }
+    return reasons.get(failed, "no proper answer")
 
 
 async def connect(link: Link) -> DockerHosts:
     """The hosts of the settings. Nothing is sent before the first call."""
-    return DockerHosts(link.settings.hosts, link.access)
+    return DockerHosts(link.settings.hosts, link.access, link.breaker)
 
 
-service = Service("docker", area=Area.INFRASTRUCTURE, settings=Settings, connect=connect)
+service = Service("docker", area=Area.INFRASTRUCTURE, settings=Settings, connect=connect, hosts=True)

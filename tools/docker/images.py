@@ -19,7 +19,7 @@ class ImageFacts(Facts):
     size_mb: Shown[float | None]
     used_by: Shown[tuple[Ident, ...]]
     """Containers made from it, running or not."""
-    id: Ident | None = None
+    id: Shown[Ident | None] = None
     host: Ident
     can_be_pulled: bool = False
     forbidden: bool = False

@@ -6,27 +6,30 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from tools.docker.clean import records, short, text
+from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.rows import is_forbidden, name_of
 from tools.kit import Field, Resolve, Target, Unreachable
 
 Listed = tuple[Engine, dict[str, Any]]
 
+_DNS = "it answers DNS: names stop resolving while it is away"
+_DOOR = "it is the door to your other services"
+_WAY_IN = "you may be reaching this network through it"
 LIFELINES = {
-    "pihole": "it answers DNS: names stop resolving while it is away",
-    "adguard": "it answers DNS: names stop resolving while it is away",
-    "unbound": "it answers DNS: names stop resolving while it is away",
-    "coredns": "it answers DNS: names stop resolving while it is away",
-    "technitium": "it answers DNS: names stop resolving while it is away",
-    "traefik": "it is the door to your other services",
-    "nginx-proxy-manager": "it is the door to your other services",
-    "caddy": "it is the door to your other services",
-    "tailscale": "you may be reaching this network through it",
-    "wireguard": "you may be reaching this network through it",
-    "cloudflared": "you may be reaching this network through it",
+    "socket-proxy": "this bot may be reaching Docker through it",
+    **dict.fromkeys(("pihole", "pi-hole", "adguard", "unbound", "coredns", "technitium", "dnsmasq", "bind9"), _DNS),
+    **dict.fromkeys(("blocky", "dnscrypt", "knot-resolver", "powerdns", "pdns"), _DNS),
+    **dict.fromkeys(("traefik", "nginx-proxy-manager", "caddy", "haproxy", "zoraxy"), _DOOR),
+    **dict.fromkeys(("tailscale", "headscale", "wireguard", "wg-easy", "cloudflared", "openvpn"), _WAY_IN),
+    **dict.fromkeys(("zerotier", "netbird", "gluetun"), _WAY_IN),
 }
 """Part of an image's name → why a container of it always asks."""
+LIFELINE_PORTS = {
+    (53, "udp"): _DNS, (53, "tcp"): _DNS, (443, "tcp"): "it answers on port 443: your other services may be behind it",
+    (51820, "udp"): _WAY_IN, (1194, "udp"): _WAY_IN, (41641, "udp"): _WAY_IN,
+}  # fmt: skip
+"""Port that the host publishes → the same, whatever the image is called."""
 
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_START = re.compile(r"[0-9a-f]{6,64}")
@@ -51,11 +54,13 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
         return []
     engines = [named] if named else list(client.engines.values())
     found, down = await client.each(engines, list_all)
-    matches = _best([(engine, item) for engine, items in found for item in items], reference)
+    everything = [(engine, item) for engine, items in found for item in items]
+    matches = _best(everything, reference)
     if not matches and down:
         hosts = ", ".join(each.host for each in down)
         raise Unreachable(f"It may be on {hosts}, which does not answer now: try again when it is back.")
-    return [_target(engine, item) for engine, item in matches]
+    carriers = {_carrier(item) for _, item in everything if is_own(text(item["Id"]))}
+    return [_target(engine, item, carriers) for engine, item in matches]
 
 
 async def suggest_container(client: DockerHosts, wanted: str) -> list[str]:
@@ -75,7 +80,7 @@ def own_container_id(proc: Path = Path("/proc/self"), hostname: str | None = Non
     """The id of the container this program runs in, or its first twelve digits; empty outside of one."""
     for file, pattern in (
         ("cgroup", r"([0-9a-f]{64})(?:\.scope)?$"),
-        ("mountinfo", r"/containers/([0-9a-f]{64})/\S+ /etc/host(?:name|s)\b"),
+        ("mountinfo", r"containers/([0-9a-f]{64})/\S+ /etc/host(?:name|s)\b"),
     ):
         try:
             found = re.search(pattern, (proc / file).read_text(errors="replace"), re.MULTILINE)
@@ -111,20 +116,36 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
 
 
-def _lifeline(image: str) -> str:
-    """What would break for everyone, this bot among them, when a container of this image goes away."""
-    program = image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
-    return next((reason for name, reason in LIFELINES.items() if name in program), "")
+def _carrier(item: dict[str, Any]) -> str:
+    """The container whose network stack this one uses; empty when it has its own."""
+    return text(record(item.get("HostConfig")).get("NetworkMode")).partition("container:")[2]
 
 
-def _target(engine: Engine, item: dict[str, Any]) -> Target:
+def lifeline(item: dict[str, Any]) -> str:
+    """What would break for everyone, this bot among them, when a listed container goes away; empty when nothing."""
+    program = text(item.get("Image")).partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
+    if named := next((reason for name, reason in LIFELINES.items() if name in program), ""):
+        return named
+    ports = [(whole(port.get("PublicPort")), text(port.get("Type"))) for port in records(item.get("Ports"))]
+    return next((reason for port, reason in LIFELINE_PORTS.items() if port in ports), "")
+
+
+def _protected(item: dict[str, Any], carriers: set[str]) -> str:
+    if is_own(text(item["Id"])):
+        return "this bot runs in it"
+    if text(item["Id"]) in carriers:
+        return "this bot's own network goes through it"
+    return lifeline(item)
+
+
+def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
     name, container = name_of(item), text(item["Id"])
     return Target(
         id=f"{engine.name}/{container}",
         name=name,
         detail=f"{engine.name} · {short(text(item.get('Image')))}",
         forbidden=is_forbidden(item),
-        protected="this bot runs in it" if is_own(container) else _lifeline(text(item.get("Image"))),
+        protected=_protected(item, carriers),
         aliases=(name, f"{engine.name}/{name}", container[:12]),
     )
 

@@ -28,21 +28,26 @@ if TYPE_CHECKING:
 
 Raw = dict[str, Any]
 STOPPED = ("exited", "created", "dead")
+DIGITS = 6
+"""Of an id, to tell namesakes apart."""
 PREDEFINED = frozenset({"bridge", "host", "none", "ingress", "docker_gwbridge"})
 
 
 class PruneFacts(Facts):
-    """What nobody uses on one host, by name. Things marked `rackhand.forbid` are never among it."""
+    """What nobody uses on one host. Things marked `rackhand.forbid` are never among it."""
 
     containers: Shown[tuple[Ident, ...]]
-    """Stopped containers."""
+    """Stopped containers, each as `name@3f2a9c`: a namesake that takes one's place is another."""
     images: Shown[tuple[Ident, ...]]
     """Images without a tag that no remaining container uses."""
     networks: Shown[tuple[Ident, ...]]
+    """Like the containers."""
     volumes: Shown[tuple[Ident, ...]]
     build_cache_mb: Shown[float]
     freed_mb: Shown[float | None]
     host: Ident
+    also_called: tuple[Ident, ...] = ()
+    """Every other way in which the owner may have forbidden one of these containers and networks."""
 
 
 class Rubbish:
@@ -58,14 +63,18 @@ class Rubbish:
 
     def facts(self, host: str) -> PruneFacts:
         """The same, as the card shows it."""
+        named = sorted({**self.containers, **self.networks}.items())
         return PruneFacts(
-            containers=tuple(sorted(self.containers.values())),
+            containers=tuple(sorted(f"{name}@{ident[:DIGITS]}" for ident, name in self.containers.items())),
             images=tuple(sorted(self.images.values())),
-            networks=tuple(sorted(self.networks.values())),
+            networks=tuple(sorted(f"{name}@{ident[:DIGITS]}" for ident, name in self.networks.items())),
             volumes=tuple(sorted(self.volumes.values())),
             build_cache_mb=round(self.cache_bytes / MB, 1),
             freed_mb=None if self.bytes is None else round((self.bytes + self.cache_bytes) / MB, 1),
             host=host,
+            also_called=tuple(
+                text for ident, name in named for text in (name, f"{host}/{name}", ident[:12], f"{host}/{ident[:12]}")
+            ),
         )
 
 

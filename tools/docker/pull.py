@@ -7,6 +7,7 @@ from tools.docker.clean import record, records, short, text, texts
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.inventory import tags_of
 from tools.docker.names import Host
+from tools.docker.seen import seen
 from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, ToolFailed
 from tools.kit.failures import quote
 
@@ -46,7 +47,7 @@ async def pull_image(ctx: Context[DockerHosts], image: ImageName, host: Host | N
     """Fetch the newest image of a tag from its registry; containers keep the old one until they are made anew."""
     engine = ctx.client.one(host)
     reference = with_tag(image)
-    facts = await ctx.read(pull_facts, engine.name, reference)
+    facts = await ctx.read(pull_facts, engine.name, reference, not ctx.tainted)
     fetched: list[str] = []
 
     async def do(hosts: DockerHosts) -> None:
@@ -72,8 +73,8 @@ async def pull_image(ctx: Context[DockerHosts], image: ImageName, host: Host | N
     )
 
 
-async def pull_facts(client: DockerHosts, host: str, reference: str) -> PullFacts:
-    """The digests of one image here and at its registry."""
+async def pull_facts(client: DockerHosts, host: str, reference: str, look_outside: bool) -> PullFacts:
+    """The digests of one image here and, when it may look outside, at its registry."""
     engine = client.one(host)
     repository = _split(reference)[0]
     images = records(await engine.ask(lambda api: api.images()))
@@ -87,8 +88,9 @@ async def pull_facts(client: DockerHosts, host: str, reference: str) -> PullFact
         for digest in texts(local.get("RepoDigests"))
         if familiar(digest.partition("@")[0]) == familiar(repository)
     ]
-    # Asking a registry tells it what was asked for. Before anybody approved, only registries in use are asked.
-    registry = await _offered(engine, reference) if known else "unknown"
+    # Asking a registry tells it what was asked for. Before anybody approved, only registries in use are asked, and
+    # none at all when text from outside may have chosen the tag.
+    registry = await _offered(engine, reference) if known and look_outside else "unknown"
     return PullFacts(
         host=host,
         local=registry if registry in digests else next(iter(digests), None),
@@ -147,7 +149,7 @@ def _pulled(report: str) -> str:
         except (ValueError, RecursionError):
             continue
         if why := text(step.get("error")) or text(record(step.get("errorDetail")).get("message")):
-            raise Refused(f"The image could not be pulled ({quote(why)}): check its name and the registry.")
+            raise Refused(f"The image could not be pulled ({quote(why, seen)}): check its name and the registry.")
         if text(step.get("status")).startswith("Digest: "):
             digest = _shown(text(step["status"]).removeprefix("Digest: ").strip())
     return digest

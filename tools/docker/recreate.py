@@ -1,6 +1,8 @@
 """What it takes to make a removed container again, and making it."""
 
 import re
+from ipaddress import IPv4Address
+from posixpath import normpath
 from typing import Annotated, Any, Literal
 
 from tools.docker.clean import record, records, short, text, texts
@@ -92,14 +94,21 @@ async def snapshot(client: DockerHosts, target: str) -> Raw | None:
     mode = text(settings.get("NetworkMode"))
     reference = target.partition("/")[2]
     shared = mode.startswith("container:")
-    if shared or mode == "host" or config.get("Hostname") == reference[:12]:
+    # The engine made these up, or refuses them: a borrowed network stack brings its own names and ports.
+    if shared or settings.get("UTSMode") == "host" or config.get("Hostname") == reference[:12]:
         config.pop("Hostname", None)
-        config.pop("Domainname", None)
+    # None here is "cleared", which a create request says with an empty word; its own null means "as in the image".
+    config["Entrypoint"] = config.get("Entrypoint") or [""]
     if shared:
-        config.pop("ExposedPorts", None)
-    config.pop("MacAddress", None)
+        for key in ("Domainname", "ExposedPorts", "MacAddress"):
+            config.pop(key, None)
     _keep_volumes(settings, records(raw.get("Mounts")))
     networks = record(record(raw.get("NetworkSettings")).get("Networks"))
+    main = "bridge" if mode == "default" else mode
+    first = next((key for key, value in networks.items() if main in (key, record(value).get("NetworkID"))), "")
+    if not first and not shared and networks:
+        # It has left the network it was made in, and must not come back into it.
+        first = settings["NetworkMode"] = next(iter(networks))
     return {
         "host": target.partition("/")[0],
         "name": text(raw.get("Name")).removeprefix("/"),
@@ -107,9 +116,7 @@ async def snapshot(client: DockerHosts, target: str) -> Raw | None:
         "running": record(raw.get("State")).get("Status") in ("running", "paused", "restarting"),
         "body": {**config, "HostConfig": settings},
         "networks": {} if shared else {key: _endpoint(record(value), reference) for key, value in networks.items()},
-        "first": next(
-            (key for key, value in networks.items() if mode in (key, record(value).get("NetworkID"))), "bridge"
-        ),
+        "first": first,
     }
 
 
@@ -118,11 +125,11 @@ def _keep_volumes(settings: Raw, mounts: list[Raw]) -> None:
     by_place = {text(mount.get("Destination")): mount for mount in mounts if mount.get("Type") == "volume"}
     wanted = [dict(item) for item in records(settings.get("Mounts"))]
     for item in wanted:
-        place = text(item.get("Target"))
+        place = normpath(text(item.get("Target")))
         if item.get("Type") == "volume" and not item.get("Source") and place in by_place:
             item["Source"] = by_place[place].get("Name")
     binds = texts(settings.get("Binds"))
-    taken = {text(item.get("Target")) for item in wanted} | {_place(bind) for bind in binds}
+    taken = {normpath(text(item.get("Target"))) for item in wanted} | {_place(bind) for bind in binds}
     for place, mount in by_place.items():
         if place not in taken:
             binds.append(f"{mount.get('Name')}:{place}{'' if mount.get('RW', True) else ':ro'}")
@@ -132,8 +139,9 @@ def _keep_volumes(settings: Raw, mounts: list[Raw]) -> None:
 
 
 def _place(bind: str) -> str:
+    """Where a bind is mounted; spelled as the engine lists it, without a slash at its end."""
     parts = bind.split(":")
-    return parts[1] if len(parts) > 1 else parts[0]
+    return normpath(parts[1] if len(parts) > 1 else parts[0])
 
 
 def _endpoint(given: Raw, reference: str) -> Raw:
@@ -143,7 +151,18 @@ def _endpoint(given: Raw, reference: str) -> Raw:
         kept["Aliases"] = aliases
     else:
         kept.pop("Aliases", None)
+    mac = text(given.get("MacAddress"))
+    if mac and mac != _derived(text(given.get("IPAddress"))):
+        kept["MacAddress"] = mac
     return kept
+
+
+def _derived(address: str) -> str:
+    """The hardware address that the engine itself gives to this address."""
+    try:
+        return "02:42:" + IPv4Address(address).packed.hex(":")
+    except ValueError:
+        return ""
 
 
 async def _make(hosts: DockerHosts, kept: Raw) -> None:

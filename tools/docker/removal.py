@@ -5,10 +5,10 @@ from typing import Any
 from tools.docker.clean import MB, is_hex_id, record, records, size, text
 from tools.docker.facts import ContainerFacts, facts_from, inspect, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
-from tools.docker.names import Container
+from tools.docker.names import Container, is_own
 from tools.docker.recreate import recreate_container, snapshot
 from tools.docker.rows import volume_label
-from tools.kit import Call, Change, Conflict, Context, Gone, Ident, Risk, Shown
+from tools.kit import Call, Change, Conflict, Context, Gone, Ident, OutcomeUnknown, Risk, Shown, ToolFailed
 
 
 class RemovalFacts(ContainerFacts):
@@ -35,10 +35,14 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
         try:
             # `v=False`: no volume goes with it. Force covers one that came back between the two requests.
             await engine.ask(lambda api: api.remove_container(reference, v=False, force=facts.alive))
-        except (Gone, Conflict):
-            if not (facts.alive and facts.auto_remove):
+        except ToolFailed as error:
+            if not facts.alive:
                 raise
+            if not (facts.auto_remove and isinstance(error, Gone | Conflict)):
+                raise OutcomeUnknown(f"It was stopped, but perhaps not removed. {error}") from error
             # One that removes itself when it stops is gone, or on its way.
+
+    own = is_own(container.partition("/")[2])
 
     def undo(before: RemovalFacts, net: str) -> Call | None:
         return recreate_container.call(net=net) if net and before.state != "gone" else None
@@ -48,8 +52,8 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
         facts=facts,
         do=do,
         expect=lambda before, after: after.state == "gone",
-        undo=undo,
-        net=await snapshot(ctx.client, container),
+        undo=None if own else undo,
+        net=None if own else await snapshot(ctx.client, container),
         notes=await _notes(ctx.client, container, facts),
         deadline=WRITE_PATIENCE * 2 + (facts.grace or 0),
     )
@@ -67,7 +71,7 @@ async def removal_facts(client: DockerHosts, target: str) -> RemovalFacts:
 
 
 async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple[str, ...]:
-    notes = list(await warnings(client, target, facts, goes_away=False))
+    notes = list(await warnings(client, target, facts, goes_away=is_own(target.partition("/")[2])))
     if facts.state == "gone":
         return tuple(notes)
     if facts.alive:

@@ -18,7 +18,9 @@ from paramiko import SSHException  # type: ignore[import-untyped]
 from urllib3.exceptions import HTTPError
 
 from tools.docker.adapters import CONNECT_SECONDS, UnixAdapter, ssh_adapter
-from tools.kit import Access, BadAnswer, ToolFailed
+from tools.docker.clean import record, texts
+from tools.docker.seen import seen
+from tools.kit import Access, BadAnswer, OutcomeUnknown, ToolFailed
 from tools.kit.failures import from_requests
 from tools.kit.transport import READING, WriteRefused
 
@@ -111,6 +113,12 @@ class Session(APIClient):
         found = parse_json(answer.content, self.service)
         return found if isinstance(found, dict) else {}
 
+    def inspect_container(self, container: Any) -> Any:
+        """One container; what is secret in its environment is remembered, and not quoted from then on."""
+        found = super().inspect_container(container)
+        seen.learn(texts(record(record(found).get("Config")).get("Env")))
+        return found
+
     def image(self, name: str) -> dict[str, Any]:
         """One image, inspected."""
         found = self.inspect_image(name)  # type: ignore[no-untyped-call]
@@ -123,6 +131,7 @@ class Session(APIClient):
 
     def create(self, body: dict[str, Any], name: str) -> dict[str, Any]:
         """A new container, not started."""
+        seen.learn(texts(body.get("Env")))
         made = self.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
         return made if isinstance(made, dict) else {}
 
@@ -140,12 +149,12 @@ class Session(APIClient):
         if response.status_code >= 400:
             write = response.request.method not in READING
             with response:
-                raise from_requests(requests.HTTPError(response=response), self.service, write=write)
+                raise from_requests(requests.HTTPError(response=response), self.service, write=write, hide=seen)
 
     def _result(self, response: requests.Response, json: bool = False, binary: bool = False) -> Any:
         self._raise_for_status(response)
         if json:
-            return parse_json(response.content, self.service)
+            return parse_json(response.content, self.service, write=response.request.method not in READING)
         return response.content if binary else response.content.decode("utf-8", "replace")
 
     def _translated(self, error: Exception, *, write: bool) -> ToolFailed:
@@ -157,7 +166,7 @@ class Session(APIClient):
     def _hear_the_clock(self, response: requests.Response) -> None:
         try:
             theirs = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         offset = theirs - time.time()
         self.clock_offset = offset if abs(offset) > 2 else 0.0
@@ -176,9 +185,13 @@ def _bounded(response: requests.Response, until: float) -> bytes:
     return bytes(body)
 
 
-def parse_json(body: bytes, service: str) -> Any:
+def parse_json(body: bytes, service: str, *, write: bool = False) -> Any:
     """The JSON value; NaN and Infinity are null, broken UTF-8 is replaced, and hostile nesting is an error."""
     try:
         return json.loads(body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
     except (ValueError, RecursionError):
+        if write:
+            raise OutcomeUnknown(
+                f"{service} did not answer with JSON: look at the target before asking again."
+            ) from None
         raise BadAnswer(f"{service} did not answer with JSON: check that its address is really an engine.") from None

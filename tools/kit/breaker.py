@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextvars import ContextVar
 
 from tools.kit.errors import (
     BadAnswer,
@@ -13,6 +14,7 @@ from tools.kit.errors import (
     OutcomeUnknown,
     RateLimited,
     Refused,
+    ToolFailed,
     Unauthorised,
     Unreachable,
 )
@@ -22,6 +24,21 @@ TOLERATED = 3
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
 _DOWN = (Unreachable, NoAnswer, OutcomeUnknown, TimeoutError)
 _ANSWERED = (BadAnswer, Conflict, Gone, RateLimited, Refused, Unauthorised)
+
+_insisting: ContextVar[bool | None] = ContextVar("insisting", default=None)
+"""Whether whoever asks a service of several hosts insists; None while nobody watches."""
+_inside: ContextVar[frozenset["Breaker"]] = ContextVar("inside", default=frozenset())
+"""The hosts whose breaker has let this task through already."""
+
+
+@asynccontextmanager
+async def asking(*, insist: bool) -> AsyncIterator[None]:
+    """Wrap what reads from a service whose hosts have breakers of their own; they learn from it who insists."""
+    before = _insisting.set(insist)
+    try:
+        yield
+    finally:
+        _insisting.reset(before)
 
 
 class Breaker:
@@ -35,6 +52,7 @@ class Breaker:
         self._until = 0.0
         self._trying = False
         self._reason = ""
+        self._after: type[BaseException] = ToolFailed
 
     @property
     def trouble(self) -> str:
@@ -58,11 +76,11 @@ class Breaker:
         try:
             yield
         except _DOWN as error:
-            self._failed(str(error) or f"{self._service} did not answer in time.", at_once=trial)
+            self._failed(error, at_once=trial)
             raise
         except _ANSWERED as error:
             if isinstance(error, Unauthorised) and error.rejected:
-                self._failed(str(error), at_once=True, pause=LONGEST_PAUSE)
+                self._failed(error, at_once=True, pause=LONGEST_PAUSE)
             else:
                 self._close()
             raise
@@ -73,19 +91,39 @@ class Breaker:
             if trial:
                 self._trying = False
 
+    def watch_host(self) -> AbstractAsyncContextManager[None]:
+        """`watch` for one host of a service that `asking` wraps; what happens inside another one of it is part of that.
+
+        Outside of `asking` (a change, and the look at what came of it) everything goes through and nothing is noted.
+        """
+        insist = _insisting.get()
+        return nullcontext() if insist is None or self in _inside.get() else self._once(insist=insist)
+
+    @asynccontextmanager
+    async def _once(self, *, insist: bool) -> AsyncIterator[None]:
+        before = _inside.set(_inside.get() | {self})
+        try:
+            async with self.watch(insist=insist):
+                yield
+        finally:
+            _inside.reset(before)
+
     def _admit(self) -> bool:
         if not self._pause:
             return False
         if self._trying or self._clock() < self._until:
-            raise CircuitOpen(f"{self._service} was not asked: {self.trouble}")
+            refusal = CircuitOpen(f"{self._service} was not asked: {self.trouble}")
+            refusal.after = self._after
+            raise refusal
         self._trying = True
         return True
 
-    def _failed(self, reason: str, *, at_once: bool, pause: float = 0.0) -> None:
+    def _failed(self, error: Exception, *, at_once: bool, pause: float = 0.0) -> None:
         if self._pause and not at_once:
             return  # began before the circuit opened: no news
         self._failures += 1
-        self._reason = reason
+        self._reason = str(error) or f"{self._service} did not answer in time."
+        self._after = type(error)
         if at_once or self._failures >= TOLERATED:
             self._pause = min(max(FIRST_PAUSE, 2 * self._pause, pause), LONGEST_PAUSE)
             self._until = self._clock() + self._pause

@@ -60,3 +60,7 @@ class Change(Generic[F]):
     """Seconds until the expectation must hold."""
     deadline: float = 60.0
     """Seconds that `do` may take in all."""
+
+    def way_back(self, net: str) -> Call | None:
+        """What Undo will call, given the id under which the net is kept; None when there is no way back."""
+        return self.undo(self.facts, net) if self.undo else None

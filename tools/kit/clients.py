@@ -6,9 +6,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import Any
 
-from tools.kit.breaker import Breaker
+from tools.kit.breaker import Breaker, asking
 from tools.kit.context import Access
 from tools.kit.errors import ToolFailed
 from tools.kit.service import Service, ServiceSettings
@@ -29,7 +30,9 @@ class Clients:
         self._stores = stores
         self._open: dict[tuple[str, Access], Any] = {}
         self._locks: defaultdict[tuple[str, Access], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._breakers = {service.name: Breaker(service.name, clock) for service in services if not service.own}
+        self._clock = clock
+        self._breakers = {s.name: Breaker(s.name, clock) for s in services if not (s.own or s.hosts)}
+        self._of_hosts: dict[tuple[str, str], Breaker] = {}
 
     def configured(self, name: str) -> bool:
         """Whether the owner has switched this service on."""
@@ -42,22 +45,29 @@ class Clients:
             raise ToolFailed(f"{name} is not set up: see its lines in .env.example.")
         async with self._locks[name, access]:  # one that is slow to open holds up nobody else
             if (name, access) not in self._open:
-                settings = self._settings[name]
-                self._open[name, access] = await self._services[name].open(settings, access, self._stores)
+                service, breaker = self._services[name], partial(self._breaker, name)
+                self._open[name, access] = await service.open(self._settings[name], access, self._stores, breaker)
             return self._open[name, access]
 
     def watch(self, name: str, *, insist: bool = False) -> AbstractAsyncContextManager[None]:
         """Wrap what reads from a service: raises CircuitOpen at once while it is given a pause.
 
         Reads around an approved change `insist`: they go through, whatever happened before, and are still remembered.
-        Never wrap the change itself.
+        Never wrap the change itself. A service of several hosts is never paused as a whole, each of its hosts is.
         """
+        if name in self._services and self._services[name].hosts:
+            return asking(insist=insist)
         breaker = self._breakers.get(name)
         return breaker.watch(insist=insist) if breaker else nullcontext()
 
     def health(self) -> dict[str, str]:
-        """Configured service → why it is left alone and until when; empty when it is well."""
-        return {name: breaker.trouble for name, breaker in self._breakers.items() if self.configured(name)}
+        """Configured service, or `service/host` → why it is left alone and until when; empty when it is well."""
+        whole = {name: breaker.trouble for name, breaker in self._breakers.items() if self.configured(name)}
+        return whole | {f"{name}/{host}": breaker.trouble for (name, host), breaker in self._of_hosts.items()}
+
+    def _breaker(self, name: str, host: str) -> Breaker:
+        """The one breaker of a host, whichever client asks."""
+        return self._of_hosts.setdefault((name, host), Breaker(host, self._clock))
 
     async def close(self) -> None:
         """Close whatever was opened."""

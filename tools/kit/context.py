@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
+from tools.kit.breaker import Breaker
 from tools.kit.change import Facts
 
 C = TypeVar("C")
@@ -26,6 +27,8 @@ class Link:
     access: Access
     stores: Any = None
     """Our own stores, for services of ours (memory, schedules)."""
+    breaker: Callable[[str], Breaker] = Breaker
+    """The circuit breaker of one host, by its name, for services that have several."""
 
 
 class Nets(Protocol):

@@ -21,6 +21,9 @@ class NoAnswer(ToolFailed):
 class CircuitOpen(ToolFailed):
     """The service was not asked at all: it has just failed several times and is given a pause."""
 
+    after: type[BaseException] = ToolFailed
+    """What it failed with the last time."""
+
 
 class Unauthorised(ToolFailed):
     """The service rejected the credential (401) or the credential may not do this (403)."""

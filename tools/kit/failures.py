@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from memory.text import MASK, escaped
+from memory.text import MASK, clean, escaped
 from tools.kit.errors import (
     BadAnswer,
     Conflict,
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 
     Answer: TypeAlias = httpx.Response | requests.Response
 
+Hide: TypeAlias = Callable[[str], str]
+
 LONGEST_QUOTE = 200
 LONGEST_EXCERPT = 100
+_EXAMINED = 20 * LONGEST_QUOTE
 AWAY = frozenset({502, 503, 504})
 """What a gateway answers for a service that is not there."""
 _REFUSALS: dict[int, tuple[Callable[[str], ToolFailed], str, str]] = {
@@ -84,16 +87,17 @@ def from_httpx(error: httpx.HTTPError, service: str, *, write: bool) -> ToolFail
     return NoAnswer(f"The connection to {service} was lost: try again, then check that it runs.")
 
 
-def from_requests(error: Exception, service: str, *, write: bool) -> ToolFailed:
+def from_requests(error: Exception, service: str, *, write: bool, hide: Hide = str) -> ToolFailed:
     """The error of `requests` (or of an SDK on top of it) as one of ours; `service` is e.g. `Docker on nas`.
 
-    `write` says whether the request could change something: then a lost answer is an unknown outcome.
+    `write` says whether the request could change something: then a lost answer is an unknown outcome. `hide` takes out
+    of the service's own words what must not be quoted.
     """
     from requests import exceptions as lost
 
     response: requests.Response | None = getattr(error, "response", None)
     if response is not None:
-        return from_answer(response, service, write=write)
+        return from_answer(response, service, write=write, hide=hide)
     if isinstance(error, lost.InvalidURL | lost.MissingSchema | lost.InvalidSchema):
         return _bad_address(service)
     if why := _before_any_byte(error):
@@ -104,12 +108,12 @@ def from_requests(error: Exception, service: str, *, write: bool) -> ToolFailed:
         return late(service, write=False)
     if isinstance(error, lost.ContentDecodingError | lost.InvalidJSONError | ValueError):
         return BadAnswer(f"{service} answered with something unreadable: check that the address is really its API.")
-    return Unreachable(f"The connection to {service} was lost: try again, then check that it runs.")
+    return NoAnswer(f"The connection to {service} was lost: try again, then check that it runs.")
 
 
-def from_answer(response: "Answer", service: str, *, write: bool) -> ToolFailed:
+def from_answer(response: "Answer", service: str, *, write: bool, hide: Hide = str) -> ToolFailed:
     """An answer that is not a success as one of our errors, with the service's own words where it has some."""
-    words = _words(response)
+    words = _words(response, hide)
     error = _refusal(response, service, f" ({words})" if words else "", write=write)
     error.outside = bool(words)
     return error
@@ -148,15 +152,20 @@ def late(service: str, *, write: bool) -> ToolFailed:
 def not_json(service: str, body: bytes, *, write: bool) -> ToolFailed:
     """A success whose body is not what was promised; says how it begins."""
     begins = body[: 20 * LONGEST_EXCERPT].decode("utf-8", "replace")
-    begins = _without_credentials(escaped(" ".join(begins.split())))[:LONGEST_EXCERPT]
+    begins = _cut(_without_credentials(escaped(" ".join(begins.split()))), LONGEST_EXCERPT)
     return _unusable(service, f'with something that is not proper JSON: "{begins}"', write=write)
 
 
-def quote(text: str) -> str:
+def quote(text: str, hide: Hide = str) -> str:
     """A service's own words, fit for our sentence: one short line without credentials or invisible characters."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * LONGEST_QUOTE]).split())
-    text = _without_credentials(text).rstrip(". ")
-    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
+    text = hide(text[: 2 * _EXAMINED])[:_EXAMINED]  # before anything cuts or changes what it looks for
+    text = " ".join("".join(c if c.isprintable() else " " for c in clean(text)[0]).split())
+    return _cut(_without_credentials(text).rstrip(". "), LONGEST_QUOTE)
+
+
+def _cut(text: str, longest: int) -> str:
+    """The text in so many characters, cut between words: of half a secret nobody could tell later that it is one."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rpartition(' ')[0]} …".strip()
 
 
 def retry_after(value: str) -> float | None:
@@ -193,7 +202,7 @@ def _without_credentials(text: str) -> str:
     return text
 
 
-def _words(response: "Answer") -> str:
+def _words(response: "Answer", hide: Hide) -> str:
     """The sentence in an error answer, wherever this service puts it: body first, then the status line."""
     try:
         found = strict_json(response.content)
@@ -201,7 +210,7 @@ def _words(response: "Answer") -> str:
         return _reason(response)
     for _ in range(4):
         if isinstance(found, str):
-            return quote(found)
+            return quote(found, hide)
         if isinstance(found, list):
             found = found[0] if found else None
         elif isinstance(found, dict):

@@ -27,6 +27,9 @@ ATTEMPTS = 3
 LONGEST_PAUSE = 5.0
 """Seconds that a Retry-After is heeded for: beyond that, a person is told to come back."""
 
+USUAL_PAUSE = wait_exponential_jitter(multiplier=0.25, max=2.0, jitter=0.25)
+"""Between the attempts of a read."""
+
 Query = Mapping[str, str | int | bool | None]
 
 
@@ -178,7 +181,7 @@ def _not_there(error: BaseException) -> bool:
 
 def _pause(state: RetryCallState) -> float:
     """Seconds to the next attempt: growing with jitter, longer when the service asks for it, within reason."""
-    usual = wait_exponential_jitter(multiplier=0.25, max=2.0, jitter=0.25)(state)
+    usual = USUAL_PAUSE(state)
     if state.outcome is None or state.outcome.failed:
         return usual
     asked = retry_after(state.outcome.result().headers.get("Retry-After", ""))

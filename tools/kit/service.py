@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tools.kit.breaker import Breaker
 from tools.kit.change import Call
 from tools.kit.context import Access, Context, Link
 from tools.kit.glance import Glance
@@ -98,7 +99,10 @@ class Tool:
 
 
 class Service(Generic[C]):
-    """An outside system: settings, a way to connect, tools."""
+    """An outside system: settings, a way to connect, tools.
+
+    `own` marks one of ours. `hosts` marks one of several machines: each has a circuit breaker, `link.breaker(name)`.
+    """
 
     def __init__(
         self,
@@ -108,8 +112,10 @@ class Service(Generic[C]):
         settings: type[ServiceSettings],
         connect: Callable[[Link], Awaitable[C]],
         own: bool = False,
+        hosts: bool = False,
     ) -> None:
-        self.name, self.area, self.settings, self.connect, self.own = name, area, settings, connect, own
+        self.name, self.area, self.settings, self.connect = name, area, settings, connect
+        self.own, self.hosts = own, hosts
         self.tools: list[Tool] = []
         self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
 
@@ -136,9 +142,15 @@ class Service(Generic[C]):
 
         return declare
 
-    async def open(self, settings: ServiceSettings, access: Access, stores: Any = None) -> C:
+    async def open(
+        self,
+        settings: ServiceSettings,
+        access: Access,
+        stores: Any = None,
+        breaker: Callable[[str], Breaker] = Breaker,
+    ) -> C:
         """A client with the given access."""
-        return await self.connect(Link(settings, access, stores))
+        return await self.connect(Link(settings, access, stores, breaker))
 
 
 def _parameters(name: str, run: Callable[..., Any]) -> type[Parameters]:

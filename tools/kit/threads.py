@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from tools.kit.errors import OutcomeUnknown
+from tools.kit.errors import OutcomeUnknown, ToolFailed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,14 +21,14 @@ class Threads:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The call's result; OutcomeUnknown when it has not come back by the deadline."""
-        loop = asyncio.get_running_loop()
-        work: Callable[[], Any] = partial(call, *args, **kwargs)
+        """The call's result; OutcomeUnknown when it has not come back by the deadline, ToolFailed if it never began."""
+        work: Future[T] = self._pool.submit(partial(call, *args, **kwargs))
         try:
             async with asyncio.timeout(self._deadline):
-                result: T = await loop.run_in_executor(self._pool, work)
-                return result
+                return await asyncio.wrap_future(work)
         except TimeoutError:
+            if work.cancel():  # it was still waiting for a thread, and will not get one
+                raise ToolFailed(f"Too many requests to {self._name} are under way: try again in a moment.") from None
             raise OutcomeUnknown(f"{self._name} did not answer within {self._deadline:.0f} s.") from None
 
     def close(self) -> None:

@@ -173,7 +173,7 @@ def _state(host: Host, container: Container) -> Json:
         "Dead": False,
         "Pid": container.pid,
         "ExitCode": container.exit_code,
-        "Error": "",
+        "Error": container.error,
         "StartedAt": timestamp(container.started_at),
         "FinishedAt": timestamp(container.finished_at),
     }

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tools.kit import Access, Area, Link, Service, ServiceSettings, ToolFailed
+from tools.kit import Access, Area, CircuitOpen, Link, Service, ServiceSettings, ToolFailed, Unreachable
+from tools.kit.breaker import Breaker
 from tools.kit.clients import Clients
 
 
@@ -78,6 +79,45 @@ async def test_one_that_is_slow_to_open_holds_up_nobody_else() -> None:
     slow.set()
     await waiting
     await clients.close()
+
+
+async def test_the_hosts_of_one_service_have_a_breaker_each() -> None:
+    links: list[Link] = []
+
+    async def connect(link: Link) -> Client:
+        links.append(link)
+        return Client(link)
+
+    several = Service[Any]("rack", area=Area.NETWORK, settings=On, connect=connect, hosts=True)
+    clients = Clients([several], {"rack": On()})
+    for access in Access:
+        await clients.get("rack", access)
+    left, right = (links[0].breaker(name) for name in ("left", "right"))
+    assert links[1].breaker("left") is left is not right
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            async with clients.watch("rack"), left.watch_host():
+                raise Unreachable("Left cannot be reached.")
+    assert clients.health()["rack/left"].startswith("Left cannot be reached.") and clients.health()["rack/right"] == ""
+    async with clients.watch("rack"):
+        with pytest.raises(CircuitOpen) as refused:
+            async with left.watch_host():
+                raise AssertionError("asked all the same")
+        async with right.watch_host(), right.watch_host():
+            pass
+    assert refused.value.after is Unreachable
+    async with clients.watch("rack", insist=True), left.watch_host():
+        pass
+    assert clients.health()["rack/left"] == ""
+
+
+async def test_nothing_is_noted_of_a_host_while_nobody_watches() -> None:
+    breaker = Breaker("left")
+    for _ in range(4):
+        with pytest.raises(Unreachable):
+            async with breaker.watch_host():
+                raise Unreachable("Left cannot be reached.")
+    assert breaker.trouble == ""
 
 
 async def test_everything_is_closed_together() -> None:

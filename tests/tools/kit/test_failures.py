@@ -99,11 +99,11 @@ def test_what_never_left_is_unreachable(error: Exception, why: str, write: bool)
     [
         (lost.ReadTimeout(), NoAnswer),
         (lost.ConnectionError("Read timed out."), NoAnswer),
-        (lost.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError())), Unreachable),
-        (lost.ChunkedEncodingError(), Unreachable),
+        (lost.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError())), NoAnswer),
+        (lost.ChunkedEncodingError(), NoAnswer),
         (lost.ContentDecodingError(), BadAnswer),
-        (lost.SSLError(ssl.SSLEOFError()), Unreachable),
-        (BrokenPipeError(), Unreachable),
+        (lost.SSLError(ssl.SSLEOFError()), NoAnswer),
+        (BrokenPipeError(), NoAnswer),
     ],
 )
 def test_what_may_have_left_is_unknown_for_a_write(error: Exception, when_reading: type[ToolFailed]) -> None:
@@ -117,7 +117,15 @@ def test_messages_are_one_sentence_without_credentials() -> None:
     assert found.startswith("Docker on nas refused with HTTP 400 (bad ") and found.endswith("change the request.")
     assert not [secret for secret in ("hunter22", "geheim99", "tanne77", "\n", "\u202e", "\0") if secret in found]
     assert "<html>" not in str(from_requests(answered(404, "<html>x</html>"), "Docker on nas", write=False))
-    assert len(quote("x" * 10_000)) == 200
+    assert 195 < len(quote("word " * 10_000)) <= 200 and quote("word " * 10_000).endswith("word …")
+
+
+@pytest.mark.parametrize("length", range(180, 205))
+def test_no_half_of_a_secret_is_quoted(length: int) -> None:
+    """Cut in two it would not be recognised when the whole sentence is redacted."""
+    words = f"{'x' * length} correct-horse-battery tail of some words"
+    assert set(quote(words).split()) <= {*words.split(), "…"} and quote("x" * 10_000) == "…"
+    assert "hunter2secret" in quote("hun\u200bter2\x1b[1msecret"), "what hides a secret goes before it is looked for"
     assert str(from_requests(answered(400, "[" * 100_000), "Docker on nas", write=True)).startswith("Docker on nas")
 
 

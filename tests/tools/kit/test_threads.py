@@ -46,6 +46,20 @@ async def test_no_more_at_once_than_it_has_workers() -> None:
     threads.close()
 
 
+async def test_what_never_began_is_not_unknown_and_never_begins() -> None:
+    threads, gate, ran = Threads("rack", workers=1, deadline=0.1), threading.Event(), []
+    first = asyncio.create_task(threads.run(gate.wait, 10))
+    await asyncio.sleep(0.05)
+    with pytest.raises(ToolFailed, match="Too many requests to rack") as error:
+        await threads.run(lambda: ran.append(1))
+    assert type(error.value) is ToolFailed and not error.value.sent
+    with pytest.raises(OutcomeUnknown):
+        await first
+    gate.set()
+    threads._pool.shutdown(wait=True)
+    assert ran == []
+
+
 async def test_what_does_not_come_back_is_an_unknown_outcome() -> None:
     threads, gate = Threads("rack", workers=1, deadline=0.05), threading.Event()
     with pytest.raises(OutcomeUnknown, match="rack did not answer") as error:

@@ -1,0 +1,113 @@
+"""What an engine says of an error may quote a container's environment: its values do not get any further."""
+
+import json
+import threading
+
+import pytest
+
+from tests.tools.conftest import Rack
+from tools.docker.facts import container_facts
+from tools.docker.seen import Seen
+from tools.kit import ToolFailed
+
+ENV = [
+    "DB_PASSWORD=correct horse",
+    "DSN=redis://admin:hunter22@redis",
+    "PEPPER=k9-Zq81tt",
+    "TZ=Europe/Berlin",
+    "N=12345678",
+]
+
+
+def test_secret_by_name_by_place_or_by_look() -> None:
+    seen = Seen()
+    seen.learn([*ENV, "MODE=container", "PATH=/usr/bin:/bin2", "EMPTY=", "NOTHING", "PIN=1234"])
+    said = seen("correct horse, admin:hunter22, k9-Zq81tt, Europe/Berlin, 12345678, container, /usr/bin:/bin2, 1234")
+    assert said == "•••, admin:•••, •••, Europe/Berlin, 12345678, container, /usr/bin:/bin2, 1234"
+
+
+def test_values_are_found_inside_quoted_strings() -> None:
+    seen = Seen()
+    seen.learn(['API_TOKEN=a"b\\c\nd-and-more'])
+    assert seen(json.dumps({"message": 'a"b\\c\nd-and-more'})) == '{"message": "•••"}'
+
+
+def test_a_longer_value_goes_before_a_shorter_one_inside_it() -> None:
+    seen = Seen()
+    seen.learn(["A_SECRET=abcdef", "B_SECRET=xx-abcdef-yy"])
+    assert seen("xx-abcdef-yy abcdef") == "••• •••"
+
+
+def test_memory_is_bounded_and_the_oldest_go_first() -> None:
+    seen = Seen(most=3)
+    seen.learn([f"A_SECRET=value-number-{number}" for number in range(5)])
+    seen.learn(["A_SECRET=value-number-2", "A_SECRET=value-number-9", "HUGE_SECRET=" + "x" * 10_000])
+    assert len(seen) == 3
+    assert seen("value-number-2 value-number-3 value-number-9") == "••• value-number-3 •••"
+
+
+def test_many_threads_may_learn_at_once() -> None:
+    seen = Seen(most=50)
+
+    def work(thread: int) -> None:
+        for number in range(200):
+            seen.learn([f"A_SECRET=value-{thread}-{number}"])
+            seen(f"value-{thread}-{number}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 50
+
+
+async def values_of(rack: Rack, name: str) -> list[str]:
+    """The secrets the world has put into one container."""
+    env = " ".join(rack.at(name)[1].config["Env"])
+    return [secret for secret in rack.world.canaries if secret in env]
+
+
+async def test_an_error_of_a_change_does_not_quote_what_was_read_before(rack: Rack) -> None:
+    secrets = await values_of(rack, "nas/paperless")
+    assert secrets
+    change = await rack.read("restart_container", container=await rack.id("paperless"))
+    body = json.dumps({"message": f"runc: bad env {' '.join(secrets)}"})
+    rack.traffic.fault("docker:nas", method="POST", status=500, body=body)
+    outcome = await rack.carry_out(change, within=0.1)
+    assert "runc: bad env •••" in str(outcome.error)
+    assert not [secret for secret in secrets if secret in str(outcome.error)]
+
+
+@pytest.mark.parametrize("before", [0, 190, 3990])
+async def test_no_part_of_a_value_is_left_where_the_quote_is_cut(rack: Rack, before: int) -> None:
+    secrets = await values_of(rack, "nas/paperless")
+    target = await rack.id("paperless")
+    await container_facts(rack.reader, target)
+    body = json.dumps({"message": ("x" * 19 + "\n") * (before // 20) + "y" * (before % 20) + secrets[0] + "z" * 100})
+    rack.traffic.fault("docker:nas", path=target.partition("/")[2], status=400, body=body)
+    with pytest.raises(ToolFailed) as caught:
+        await container_facts(rack.reader, target)
+    assert secrets[0][:6] not in str(caught.value)
+
+
+async def test_an_undo_that_fails_does_not_quote_its_own_request(rack: Rack) -> None:
+    removed = await rack.carry_out(await rack.read("remove_container", container=await rack.id("gitea")))
+    assert removed.change.net is not None
+    rack.nets.all["n"] = removed.change.net
+    removed.change.net["body"]["Env"] = ["ROOT_PASSWORD=never-read-before"]
+    change = await rack.read("recreate_container", net="n")
+    body = '{"message": "invalid environment variable: ROOT_PASSWORD=\\"never-read-before\\" or never-read-before"}'
+    rack.traffic.fault("docker:nas", method="POST", path="/containers/create", status=400, body=body)
+    outcome = await rack.carry_out(change, within=0.1)
+    assert "invalid environment variable" in str(outcome.error) and "never-read" not in str(outcome.error)
+
+
+async def test_a_pull_that_fails_quotes_no_secret(rack: Rack) -> None:
+    secrets = await values_of(rack, "nas/paperless")
+    await container_facts(rack.reader, await rack.id("paperless"))
+    change = await rack.read("pull_image", image="redis:7.4-alpine", host="nas")
+    body = json.dumps({"errorDetail": {"message": f"denied for {secrets[0]}"}, "error": f"denied for {secrets[0]}"})
+    rack.traffic.fault("docker:nas", method="POST", path="/images/create", status=200, body=body)
+    outcome = await rack.carry_out(change, within=0.1)
+    assert "denied for •••" in str(outcome.error)

@@ -1,0 +1,52 @@
+"""The values of containers' environments that have passed through here: no message may quote them."""
+
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from memory.text import MASK
+from tools.docker.clean import secrets_of
+
+MOST_VALUES = 2000
+LONGEST_VALUE = 8192
+_MADE_UP = re.compile(r"(?=[^\s/]*[A-Za-z])(?=[^\s/]*\d)[^\s/]{8,}")
+"""Letters and digits without a path or a blank: a key, whatever its variable is called."""
+
+
+class Seen:
+    """Remembers the newest values, whichever thread they come from."""
+
+    def __init__(self, most: int = MOST_VALUES) -> None:
+        self._most = most
+        self._values: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def learn(self, env: Iterable[str]) -> None:
+        """Remember what is secret in an environment, `NAME=value` lines: by its name, by its place, or by its look."""
+        lines = list(env)
+        made_up = (value for value in (line.partition("=")[2] for line in lines) if _MADE_UP.fullmatch(value))
+        with self._lock:
+            for value in (*secrets_of(lines), *made_up):
+                if len(value) <= LONGEST_VALUE:
+                    self._values[value] = None
+                    self._values.move_to_end(value)
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+
+    def __call__(self, text: str) -> str:
+        """The text with `•••` for every value that it quotes, plainly or as a JSON or Go string."""
+        with self._lock:
+            values = list(self._values)
+        forms = {form for value in values for form in (value, json.dumps(value)[1:-1]) if form in text}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, MASK)
+        return text
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+seen = Seen()
+"""What this process has seen: one host's error may quote what another client read."""
