@@ -1,11 +1,14 @@
 """Cards and receipts on screen: written from the journal's rows, so they can be drawn again at any time."""
 
+from typing import Any
+
 from bot.render import escape
-from bot.view import Button, Format, View, bold, past, seconds, short_id
+from bot.view import Button, Format, View, bold, is_moment, past, seconds, short_id
 from memory.keys import Keys
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from tools.gate.execution import LOUD_AFTER
+from tools.gate.standing import WHY, may_ask_again
 from tools.kit.service import Risk
 
 MARKS = {
@@ -13,7 +16,9 @@ MARKS = {
     CallState.EXPIRED: "–", CallState.NOT_STARTED: "–", CallState.STARTED: "…",
     CallState.WAITING: "", CallState.PROPOSED: "",
 }  # fmt: skip
-PROVENANCE = {"outside": " ⚠ from text from outside", "inventory": " (from inventory)", "default": " (default)"}
+PROVENANCE = {
+    "outside": " ⚠ may come from text from outside", "inventory": " (from inventory)", "default": " (default)",
+}  # fmt: skip
 BUTTON_TEXT = 34
 
 
@@ -59,9 +64,10 @@ class Cards:
         lines += map(escape, targets)
         if card.get("moved"):
             lines.append("**Changed meanwhile, nothing ran:**")
-            lines += [escape(self._format.change(name, *pair)) for name, pair in card["moved"].items()]
+            moved = card["moved"].items()
+            lines += [escape(self._change(row.before, name, *pair)) for name, pair in moved]
         else:
-            lines.append(escape(self._format.facts(row.before["shown"], said=" ".join([row.title, *targets]))))
+            lines.append(escape(self._format.facts(row.before, said=" ".join([row.title, *targets]))))
         if card["protected"]:
             lines.append(f"⚠ {escape(card['protected'])}")
         lines += [escape(note) for note in card["notes"]]
@@ -70,7 +76,7 @@ class Cards:
         elif not any("undo" in note.lower() for note in card["notes"]):
             lines.append("no undo")
         warned = [line for line in card["args"] if line["from"] == "outside"]
-        lines += [escape(f"⚠ {line['name']} {line['value']} comes from text from outside") for line in warned]
+        lines += [escape(f"⚠ {line['name']} {line['value']} may come from text from outside") for line in warned]
         return "\n".join(filter(None, lines))
 
     def _arguments(self, rows: list[CallRow]) -> str:
@@ -106,12 +112,15 @@ class Cards:
     async def _closed(self, card: Card, asked: list[tuple[Approval, CallRow]]) -> View:
         parts, rows = [], []
         for approval, row in asked:
-            if approval.state == "superseded" and row.state is not CallState.NOT_STARTED:
+            if approval.state == "superseded" and not approval.reason and row.state is not CallState.NOT_STARTED:
                 parts.append(f"~~{escape(row.title)}~~\nasked again below")
             else:
                 parts.append(await self._outcome(row, approval))
                 rows += self._afterwards(row, approval)
-        if any(approval.state == "expired" for approval, _ in asked):
+        lapsed = [row for approval, row in asked if may_ask_again(approval)]
+        if any(row.asked_again for row in lapsed):
+            parts.append("asked again below")
+        elif lapsed:
             rows.append((Button("Ask again", self._data(card, "s")),))
         return View("\n\n".join(parts), tuple(rows))
 
@@ -119,7 +128,8 @@ class Cards:
         if row.settled and self._loud(row, approval):
             return f"{bold(row.title)}\nsee the receipt below"
         if row.state is CallState.WAITING:
-            return f"{bold(row.title)}\napproved, running …" if approval.state == "approved" else bold(row.title)
+            now = "approved, running …" if approval.state == "approved" else WHY.get(approval.reason, "")
+            return f"{bold(row.title)}\n{now}".strip()
         return await self.receipt_text(row, approval)
 
     def _afterwards(self, row: CallRow, approval: Approval) -> list[tuple[Button, ...]]:
@@ -147,9 +157,9 @@ class Cards:
         if row.after is not None:
             old, new = row.before["shown"], row.after["shown"]
             moved = [name for name in new if old.get(name) != new[name] and new[name] not in (None, "none")]
-            lines += [escape(self._format.change(name, old.get(name), new[name])) for name in moved]
+            lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in moved]
             if not moved:
-                lines.append(escape(f"now: {self._format.facts(new)}"))
+                lines.append(escape(f"now: {self._format.facts(row.after)}"))
         if row.detail:
             lines.append(escape(row.detail))
         if row.state is CallState.UNKNOWN:
@@ -160,6 +170,9 @@ class Cards:
             lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
         lines.append(escape(await self._who(row, approval)))
         return "\n".join(filter(None, lines))
+
+    def _change(self, stored: dict[str, Any], name: str, old: Any, new: Any) -> str:
+        return self._format.change(name, old, new, moment=is_moment(stored, name))
 
     def _headline(self, row: CallRow) -> str:
         took = f" · {seconds(row.ended - row.started)}" if row.started and row.ended else ""
@@ -173,7 +186,7 @@ class Cards:
         return f"{mark} {bold(row.title)}: {row.state}"
 
     async def _who(self, row: CallRow, approval: Approval | None) -> str:
-        if approval is None or approval.decided_by is None:
+        if approval is None or approval.decided_by is None or approval.reason:
             return "" if row.needs_tap else "ran without a card"
         verb = "denied" if approval.state == "denied" else "approved"
         name = await self._stores.runs.name_of(approval.decided_by)

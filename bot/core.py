@@ -14,7 +14,7 @@ from bot.agent.loop import Loop
 from bot.agent.model import Model
 from bot.chat import Chat, Screen
 from bot.halt import Halt
-from bot.settings import Settings, secret_values
+from bot.settings import BadConfiguration, Settings, secret_values
 from bot.taps import Taps
 from bot.tasks import Tasks
 from memory.models import Actor
@@ -25,18 +25,19 @@ from tools.gate.gate import Gate
 from tools.gate.nets import StoredNets
 from tools.gate.proposals import Proposals, Rules
 from tools.gate.recovery import Recovery
+from tools.gate.standing import Standing
 from tools.kit.clients import Clients
 from tools.kit.registry import catalogue
 from tools.kit.service import Service, ServiceSettings, Tool
 from tools.kit.types import Target
 
 PROMPT = Path(__file__).parent / "agent" / "prompts" / "orchestrator.md"
+SHUTDOWN_SECONDS = 20.0
+"""For what is under way when the process is told to end."""
 
 
 class AlreadyRunning(Exception):
     """Another process holds the data directory."""
-
-    exit_code = 75
 
 
 class Lock:
@@ -47,15 +48,19 @@ class Lock:
 
     def take(self) -> None:
         """Hold the lock until the process ends. Raises AlreadyRunning."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A bare descriptor: a file object would be closed, and the lock lost, with the last reference to it.
-        held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        folder = self._path.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # A bare descriptor: a file object would be closed, and the lock lost, with the last reference to it.
+            held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BadConfiguration(f"DATA_DIR: {folder} is no folder that I can write to ({error.strerror}).") from None
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(held)
             raise AlreadyRunning(
-                f"DATA_DIR: another Rackhand is running on {self._path.parent}; stop it, or set another DATA_DIR."
+                f"DATA_DIR: another Rackhand is running on {folder}; stop it, or set another DATA_DIR."
             ) from None
         os.ftruncate(held, 0)
         os.write(held, str(os.getpid()).encode())
@@ -124,12 +129,12 @@ def assemble(
         system=PROMPT.read_text(encoding="utf-8"),
         tools=in_view(tools, clients),
         budget=budget,
-        usage=stores.usage,
         redact=redact,
     )
     chat = Chat(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone, redact)
-    taps = Taps(stores, stores.keys, chat, access)
-    recovery = Recovery(stores, execution, proposals)
+    standing = Standing(stores, proposals, access)
+    taps = Taps(stores, stores.keys, chat, access, standing)
+    recovery = Recovery(stores, execution, proposals, standing)
     return Core(
         settings,
         stores,
@@ -162,7 +167,8 @@ def rules(settings: Settings) -> Rules:
     """The owner's lists, matched against a target's id, name and other names."""
 
     def listed(names: frozenset[str], target: Target) -> bool:
-        return not names.isdisjoint({target.id, target.name, *target.aliases})
+        known = {name.casefold() for name in (target.id, target.name, *target.aliases)}
+        return any(name.casefold() in known for name in names)
 
     return Rules(
         autonomy=settings.autonomy,

@@ -1,21 +1,25 @@
 """Button taps that decide something: bound to the card, the person, the chat, the message and the moment."""
 
+from collections import defaultdict, deque
 from dataclasses import dataclass
 
 from bot.access import Access
 from bot.chat import Chat
 from memory.database import Transaction
 from memory.keys import Keys, digest
-from memory.models import Actor, CallRow, CallState, Card
+from memory.models import Actor, Approval, CallRow, CallState, Card, Role
 from memory.points import point
 from memory.stores import Stores
-from tools.gate.policy import POLICY_VERSION
+from tools.gate.policy import NEEDED
+from tools.gate.standing import REVOKED, WHY, Standing, may_ask_again
 from tools.kit.service import Risk
 
 LATE = "This card is no longer open."
 USED = "Already decided."
 STRANGER = "This card is not yours to decide."
 OLDER = "There is a newer message for this; use that one."
+MOST_NOTED_A_MINUTE = 10
+"""Rejected taps of one person that reach the audit log."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +36,28 @@ class Tap:
 class Taps:
     """Decides approvals, Undo and unknown outcomes. Each answer is the toast to show."""
 
-    def __init__(self, stores: Stores, keys: Keys, chat: Chat, access: Access) -> None:
-        self._stores, self._keys, self._chat, self._access = stores, keys, chat, access
+    def __init__(self, stores: Stores, keys: Keys, chat: Chat, access: Access, standing: Standing) -> None:
+        self._stores, self._keys, self._chat = stores, keys, chat
+        self._access, self._standing = access, standing
+        self._noted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     async def card(self, tap: Tap, key: str, verb: str) -> str:
         """Approve, deny, arm, take one by one, or ask again."""
         card = await self._stores.approvals.by_key(key)
         if card is None or card.conversation != tap.conversation:
             return await self._rejected(tap, "forged or foreign card", LATE)
+        if await self._standing.review(card):
+            self._chat.advance(card.run)
         if tap.actor.id not in card.allowed:
             return await self._rejected(tap, "not allowed", STRANGER)
         if card.message != tap.message:
             return await self._rejected(tap, "other message", OLDER)
         asked = await self._stores.approvals.of_card(card.id)
-        calls = [approval.call for approval in asked]
         if verb == "s":
-            return await self._ask_again(tap, card, calls)
-        if card.policy != POLICY_VERSION:
-            return await self._rejected(tap, "older policy", LATE)
+            return await self._ask_again(tap, asked)
         if any(approval.state != "pending" for approval in asked):
-            return await self._rejected(tap, "not pending", self._why_closed([a.state for a in asked]))
-        return await self._on_pending(tap, card, calls, verb)
+            return await self._rejected(tap, asked[0].reason or "not pending", self._why_closed(asked))
+        return await self._on_pending(tap, card, [approval.call for approval in asked], verb)
 
     async def _on_pending(self, tap: Tap, card: Card, calls: list[str], verb: str) -> str:
         rows = [row for call in calls if (row := await self._stores.journal.get(call))]
@@ -68,8 +73,7 @@ class Taps:
         return await self._rejected(tap, "unknown verb", LATE)
 
     def _may(self, actor: Actor, row: CallRow) -> bool:
-        service = row.tool.partition("_")[0]
-        return self._access.role(actor.id, service) >= (3 if row.risk == Risk.DESTROY else 2)
+        return self._access.role(actor.id, row.service) >= NEEDED[Risk(row.risk)]
 
     async def _decide(self, tap: Tap, card: Card, calls: list[str], approve: bool) -> str:
         stores, word = self._stores, "approved" if approve else "denied"
@@ -90,6 +94,7 @@ class Taps:
     async def _arm(self, tap: Tap, card: Card) -> str:
         async with self._stores.database.transaction() as tx:
             await self._stores.approvals.arm(tx, card.id)
+            await self._stores.audit.record(tx, "armed", tap.actor.id, card=card.id)
             await self._redraw(tx, card, "armed")
             await self._stores.inbox.done(tx, tap.update)
         return "Tap once more to confirm."
@@ -97,25 +102,26 @@ class Taps:
     async def _one_by_one(self, tap: Tap, card: Card) -> str:
         async with self._stores.database.transaction() as tx:
             await self._stores.approvals.supersede(tx, card.id)
+            await self._stores.audit.record(tx, "one by one", tap.actor.id, card=card.id)
             await self._redraw(tx, card, "one by one")
             await self._stores.inbox.done(tx, tap.update)
         self._chat.advance(card.run)
         return "One by one."
 
-    async def _ask_again(self, tap: Tap, card: Card, calls: list[str]) -> str:
-        """The same stored calls with fresh facts and new cards; no model is asked."""
-        for call in calls:
-            row = await self._stores.journal.get(call)
-            if row is not None and row.state is CallState.EXPIRED:
-                await self._again(tap, row)
-        await self._stores.inbox.handled(tap.update)
-        return "Asked again below."
+    async def _ask_again(self, tap: Tap, asked: list[Approval]) -> str:
+        """The same stored calls with fresh facts on one new card, once; no model is asked."""
+        lapsed = [approval.call for approval in asked if may_ask_again(approval)]
+        rows = [row for call in lapsed if (row := await self._stores.journal.get(call))]
+        if not rows:
+            return await self._rejected(tap, "nothing to ask again", LATE)
+        if not all(row.settled for row in rows):
+            return await self._rejected(tap, "not closed yet", "A moment, please; then tap again.")
+        return await self._again(tap, rows)
 
-    async def _again(self, tap: Tap, row: CallRow) -> None:
-        await self._chat.direct(
-            tap.conversation, tap.actor, row.title, row.tool, row.args,
-            trigger=f"again:{row.id}:{tap.update}", opened_by="button", tainted=row.tainted,
-        )  # fmt: skip
+    async def _again(self, tap: Tap, rows: list[CallRow]) -> str:
+        trigger = f"again:{rows[0].id}:{tap.update}"
+        opened = await self._chat.again(tap.conversation, tap.actor, rows, trigger=trigger, update=tap.update)
+        return "Asked again below." if opened else "This has been asked again already."
 
     async def undo(self, tap: Tap, key: str) -> str:
         """Take a change back: the tap is the approval, unless the state has moved since."""
@@ -127,7 +133,7 @@ class Taps:
 
     async def undo_row(self, tap: Tap, row: CallRow) -> str:
         """Open the run that takes this change back."""
-        if self._access.role(tap.actor.id, row.tool.partition("_")[0]) < 2:
+        if self._access.role(tap.actor.id, row.service) < Role.OPERATOR:
             return await self._rejected(tap, "role", STRANGER)
         if row.undo is None or row.undone_by is not None:
             await self._stores.inbox.handled(tap.update)
@@ -148,9 +154,7 @@ class Taps:
         if not self._may(tap.actor, row):
             return await self._rejected(tap, "role", STRANGER)
         if verb == "r":
-            await self._again(tap, row)
-            await self._stores.inbox.handled(tap.update)
-            return "Asked again below."
+            return await self._again(tap, [row])
         state = CallState.DONE if verb == "y" else CallState.FAILED
         words = f"{tap.actor.id.removeprefix('tg:')} says that it {'happened' if verb == 'y' else 'did not happen'}."
         async with self._stores.database.transaction() as tx:
@@ -158,6 +162,8 @@ class Taps:
             if not await self._stores.journal.finish(tx, row.id, state, detail=words, verified=False):
                 return USED
             await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
+            if state is CallState.FAILED and run.undo_of:
+                await self._stores.journal.release_undo(tx, run.undo_of, run.id)
             key_ = f"receipt:{row.id}:{state}:by-person"
             await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
         return "Noted."
@@ -182,9 +188,24 @@ class Taps:
 
     async def _rejected(self, tap: Tap, reason: str, toast: str) -> str:
         async with self._stores.database.transaction() as tx:
-            await self._stores.audit.record(tx, "tap rejected", tap.actor.id, reason=reason, chat=tap.conversation)
+            if self._worth_noting(tap.actor):
+                await self._stores.audit.record(tx, "tap rejected", tap.actor.id, reason=reason, chat=tap.conversation)
             await self._stores.inbox.done(tx, tap.update)
         return toast
 
-    def _why_closed(self, states: list[str]) -> str:
-        return "Too late: this card has expired. Tap Ask again." if "expired" in states else USED
+    def _worth_noting(self, actor: Actor) -> bool:
+        """Whether the audit log has room for one more: it is not for whoever taps fastest to fill it."""
+        now, noted = self._stores.database.steady(), self._noted[actor.id]
+        while noted and noted[0] < now - 60:
+            noted.popleft()
+        if len(noted) >= MOST_NOTED_A_MINUTE:
+            return False
+        noted.append(now)
+        return True
+
+    def _why_closed(self, asked: list[Approval]) -> str:
+        reason = next((approval.reason for approval in asked if approval.reason), "")
+        if reason:
+            return STRANGER if reason == REVOKED else WHY[reason]
+        expired = any(approval.state == "expired" for approval in asked)
+        return "Too late: this card has expired. Tap Ask again." if expired else USED

@@ -3,7 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from memory.database import Database, Row, Transaction
 from memory.keys import Keys, digest
@@ -11,6 +11,8 @@ from memory.models import Approval, Card
 
 EXPIRY_SECONDS = 600.0
 """A tap carries no date: this is what bounds late execution."""
+SETTINGS = "settings"
+"""Who decided where no person did: what the owner has configured."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Ask:
     call: str
     args_hash: str
     shown_hash: str
+    schema_version: str = ""
+    """Of its tool; an empty one is never current."""
 
 
 class Approvals:
@@ -58,8 +62,8 @@ class Approvals:
                 ask.call,
             )
             await tx.run(
-                "INSERT INTO approvals (call, card, args_hash, shown_hash) VALUES (?, ?, ?, ?)",
-                ask.call, card, ask.args_hash, ask.shown_hash,
+                "INSERT INTO approvals (call, card, args_hash, shown_hash, schema_version) VALUES (?, ?, ?, ?, ?)",
+                ask.call, card, ask.args_hash, ask.shown_hash, ask.schema_version,
             )  # fmt: skip
         return card
 
@@ -79,7 +83,8 @@ class Approvals:
             " AND state = 'pending' AND EXISTS (SELECT 1 FROM cards WHERE id = card AND expires > ? AND epoch ="
             " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'))"
             f" AND (SELECT count(*) FROM approvals WHERE card = ? AND call IN ({marks}) AND state = 'pending') = ?",
-            "approved" if approve else "denied", actor, now, card.id, *calls, now, card.id, *calls, len(calls),
+            "approved" if approve else "denied", actor, self._db.now(), card.id, *calls,
+            now, card.id, *calls, len(calls),
         )  # fmt: skip
         return changed == len(calls)
 
@@ -90,6 +95,34 @@ class Approvals:
     async def supersede(self, tx: Transaction, card: str) -> None:
         """Put a card's open questions aside, to be asked otherwise."""
         await tx.run("UPDATE approvals SET state = 'superseded' WHERE card = ? AND state = 'pending'", card)
+
+    async def close(self, tx: Transaction, card: str, state: Literal["denied", "superseded"], reason: str) -> bool:
+        """End a card's open questions without a person; False when somebody was faster."""
+        changed = await tx.run(
+            "UPDATE approvals SET state = ?, reason = ?, decided_by = ?, decided = ? WHERE card = ?"
+            " AND state = 'pending'",
+            state, reason, SETTINGS, self._db.now(), card,
+        )  # fmt: skip
+        return changed > 0
+
+    async def crowd(self, tx: Transaction, conversation: str, actor: str, since: float) -> tuple[int, int]:
+        """How many cards wait in a chat, and how many are new since a moment: there, or asked for by this person.
+
+        Undo does not count: taking back is not rationed.
+        """
+        now = await self._now(tx)
+        waiting = await tx.one(
+            "SELECT count(*) AS n FROM cards WHERE conversation = ? AND expires > ?"
+            " AND id IN (SELECT card FROM approvals WHERE state = 'pending')",
+            conversation, now,
+        )  # fmt: skip
+        new = await tx.one(
+            "SELECT max(count(*) FILTER (WHERE cards.conversation = ?), count(*) FILTER (WHERE runs.actor = ?)) AS n"
+            " FROM cards JOIN runs ON runs.id = cards.run WHERE cards.created > ? AND runs.undo_of IS NULL",
+            conversation, actor, since,
+        )  # fmt: skip
+        assert waiting is not None and new is not None, "an aggregate has one row"
+        return int(waiting["n"]), int(new["n"])
 
     async def withdraw(self, tx: Transaction, call: str) -> None:
         """Close a call's open question: it has been settled otherwise."""
@@ -147,11 +180,10 @@ class Approvals:
         await tx.run("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'epoch'")
 
     async def _now(self, tx: Transaction) -> float:
-        """Now, but never earlier than the latest moment seen: a clock set back revives nothing."""
-        await tx.run("UPDATE meta SET value = max(CAST(value AS REAL), ?) WHERE key = 'clock'", self._db.now())
-        row = await tx.one("SELECT CAST(value AS REAL) AS now FROM meta WHERE key = 'clock'")
-        assert row is not None, "meta.clock is written by the first migration"
-        return float(row["now"])
+        """Now by the clock that only moves on, noted so that a restart goes on from there."""
+        now = self._db.steady()
+        await tx.run("UPDATE meta SET value = ? WHERE key = 'clock'", now)
+        return now
 
 
 def _card(row: Row) -> Card:
@@ -168,6 +200,8 @@ def _approval(row: Any) -> Approval:
         row["card"],
         row["state"],
         row["shown_hash"],
+        row["schema_version"],
         row["decided_by"],
         row["decided"],
+        row["reason"],
     )

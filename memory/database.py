@@ -12,6 +12,7 @@ from typing import Any
 
 import aiosqlite
 
+from memory.clock import Steady
 from memory.filesystem import network_of
 
 Row = Any
@@ -84,31 +85,45 @@ class Transaction:
 class Database:
     """Reads see what is committed; writes go one after another through `transaction()`."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self.path = path
         self.now = clock
+        self.steady = Steady(clock, monotonic)
         self.vectors = False
         self.driver = ""
         self.sqlite_version: tuple[int, ...] = ()
+        self._errors: type[Exception] = sqlite3.Error
         self._lock = asyncio.Lock()
         self._connections: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection
         self._reader: aiosqlite.Connection
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Callable[[], float] = time.time) -> "Database":
-        """The database at `path`, migrated. Raises DatabaseBroken."""
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        as_it_is: bool = False,
+    ) -> "Database":
+        """The database at `path`, migrated; `as_it_is`: it must be there, and keeps its schema.
+
+        Raises DatabaseBroken.
+        """
         from memory.migrations import migrate
 
-        self = cls(path, clock=clock)
+        self = cls(path, clock, monotonic)
         module, loadable = pick_driver()
-        self.driver = module.__name__
+        self.driver, self._errors = module.__name__, module.Error
         self.sqlite_version = tuple(module.sqlite_version_info)
         size = await asyncio.to_thread(_size, path)
         if kind := await asyncio.to_thread(network_of, path.parent):
             raise DatabaseBroken(
                 f"{path.parent} lies on {kind}, a network file system: set DATA_DIR to a local folder."
             )
+        if size is None and as_it_is:
+            raise DatabaseBroken(f"{path} is not there: set DATA_DIR to the folder that holds it.")
         if size == 0:
             raise DatabaseBroken(f"{path} is empty: restore a backup with `python main.py restore FILE`.")
         if size and await asyncio.to_thread(_foreign, path):
@@ -118,7 +133,10 @@ class Database:
             self._writer = await self._connect(module, loadable)
             if size is not None:
                 await self._check()
-            await migrate(self)
+            if not as_it_is:
+                await migrate(self)
+            for row in await self._writer.execute_fetchall("SELECT CAST(value AS REAL) FROM meta WHERE key = 'clock'"):
+                self.steady.seen(row[0])
             self._reader = await self._connect(module, loadable)
             await self._reader.execute("PRAGMA query_only=ON")
         except BaseException as error:
@@ -210,9 +228,12 @@ class Database:
         return True
 
     async def copy_to(self, target: Path) -> None:
-        """A consistent copy at a path that does not exist yet."""
+        """A consistent copy at a path that does not exist yet. Raises DatabaseBroken when it cannot be written."""
         async with self._lock:
-            await self._writer.execute("VACUUM INTO ?", (str(target),))
+            try:
+                await self._writer.execute("VACUUM INTO ?", (str(target),))
+            except self._errors as error:
+                raise DatabaseBroken(f"{target} cannot be written ({error}): check that disk and its owner.") from error
 
     async def close(self) -> None:
         """Both connections closed, the log folded back into the file."""

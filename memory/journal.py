@@ -71,7 +71,7 @@ class Journal:
         changed = await tx.run(
             "UPDATE calls SET undone_by = ? WHERE id = ? AND undo IS NOT NULL AND undone_by IS NULL"
             " AND state = 'done' AND undo_until > ?",
-            by, call, self._db.now(),
+            by, call, self._db.steady(),
         )  # fmt: skip
         return changed == 1
 
@@ -82,6 +82,23 @@ class Journal:
             "SELECT 1 FROM calls WHERE run = ? AND state IN ('started', 'done', 'unknown'))",
             call, by, by,
         )  # fmt: skip
+
+    async def claim_again(self, tx: Transaction, calls: list[str], by: str) -> bool:
+        """Use up [Ask again] of these calls, all of them or none; False when it was used before."""
+        marks = ",".join("?" * len(calls))
+        changed = await tx.run(
+            f"UPDATE calls SET asked_again = ? WHERE id IN ({marks}) AND asked_again IS NULL"
+            " AND state IN ('expired', 'not started', 'unknown')",
+            by, *calls,
+        )  # fmt: skip
+        return changed == len(calls)
+
+    async def release_again(self, tx: Transaction, by: str) -> list[str]:
+        """Give calls their [Ask again] back when the run that was to ask could not; returns which."""
+        where = "asked_again = ? AND NOT EXISTS (SELECT 1 FROM calls WHERE run = ?)"
+        rows = await tx.all(f"SELECT id FROM calls WHERE {where}", by, by)
+        await tx.run(f"UPDATE calls SET asked_again = NULL WHERE {where}", by, by)
+        return [row["id"] for row in rows]
 
     async def get(self, call: str) -> CallRow | None:
         """One row."""
@@ -111,7 +128,7 @@ class Journal:
         rows = await self._select(
             "undo IS NOT NULL AND undone_by IS NULL AND state = 'done' AND undo_until > ?"
             " AND run IN (SELECT id FROM runs WHERE conversation = ?)",
-            self._db.now(), conversation,
+            self._db.steady(), conversation,
         )  # fmt: skip
         return rows[::-1]
 
@@ -149,6 +166,6 @@ def _call(row: Row) -> CallRow:
         before=read("before"), after=read("after"), state=CallState(row["state"]),
         verified=None if row["verified"] is None else bool(row["verified"]), detail=row["detail"],
         needs_tap=bool(row["needs_tap"]), tainted=bool(row["tainted"]), net=row["net"], undo=read("undo"),
-        undo_until=row["undo_until"], undone_by=row["undone_by"], proposed=row["proposed"],
-        started=row["started"], ended=row["ended"], epoch=row["epoch"],
+        undo_until=row["undo_until"], undone_by=row["undone_by"], asked_again=row["asked_again"],
+        proposed=row["proposed"], started=row["started"], ended=row["ended"], epoch=row["epoch"],
     )  # fmt: skip

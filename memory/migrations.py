@@ -294,3 +294,34 @@ async def m004_books(tx: "Transaction") -> None:
             INSERT INTO memories_fts (rowid, text) VALUES (NEW.id, NEW.text); END
         """,
     )
+
+
+@migration
+async def m005_standing(tx: "Transaction") -> None:
+    """What an approval was asked under, why it ended without a person, and that a call is asked again once."""
+    await _script(
+        tx,
+        """
+        ALTER TABLE approvals ADD COLUMN schema_version TEXT NOT NULL DEFAULT '';;
+        ALTER TABLE approvals ADD COLUMN reason TEXT NOT NULL DEFAULT '';;
+        CREATE TRIGGER approvals_keep_version BEFORE UPDATE OF schema_version ON approvals
+            BEGIN SELECT RAISE(ABORT, 'an approval keeps what it was asked under'); END;;
+        ALTER TABLE calls ADD COLUMN asked_again TEXT
+        """,
+    )
+
+
+@migration
+async def m006_origin_of_versions(tx: "Transaction") -> None:
+    """What a memory said keeps its mark of origin; where none was kept, the text may be from outside."""
+    await _script(
+        tx,
+        """
+        ALTER TABLE memory_versions ADD COLUMN tainted INTEGER NOT NULL DEFAULT 1;;
+        UPDATE memory_versions SET tainted = 0 WHERE EXISTS (SELECT 1 FROM memories
+            WHERE id = memory_versions.memory AND text = memory_versions.text AND NOT memories.tainted);;
+        CREATE INDEX memory_versions_memory ON memory_versions (memory);;
+        CREATE TRIGGER memory_versions_append_only BEFORE UPDATE ON memory_versions
+            BEGIN SELECT RAISE(ABORT, 'the history of a memory is append-only'); END
+        """,
+    )

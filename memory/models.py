@@ -66,6 +66,13 @@ class Run:
     attempts: int
     error: str | None
     created: float
+    updated: float = 0.0
+    """When it last moved on."""
+
+
+def service_of(tool: str) -> str:
+    """The service in a tool's full name."""
+    return tool.partition("_")[0]
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,11 @@ class Use:
     id: str
     tool: str
     args: dict[str, Any]
+
+    @property
+    def service(self) -> str:
+        """Whose tool it is."""
+        return service_of(self.tool)
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,17 @@ class CallRow:
     undo: dict[str, Any] | None
     undo_until: float | None
     undone_by: str | None
+    asked_again: str | None
+    """The run that asks this very call once more."""
     proposed: float
     started: float | None
     ended: float | None
     epoch: int
+
+    @property
+    def service(self) -> str:
+        """Whose tool it is."""
+        return service_of(self.tool)
 
     @property
     def title(self) -> str:
@@ -128,8 +147,12 @@ class Approval:
     card: str
     state: Literal["pending", "approved", "denied", "expired", "superseded"]
     shown_hash: str
+    schema_version: str
+    """Of the tool, as it was when this was asked."""
     decided_by: str | None
     decided: float | None
+    reason: str
+    """Why it was closed without a person's decision; empty when it was not."""
 
 
 @dataclass(frozen=True)

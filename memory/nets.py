@@ -24,20 +24,24 @@ class Nets:
 
         net = f"net-{secrets.token_hex(8)}"
         sealed = Fernet(self._key).encrypt(json.dumps(content).encode())
-        await tx.run("INSERT INTO nets VALUES (?, ?, ?, ?)", net, call, sealed, self._db.now() + KEEP_SECONDS)
+        await tx.run("INSERT INTO nets VALUES (?, ?, ?, ?)", net, call, sealed, self._db.steady() + KEEP_SECONDS)
         return net
 
     async def open(self, net: str) -> dict[str, Any] | None:
         """The net, or None when it has lapsed."""
         from cryptography.fernet import Fernet
 
-        row = await self._db.one("SELECT sealed FROM nets WHERE id = ? AND expires > ?", net, self._db.now())
+        row = await self._db.one("SELECT sealed FROM nets WHERE id = ? AND expires > ?", net, self._db.steady())
         if row is None:
             return None
         content: dict[str, Any] = json.loads(Fernet(self._key).decrypt(row["sealed"]))
         return content
 
+    async def drop(self, tx: Transaction, call: str) -> None:
+        """Forget what a call's Undo needed: it has been used."""
+        await tx.run("DELETE FROM nets WHERE call = ?", call)
+
     async def prune(self) -> int:
         """Delete lapsed nets; returns how many."""
         async with self._db.transaction() as tx:
-            return await tx.run("DELETE FROM nets WHERE expires <= ?", self._db.now())
+            return await tx.run("DELETE FROM nets WHERE expires <= ?", self._db.steady())

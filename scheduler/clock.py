@@ -43,7 +43,10 @@ class Clock:
         scheduler.remove_all_jobs()
         # A busy loop or a suspended machine must not drop a job silently: hence no limit on lateness.
         options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-        scheduler.add_job(self._job, IntervalTrigger(hours=1), args=[None], id="housekeeping", **options)
+        # From a minute on: restarted every half hour, it would otherwise never come to it.
+        soon = datetime.now(self._zone) + timedelta(minutes=1)
+        hourly = IntervalTrigger(hours=1, start_date=soon)
+        scheduler.add_job(self._job, hourly, args=[None], id="housekeeping", **options)
         for schedule in await self._stores.schedules.all():
             if schedule.enabled:
                 trigger = CronTrigger.from_crontab(schedule.cron, timezone=self._zone)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.taps import MOST_NOTED_A_MINUTE
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER, House
 from tools.gate import policy
@@ -83,6 +84,17 @@ async def test_many_taps_at_once_are_one_write(house: House) -> None:
     assert len(await house.audited("approved")) == 1
 
 
+async def test_whoever_taps_fastest_does_not_fill_the_audit_log(house: House) -> None:
+    card = await card_for(house)
+    for _ in range(MOST_NOTED_A_MINUTE + 5):
+        await house.tap(card=card, who=VIEWER)
+    assert len(await house.audited("tap rejected")) == MOST_NOTED_A_MINUTE
+    house.clock.move(61)
+    await house.tap(card=card, who=VIEWER)
+    assert len(await house.audited("tap rejected")) == MOST_NOTED_A_MINUTE + 1
+    assert house.rack.log == [] and await house.states() == ["waiting"]
+
+
 async def test_approve_and_deny_at_once_have_one_outcome(house: House) -> None:
     for _ in range(3):
         card = await card_for(house, use("rack_press", item="lamp"))
@@ -153,16 +165,18 @@ async def test_an_operator_in_a_group_is_not_asked_to_destroy(house: House) -> N
 
 async def test_a_card_shown_under_older_rules_is_not_decided(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     card = await card_for(house)
-    monkeypatch.setattr("bot.taps.POLICY_VERSION", policy.POLICY_VERSION + 1)
-    assert "no longer open" in await house.tap(card=card)
-    await nothing_happened(house)
+    monkeypatch.setattr("tools.gate.standing.POLICY_VERSION", policy.POLICY_VERSION + 1)
+    assert "rules for approvals changed" in await house.tap(card=card)
+    assert house.rack.log == [] and await house.states() == ["not started"]
+    assert "look again" in await house.text(card) and len(await house.audited("tap rejected")) == 1
 
 
 async def test_a_role_taken_away_meanwhile_counts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await card_for(house)
     monkeypatch.setattr(house.core.access, "_roles", {})
     assert "not yours" in await house.tap()
-    await nothing_happened(house)
+    assert house.rack.log == [] and await house.states() == ["denied"], "nobody is left who could decide it"
+    assert len(await house.audited("tap rejected")) == 1
 
 
 async def test_a_card_that_was_asked_one_by_one_is_closed(house: House) -> None:

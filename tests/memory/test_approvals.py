@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from memory.approvals import EXPIRY_SECONDS
+from memory.models import CallState
 from memory.stores import Stores
 from tests.fakes import Clock
 from tests.memory.rows import a_call, a_card, a_run, decide
@@ -115,6 +116,65 @@ async def test_a_decision_made_elsewhere_is_recorded_as_one(stores: Stores, run:
         await stores.approvals.grant(tx, run, "tg:1", Ask("c1", "h", "s"), actor="tg:9", policy=1)
     latest = await stores.approvals.latest("c1")
     assert latest is not None and (latest.state, latest.decided_by) == ("approved", "tg:9")
+
+
+async def close(stores: Stores, card: str, reason: str = "revoked") -> bool:
+    async with stores.database.transaction() as tx:
+        return await stores.approvals.close(tx, card, "denied" if reason == "revoked" else "superseded", reason)
+
+
+async def test_a_card_that_no_longer_stands_ends_with_the_reason(stores: Stores, run: str) -> None:
+    first, second = await a_card(stores, run, "c1", "c2"), await a_card(stores, run, "c3")
+    assert await close(stores, first) and await close(stores, second, "tool changed")
+    ended = [*await stores.approvals.of_card(first), *await stores.approvals.of_card(second)]
+    assert [(a.state, a.reason) for a in ended] == [
+        ("denied", "revoked"), ("denied", "revoked"), ("superseded", "tool changed"),
+    ]  # fmt: skip
+    assert not await close(stores, first) and not await decide(stores, first) and not await decide(stores, second)
+
+
+async def test_a_decision_and_its_revocation_have_one_winner(stores: Stores, run: str) -> None:
+    card = await a_card(stores, run, "c1")
+    won = await asyncio.gather(close(stores, card), decide(stores, card), close(stores, card), decide(stores, card))
+    assert won.count(True) == 1
+
+
+async def test_the_crowd_is_counted_by_chat_and_by_person(stores: Stores, run: str, clock: Clock) -> None:
+    async def crowd(conversation: str = "tg:1", actor: str = "tg:1") -> tuple[int, int]:
+        async with stores.database.transaction() as tx:
+            return await stores.approvals.crowd(tx, conversation, actor, clock.now - 100)
+
+    await a_card(stores, run, "c1", "c2")
+    assert await crowd() == (1, 1), "several calls on one card are one card"
+    assert await crowd("tg:-5") == (0, 1) and await crowd(actor="tg:9") == (1, 1) and await crowd("x", "y") == (0, 0)
+    await decide(stores, await a_card(stores, run, "c3"))
+    assert await crowd() == (1, 2)
+    clock.move(EXPIRY_SECONDS)
+    assert await crowd() == (0, 0), "what has expired waits for nobody, and what is old is not new"
+
+
+async def test_asking_again_is_claimed_once_and_given_back_when_nothing_came_of_it(stores: Stores, run: str) -> None:
+    async def claim(by: str, *calls: str) -> bool:
+        async with stores.database.transaction() as tx:
+            return await stores.journal.claim_again(tx, list(calls), by)
+
+    async def release(by: str) -> list[str]:
+        async with stores.database.transaction() as tx:
+            return await stores.journal.release_again(tx, by)
+
+    assert not await claim("r2", "c1"), "it has not ended yet"
+    async with stores.database.transaction() as tx:
+        for call in ("c1", "c2"):
+            await stores.journal.finish(tx, call, CallState.EXPIRED)
+    won = await asyncio.gather(*(claim(f"r{n}", "c1", "c2") for n in range(2, 10)))
+    assert won.count(True) == 1
+    winner = f"r{won.index(True) + 2}"
+    assert await release("other") == [] and await release(winner) == ["c1", "c2"] and await claim("r9", "c1")
+    other = await a_run(stores, "t2")
+    async with stores.database.transaction() as tx:
+        await stores.journal.claim_again(tx, ["c2"], other)
+    await a_call(stores, other, "new")
+    assert await release(other) == [] and not await claim("r9", "c2"), "it was asked"
 
 
 async def test_arming_and_binding_are_remembered(stores: Stores, run: str) -> None:

@@ -80,6 +80,21 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path, monkeypatch: pytes
         await Database.open(tmp_path / "a.db")
 
 
+async def test_what_was_asked_before_versions_were_kept_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
+        await (await Database.open(tmp_path / "a.db")).close()
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute("INSERT INTO approvals (call, card, args_hash, shown_hash) VALUES ('c', 'k', 'h', 's')")
+    connection.close()
+    database = await Database.open(tmp_path / "a.db")
+    [row] = await database.all("SELECT * FROM approvals")
+    assert (row["state"], row["schema_version"], row["reason"]) == ("pending", "", "")
+    await database.close()
+
+
 # -- triggers, by hand ----------------------------------------------------------------------------------------------
 
 
@@ -125,12 +140,13 @@ def _triggers() -> list[str]:
         "UPDATE calls SET run = 'other' WHERE id = 'asks'",
         "INSERT INTO calls SELECT 'new', run, 9, tool, risk, args, args_hash, targets, card, before, after, 'started',"
         " verified, detail, needs_tap, tainted, net, undo, undo_key, undo_until, undone_by, proposed, started, ended,"
-        " epoch FROM calls WHERE id = 'asks'",
+        " epoch, asked_again FROM calls WHERE id = 'asks'",
         "INSERT INTO approvals (call, card, state, args_hash, shown_hash, decided_by) SELECT call, card, 'approved',"
         " args_hash, shown_hash, 'me' FROM approvals",
         "INSERT INTO approvals (call, card, args_hash, shown_hash) SELECT call, card, args_hash, shown_hash"
         " FROM approvals",
         "UPDATE approvals SET state = 'approved'",
+        "UPDATE approvals SET schema_version = 'other'",
     ],
 )
 def test_what_the_schema_refuses(raw: sqlite3.Connection, statement: str) -> None:

@@ -11,6 +11,7 @@ from tests.prove.kills import answers
 from tests.prove.rows import row
 from tests.prove.stage import KNOWN, NO, YES, Stage
 
+AGAIN = r"^a1:.*:s$"
 GROUP = -100_500
 
 
@@ -181,30 +182,80 @@ async def f47(cast: Cast) -> None:
 
 @row("F48", "somebody loses the right while the card is open")
 async def f48(cast: Cast) -> None:
-    """The tap is a stranger's; and one who is still welcome may only look."""
-    for viewers in ("", str(OPERATOR)):
+    """Denied as revoked, on the screen too, and their tap changes nothing; others who may decide it still can."""
+    for settings in (
+        {"TELEGRAM_OPERATORS": "", "TELEGRAM_VIEWERS": ""},
+        {"TELEGRAM_OPERATORS": "", "TELEGRAM_VIEWERS": str(OPERATOR)},
+        {"TELEGRAM_OPERATORS": f"{OPERATOR}:memory", "TELEGRAM_VIEWERS": ""},
+    ):
         async with cast.stage() as stage:
             stage.say("stop radarr", OPERATOR)
             message, data = await stage.card("Stop radarr", chat=OPERATOR)
             await stage.settled()
-            await stage.restart(TELEGRAM_OPERATORS="", TELEGRAM_VIEWERS=viewers)
+            await stage.restart(**settings)
+            await stage.until(lambda stage=stage: stage.states() == ["denied"], f"a revocation by {settings}")
+            await stage.settled()
+            assert not stage.effects()
+            assert stage.query("SELECT state, reason FROM approvals") == [("denied", "revoked")]
+            shown = next(m for m in stage.lab.telegram.sent(OPERATOR) if m.message_id == message.message_id)
+            assert "denied" in shown.text and "Revoked" in shown.text and not shown.buttons, shown.text
             query = stage.press(message, data, OPERATOR)
             assert "not" in await stage.toast(query)
             await stage.settled()
-            assert stage.states() == ["waiting"] and not stage.effects(), stage.states()
+            assert stage.states() == ["denied"] and not stage.effects(), stage.states()
+            rejected = stage.query(
+                "SELECT count(*) FROM audit WHERE kind = 'tap rejected' AND actor = ?", f"tg:{OPERATOR}"
+            )
+            assert rejected == [(1,)], rejected
+    async with cast.stage(TELEGRAM_CHATS=str(GROUP)) as stage:
+        await stage.polls()
+        stage.lab.telegram.group(GROUP, "Rack")
+        stage.say("/pending", ADMIN, GROUP)
+        reply = await stage.hear(".", GROUP)
+        stage.say("stop radarr", ADMIN, GROUP, reply_to_message=reply.to_dict())
+        message, data = await stage.card("Stop radarr", chat=GROUP)
+        await stage.settled()
+        await stage.restart(TELEGRAM_OPERATORS="", TELEGRAM_VIEWERS="")
+        assert "not" in await stage.toast(stage.press(message, data, OPERATOR))
+        await stage.settled()
+        assert stage.states() == ["waiting"] and not stage.effects(), stage.states()
+        await stage.decide("Stop radarr", chat=GROUP)
+        assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
 
 
-@row("F49", "the policy changes while a card is open")
+@row("F49", "the policy or the tool changes while a card is open")
 async def f49(cast: Cast) -> None:
-    """A card of the old policy decides nothing."""
-    async with cast.stage() as stage:
-        stage.say("stop radarr")
-        message, data = await stage.card("Stop radarr")
-        await stage.settled()
-        await stage.restart("--policy", "99")
-        stage.press(message, data)
-        await stage.settled()
-        assert "done" not in stage.states() and not stage.effects(), stage.states()
+    """Superseded: nothing is sent, the card says what changed, and [Ask again] asks afresh, once, if it still fits."""
+    for change, words in (
+        (("--policy", "99"), "rules for approvals changed"),
+        (("--schema", "docker_stop_container:optional"), "tool changed with an update"),
+        (("--schema", "docker_stop_container:required"), "tool changed with an update"),
+    ):
+        async with cast.stage() as stage:
+            stage.say("stop radarr")
+            message, data = await stage.card("Stop radarr")
+            await stage.settled()
+            await stage.restart(*change)
+            await stage.until(lambda stage=stage: stage.states() == ["not started"], f"{change} to be noticed")
+            await stage.settled()
+            assert stage.query("SELECT state FROM approvals") == [("superseded",)]
+            again, button = stage.showing(words, AGAIN)[-1]
+            assert again.message_id == message.message_id and len(again.buttons) == 1, again.text
+            assert words in await stage.toast(stage.press(message, data))
+            await stage.settled()
+            assert stage.states() == ["not started"] and not stage.effects(), (change, stage.states())
+            stage.press(again, button)
+            stage.press(again, button)
+            if "required" in change[1]:
+                await stage.hear("no longer fits docker_stop_container.*grace")
+                await stage.settled()
+                assert stage.states() == ["not started"] and not stage.effects(), stage.states()
+                continue
+            await stage.settled()
+            assert stage.states() == ["not started", "waiting"] and not stage.effects(), stage.states()
+            assert len(stage.showing("Stop radarr", YES)) == 1 and not stage.showing(words, AGAIN)
+            await stage.decide("Stop radarr")
+            assert stage.states() == ["not started", "done"] and stage.effects() == ["POST stop"]
 
 
 @row("F50", "the target changes between card and tap")
@@ -217,7 +268,7 @@ async def f50(cast: Cast) -> None:
         stage.lab.world.change_behind_back()
         stage.press(*stage.showing("Restart redis", YES)[-1])
         await stage.settled()
-        await stage.hear("nothing ran.*running → exited")
+        await stage.hear("nothing ran.*running → paused")
         assert stage.states() == ["waiting"] and not stage.effects()
         await stage.decide("nothing ran", NO)
         assert stage.states() == ["denied"] and not stage.effects()

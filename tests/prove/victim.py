@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--deadline", type=float, help="most seconds that a change may take")
     root.add_argument("--conflict", type=float, help="seconds of 409 until it stops changing things")
     root.add_argument("--policy", type=int, help="the policy's version")
+    root.add_argument("--schema", metavar="TOOL:KIND", help="give a tool an `optional` or a `required` new argument")
     root.add_argument("--kill-migration", type=int, metavar="N", help="SIGKILL itself inside the N-th migration")
     return root
 
@@ -138,6 +139,8 @@ def tune(options: argparse.Namespace) -> None:
         bot.poller.CONFLICT_SECONDS = options.conflict
     if options.policy is not None:
         set_policy(options.policy)
+    if options.schema is not None:
+        set_schema(*options.schema.split(":"))
     if options.deadline is not None:
         shorten_changes(options.deadline)
     if options.kill_migration is not None:
@@ -146,12 +149,21 @@ def tune(options: argparse.Namespace) -> None:
 
 def set_policy(version: int) -> None:
     """The rules of another release."""
-    import bot.taps
     import tools.gate.gate
     import tools.gate.policy
+    import tools.gate.standing
 
-    for module in (tools.gate.policy, tools.gate.gate, bot.taps):
+    for module in (tools.gate.policy, tools.gate.gate, tools.gate.standing):
         module.POLICY_VERSION = version  # type: ignore[attr-defined]
+
+
+def set_schema(name: str, kind: str) -> None:
+    """A tool of another release."""
+    from tests.upgrade import upgrade
+    from tools.kit.registry import discover
+
+    tool = next(tool for service in discover() for tool in service.tools if tool.name == name)
+    upgrade(tool, grace=(int, 10 if kind == "optional" else ...))
 
 
 def shorten_changes(seconds: float) -> None:
@@ -160,8 +172,8 @@ def shorten_changes(seconds: float) -> None:
 
     original = Execution._do
 
-    async def quick(self: Any, run: Any, row: Any, change: Any, *rest: Any) -> None:
-        await original(self, run, row, replace(change, deadline=min(change.deadline, seconds)), *rest)
+    async def quick(self: Any, row: Any, change: Any) -> None:
+        await original(self, row, replace(change, deadline=min(change.deadline, seconds)))
 
     Execution._do = quick  # type: ignore[method-assign]
 

@@ -9,10 +9,11 @@ from loguru import logger
 from memory.models import CallRow, CallState, Run, Use
 from memory.points import point
 from memory.stores import Stores
+from memory.text import escaped
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.ports import Guard, People, Watch
-from tools.gate.proposals import Answer, Proposal, Proposals
+from tools.gate.proposals import MOST_SHOWN, TOO_LARGE, Answer, Proposal, Proposals, gone, room
 from tools.kit.change import Call, Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access
@@ -53,13 +54,17 @@ class Execution:
         use = Use(row.id, row.tool, row.args)
         proposal = await self._proposals.prepare(run, use, insist=True)
         if not isinstance(proposal, Proposal):
-            await self.close(row, CallState.NOT_STARTED, proposal.detail)
+            why = f"{gone(row)}: nothing was changed." if proposal.gone else proposal.detail
+            await self.close(row, CallState.NOT_STARTED, why, outside=proposal.tainted)
             return
         if refusal := self._refusal(run, row, proposal, decided_by):
             await self.close(row, CallState.NOT_STARTED, refusal)
             return
         facts = results.moved(row.before["shown"], proposal.change.facts.shown())
         if facts or (proposal.decision.verdict is Verdict.ASK and not row.needs_tap):
+            if room(proposal, run, facts) > MOST_SHOWN:
+                await self.close(row, CallState.NOT_STARTED, f"It has changed meanwhile. {TOO_LARGE}")
+                return
             raise Moved(proposal, facts)
         # Once begun it is carried to its receipt, whoever stops waiting for it: /stop, shutdown, a lost terminal.
         await self._to_the_end(self._begin(run, row, proposal, decided_by))
@@ -110,14 +115,14 @@ class Execution:
 
     async def _read(self, row: CallRow, change: Change[Any]) -> None:
         """A read that a person has let out: its answer is kept for the model, and is all there is to verify."""
-        client = await self._clients.get(row.tool.partition("_")[0], Access.READ)
+        client = await self._clients.get(row.service, Access.READ)
         answer = await self._survive(row, change.deadline, change.do(client))
         came, stores = isinstance(answer, Answer), self._stores
         state = CallState.DONE if came else CallState.FAILED
         async with stores.database.transaction() as tx:
             if isinstance(answer, Answer):
                 await stores.held.keep(tx, row.run, {row.id: {"block": answer.block, "tainted": answer.tainted}})
-            await stores.journal.finish(tx, row.id, state, detail="" if came else str(answer), verified=came)
+            await stores.journal.finish(tx, row.id, state, detail="" if came else self._said(answer), verified=came)
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=came)
             await self._announce(tx, row, state, came)
 
@@ -129,7 +134,7 @@ class Execution:
             await self._finish(row, change, CallState.UNKNOWN if wrong.sent else CallState.FAILED, str(wrong))
 
     async def _write(self, row: CallRow, change: Change[Any]) -> None:
-        client = await self._clients.get(row.tool.partition("_")[0], Access.WRITE)
+        client = await self._clients.get(row.service, Access.WRITE)
         await change.do(client)
         point("answered")
 
@@ -160,25 +165,28 @@ class Execution:
         async with stores.database.transaction() as tx:
             await stores.journal.finish(
                 tx, row.id, state,
-                detail=detail,
+                detail=self._said(detail),
                 after=results.stored_facts(after) if after is not None else None,
                 verified=held if done else None,
                 undo={"tool": undo.tool, "args": undo.args} if undo else None,
                 undo_key=stores.undo_hash(row.id) if undo else None,
-                undo_until=stores.database.now() + UNDO_SECONDS if undo else None,
+                undo_until=stores.database.steady() + UNDO_SECONDS if undo else None,
             )  # fmt: skip
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=verified)
             await self._announce(tx, row, state, verified)
+            run = await stores.runs.get(row.run)
+            if verified and run is not None and run.undo_of:
+                await stores.nets.drop(tx, run.undo_of)  # it may hold secrets, and is of no more use
             point("finishing")
         point("finished")
 
     async def _way_back(self, row: CallRow, change: Change[Any]) -> Call | None:
         current = await self._stores.journal.get(row.id)
-        return change.undo(change.facts, current.net or "") if change.undo and current else None
+        return change.way_back(current.net or "") if current else None
 
     async def _look(self, row: CallRow, change: Change[Any], within: float) -> tuple[Facts | None, bool]:
         """The target as it is now, waiting up to `within` seconds for the expectation."""
-        client = await self._clients.get(row.tool.partition("_")[0], Access.READ)
+        client = await self._clients.get(row.service, Access.READ)
         clock = asyncio.get_running_loop().time
         deadline, waits, seen = clock() + within, iter(POLL), None
         while True:
@@ -194,13 +202,20 @@ class Execution:
                 return seen, False
             await asyncio.sleep(next(waits, POLL[-1]))
 
-    async def close(self, row: CallRow, state: CallState, detail: str = "") -> None:
-        """An outcome without a single byte sent."""
+    async def close(self, row: CallRow, state: CallState, detail: str = "", *, outside: bool = False) -> None:
+        """An outcome without a single byte sent; `outside` when the detail quotes a service."""
+        detail = self._said(detail)
         async with self._stores.database.transaction() as tx:
+            if outside:
+                await self._stores.journal.update_facts(tx, row.id, {**row.before, "outside": True}, row.card)
             if await self._stores.journal.finish(tx, row.id, state, detail=detail):
                 await self._stores.approvals.withdraw(tx, row.id)
                 await self._stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, detail=detail)
                 await self._announce(tx, row, state, False)
+
+    def _said(self, words: object) -> str:
+        """Why something came to nothing, as it may be stored and shown: a service's own words are in it."""
+        return escaped(self._proposals.redact(str(words)))
 
     async def _announce(self, tx: Any, row: CallRow, state: CallState, verified: bool) -> None:
         stores = self._stores

@@ -13,7 +13,8 @@ from tools.gate import results, taint
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import People, Watch
-from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of
+from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room
+from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
 from tools.kit.service import Risk
 
 MOST_CALLS = 10
@@ -37,7 +38,7 @@ class Gate:
         self, stores: Stores, proposals: Proposals, execution: Execution, people: People, watch: Watch
     ) -> None:
         self._stores, self._proposals, self._execution = stores, proposals, execution
-        self._people, self._watch = people, watch
+        self._watch, self._standing = watch, Standing(stores, proposals, people)
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
@@ -73,70 +74,93 @@ class Gate:
             use.id: results.block(use.id, f"Too many calls at once: at most {MOST_CALLS}.", error=True)
             for use in beyond
         }
-        proposals, tainted = [], False
+        proposals: list[Proposal] = []
+        refused: list[tuple[Proposal, str]] = []
+        tainted = False
         for item in prepared:
             if isinstance(item, Answer):
                 answers[item.block["tool_use_id"]] = item.block
                 tainted = tainted or item.tainted
             elif item.decision.verdict is Verdict.REFUSE:
-                answers[item.use.id] = await self._refused(run, item)
-                tainted = tainted or taint.taints(item.change.facts)
+                refused.append((item, item.decision.reason))
             else:
                 proposals.append(item)
-        if not proposals:
+        if not proposals and not refused:
             return answers, tainted
-        await self._table(run, proposals, answers, tainted, messages)
-        return None, tainted
-
-    async def _refused(self, run: Run, proposal: Proposal) -> Block:
+        preapproved = await self._preapproved(run, proposals)
         async with self._stores.database.transaction() as tx:
-            await self._stores.audit.record(
-                tx, "refused", run.actor.id,
-                run=run.id, tool=proposal.tool.name, args=proposal.args, reason=proposal.decision.reason,
-            )  # fmt: skip
-        change, reason = proposal.change, proposal.decision.reason
-        return results.outcome(proposal.use.id, "refused", change.title, reason, change.facts, error=True)
+            if not preapproved:
+                proposals, beyond_cap = await self._within_the_cap(tx, run, proposals)
+                refused += beyond_cap
+            for proposal, reason in refused:
+                answers[proposal.use.id] = await self._refused(tx, run, proposal, reason)
+                tainted = tainted or taint.taints(proposal.change.facts)
+            if proposals:
+                await self._table(tx, run, proposals, answers, tainted, messages, preapproved)
+        if proposals:
+            point("asked")
+        return None if proposals else answers, tainted
+
+    async def _within_the_cap(
+        self, tx: Transaction, run: Run, proposals: list[Proposal]
+    ) -> tuple[list[Proposal], list[tuple[Proposal, str]]]:
+        """The proposals that may go on, and those that would need one card too many; the person is told, too."""
+        asking = [proposal for proposal in proposals if _needs_tap(run, proposal)]
+        full = await self._standing.crowded(tx, run) if asking else ""
+        if not full:
+            return proposals, []
+        if run.thinks:
+            key = f"crowded:{run.id}"
+            await self._stores.outbox.add(tx, run.conversation, "view", key, text=f"Not asked: {full}", buttons=[])
+        return [p for p in proposals if not _needs_tap(run, p)], [(proposal, full) for proposal in asking]
+
+    async def _refused(self, tx: Transaction, run: Run, proposal: Proposal, reason: str) -> Block:
+        await self._stores.audit.record(
+            tx, "refused", run.actor.id, run=run.id, tool=proposal.tool.name, args=proposal.args, reason=reason
+        )
+        change = proposal.change
+        return results.outcome(
+            proposal.use.id, "refused", change.title, reason, change.facts, self._proposals.redact, error=True
+        )
 
     async def _table(
-        self, run: Run, proposals: list[Proposal], answers: dict[str, Block], tainted: bool, messages: list[Message]
-    ) -> None:
+        self, tx: Transaction, run: Run, proposals: list[Proposal], answers: dict[str, Block], tainted: bool,
+        messages: list[Message], preapproved: bool,
+    ) -> None:  # fmt: skip
         """Journal the proposals and put one card for those that ask, all in one commit."""
         stores = self._stores
-        preapproved = await self._preapproved(run, proposals)
-        async with stores.database.transaction() as tx:
-            epoch = await stores.approvals.epoch(tx)
-            asks: list[tuple[Proposal, Ask]] = []
-            for position, proposal in enumerate(proposals):
-                call = call_id(run, messages, proposal.use.id)
-                # An Undo is somebody's: the tap on it is its approval, or it asks, whatever else may run by itself.
-                needs_tap = proposal.decision.verdict is Verdict.ASK or run.undo_of is not None
-                card, hashed = card_of(proposal, run, messages), _args_hash(proposal)
-                before = results.stored_facts(proposal.change.facts)
-                await stores.journal.propose(
-                    tx, id=call, run=run.id, position=position, tool=proposal.tool.name, risk=int(proposal.risk),
-                    args=proposal.args, args_hash=hashed, card=card, before=before, needs_tap=int(needs_tap),
-                    targets={n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()},
-                    tainted=int(run.tainted), proposed=stores.database.now(), epoch=epoch,
-                )  # fmt: skip
-                await stores.audit.record(
-                    tx, "proposed", run.actor.id, call=call, run=run.id, tool=proposal.tool.name, args=proposal.args
-                )
-                if needs_tap:
-                    await stores.journal.waiting(tx, call)
-                    asks.append((proposal, Ask(call, hashed, shown_hash(before["shown"], card))))
-            if asks and preapproved:
-                await stores.approvals.grant(
-                    tx, run.id, run.conversation, asks[0][1], actor=run.actor.id, policy=POLICY_VERSION
-                )
-                await stores.audit.record(
-                    tx, "approved", run.actor.id, calls=[ask.call for _, ask in asks], undo_of=run.undo_of
-                )
-            elif asks and sum(len(canonical(card_of(p, run, messages))) for p, _ in asks) < MOST_SHOWN:
-                await self._ask(tx, run, [ask for _, ask in asks], max(p.risk for p, _ in asks), asks[0][0])
-            kept = {call_id(run, messages, use): {"block": block, "tainted": tainted} for use, block in answers.items()}
-            await stores.held.keep(tx, run.id, kept)
-            point("asking")
-        point("asked")
+        epoch = await stores.approvals.epoch(tx)
+        asks: list[tuple[Proposal, Ask]] = []
+        for position, proposal in enumerate(proposals):
+            call = call_id(run, messages, proposal.use.id)
+            needs_tap = _needs_tap(run, proposal)
+            card, hashed = card_of(proposal, run, messages), _args_hash(proposal)
+            before = results.stored_facts(proposal.change.facts)
+            await stores.journal.propose(
+                tx, id=call, run=run.id, position=position, tool=proposal.tool.name, risk=int(proposal.risk),
+                args=proposal.args, args_hash=hashed, card=card, before=before, needs_tap=int(needs_tap),
+                targets={n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()},
+                tainted=int(run.tainted), proposed=stores.database.now(), epoch=epoch,
+            )  # fmt: skip
+            await stores.audit.record(
+                tx, "proposed", run.actor.id, call=call, run=run.id, tool=proposal.tool.name, args=proposal.args
+            )
+            if needs_tap:
+                await stores.journal.waiting(tx, call)
+                version = self._proposals.schema_version(proposal.tool.name)
+                asks.append((proposal, Ask(call, hashed, shown_hash(before["shown"], card), version)))
+        if asks and preapproved:
+            await stores.approvals.grant(
+                tx, run.id, run.conversation, asks[0][1], actor=run.actor.id, policy=POLICY_VERSION
+            )
+            await stores.audit.record(
+                tx, "approved", run.actor.id, calls=[ask.call for _, ask in asks], undo_of=run.undo_of
+            )
+        elif asks and sum(room(p, run) for p, _ in asks) <= MOST_SHOWN:
+            await self._ask(tx, run, asks)
+        kept = {call_id(run, messages, use): {"block": block, "tainted": tainted} for use, block in answers.items()}
+        await stores.held.keep(tx, run.id, kept)
+        point("asking")
 
     async def _preapproved(self, run: Run, proposals: list[Proposal]) -> bool:
         """Whether the tap on Undo still covers this: the state is what the receipt left behind."""
@@ -149,11 +173,15 @@ class Gate:
         destroys = proposals[0].risk is Risk.DESTROY
         return bool(known) and not destroys and all(left[name] == now[name] for name in known)
 
-    async def _ask(self, tx: Transaction, run: Run, asks: list[Ask], risk: Risk, sample: Proposal) -> None:
+    async def _ask(self, tx: Transaction, run: Run, asks: list[tuple[Proposal, Ask]]) -> None:
+        """One card for all of them; none where nobody may decide them all: they are then asked one by one."""
         stores = self._stores
-        allowed = self._people.approvers(run.conversation, run.actor, risk, sample.tool.service.name)
+        calls = [(proposal.tool.name, proposal.risk) for proposal, _ in asks]
+        allowed = self._standing.deciders(run.conversation, run.actor, calls)
+        if not allowed:
+            return
         card = await stores.approvals.request(
-            tx, run.id, run.conversation, asks, allowed=allowed, policy=POLICY_VERSION
+            tx, run.id, run.conversation, [ask for _, ask in asks], allowed=allowed, policy=POLICY_VERSION
         )
         await stores.outbox.add(tx, run.conversation, "card", f"card:{card}", card=card)
 
@@ -175,16 +203,22 @@ class Gate:
         """Carry one call to its end; False while it waits for a person."""
         if row.state is CallState.STARTED:
             await self._execution.close(row, CallState.UNKNOWN, "Interrupted while it ran.")
-        elif row.needs_tap and approval is not None and approval.state in ("denied", "expired"):
-            await self._execution.close(row, CallState(approval.state))
-        elif row.needs_tap and (approval is None or approval.state == "superseded" or self._stale(approval)):
+            return True
+        if not row.needs_tap:
+            return await self._execute(run, row, None)
+        if approval is not None and (ended := ending(approval)):
+            await self._execution.close(row, ended, WHY.get(approval.reason, ""))
+            return True
+        if approval is None or approval.state == "superseded" or self._stale(approval):
             await self._ask_alone(run, row, None)
             return False
-        elif row.needs_tap and approval is not None and approval.state == "pending":
-            return False
-        else:
-            return await self._execute(run, row, approval)
-        return True
+        return approval.state != "pending" and await self._approved(run, row, approval)
+
+    async def _approved(self, run: Run, row: CallRow, approval: Approval) -> bool:
+        if self._standing.changed(approval, row):
+            await self._execution.close(row, CallState.NOT_STARTED, WHY[TOOL_CHANGED])
+            return True
+        return await self._execute(run, row, approval)
 
     def _stale(self, approval: Approval) -> bool:
         """Whether an approval has waited for an earlier call for so long that it must be given again."""
@@ -205,7 +239,6 @@ class Gate:
         if moved is not None:
             card["moved"] = moved.facts
             before = results.stored_facts(moved.proposal.change.facts)
-        service = row.tool.partition("_")[0]
         async with stores.database.transaction() as tx:
             old = await stores.approvals.latest(row.id)
             if row.state is CallState.PROPOSED:
@@ -213,8 +246,9 @@ class Gate:
                 await tx.run("UPDATE calls SET needs_tap = 1 WHERE id = ?", row.id)
                 await stores.journal.waiting(tx, row.id)
             await stores.journal.update_facts(tx, row.id, before, card)
-            ask = Ask(row.id, row.args_hash, shown_hash(before["shown"], card))
-            allowed = self._people.approvers(run.conversation, run.actor, Risk(row.risk), service)
+            version = self._proposals.schema_version(row.tool)
+            ask = Ask(row.id, row.args_hash, shown_hash(before["shown"], card), version)
+            allowed = self._standing.deciders(run.conversation, run.actor, [(row.tool, Risk(row.risk))])
             new = await stores.approvals.request(
                 tx, run.id, run.conversation, [ask], allowed=allowed, policy=POLICY_VERSION
             )
@@ -242,6 +276,11 @@ def call_id(run: Run, messages: list[Message], use: str) -> str:
 def shown_hash(shown: dict[str, object], card: dict[str, object]) -> str:
     """The fingerprint of what the person was shown."""
     return digest(canonical([shown, card]))
+
+
+def _needs_tap(run: Run, proposal: Proposal) -> bool:
+    """An Undo is somebody's: the tap on it is its approval, or it asks, whatever else may run by itself."""
+    return proposal.decision.verdict is Verdict.ASK or run.undo_of is not None
 
 
 def _args_hash(proposal: Proposal) -> str:

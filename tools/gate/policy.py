@@ -6,7 +6,7 @@ from enum import StrEnum
 from memory.models import Role
 from tools.kit.service import Risk
 
-POLICY_VERSION = 1
+POLICY_VERSION = 2
 """Raise it when a rule below changes: cards shown under older rules are asked again."""
 
 NEEDED = {Risk.READ: Role.VIEWER, Risk.CHANGE: Role.OPERATOR, Risk.DESTROY: Role.ADMIN}
@@ -45,6 +45,8 @@ class Circumstances:
     """A read that leaves the house in a tainted run counts as a change."""
     role: Role
     """The highest role among the people who could approve here; for a read, the asker's own."""
+    asker: Role
+    """The role of whoever asks: nothing runs by itself for somebody who could not approve it."""
     own: bool = False
     tainted: bool = False
     unattended: bool = False
@@ -82,7 +84,7 @@ def _forbidden(now: Circumstances) -> Decision | None:
 
 
 def _allowed(now: Circumstances) -> Decision:
-    if now.risk is not Risk.CHANGE:
+    if now.risk is not Risk.CHANGE or now.asker < NEEDED[now.risk]:
         return ASK
     if now.own:
         return RUN  # a note from a tainted run is stored tainted: whatever it leads to asks

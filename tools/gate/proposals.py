@@ -9,24 +9,34 @@ from typing import Any
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 
-from memory.models import Actor, Block, Message, Role, Run, Use, canonical
+from memory.keys import digest
+from memory.models import Actor, Block, CallRow, Message, Role, Run, Use, canonical
 from memory.text import Redactor, escaped
 from tools.gate import results, taint
-from tools.gate.policy import Autonomy, Circumstances, Decision, decide
+from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
 from tools.gate.ports import People
 from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access, Context, Nets
-from tools.kit.errors import ToolFailed
+from tools.kit.errors import Gone, ToolFailed
 from tools.kit.glance import Glance
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target
 
-MOST_SHOWN = 2400
-"""Characters of arguments and notes that fit on a card with the rest; what does not fit is refused, never cut."""
+MOST_SHOWN = 4096
+"""UTF-16 units of one message: a card is never cut, and only one message can have its buttons."""
+OUR_WORDS = 48
+"""Units that a line of a card takes beside what is shown on it."""
+ADDRESS = 46
+"""Units that an address counts for at least: it is shown as code, and a message has at most 100 such marks."""
+TOO_LARGE = "This is too large to be shown on a card, so it cannot be approved: do it in parts."
 ERRAND = "Text from outside may have chosen where this goes. What is sent has no undo."
 READ_DEADLINE = 60.0
 """Seconds for one read or one proposal in all."""
+
+
+class Absent(ToolFailed):
+    """Nothing goes by the name that a call gives."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Answer:
     tainted: bool = False
     detail: str = ""
     """The same in one sentence, where there is one."""
+    gone: bool = False
+    """Whether it is so because what the call is for does not exist."""
 
 
 class Nothing(Facts):
@@ -84,17 +96,23 @@ class Proposals:
 
         `insist` asks even a service whose circuit is open: for evidence, and for a person who has just tapped.
         """
-        service = use.tool.partition("_")[0]
         try:
-            async with self._clients.watch(service, insist=insist), asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
                 return await self._prepare(run, use)
         except ToolFailed as error:
-            return self._failed(use, str(error), tainted=error.outside)
+            if isinstance(error, Absent) and not run.thinks:  # stored by its id: the title has the name
+                error = Gone(f"{run.objective}: what this was for is gone.")
+            return self._failed(use, str(error), tainted=error.outside, gone=isinstance(error, Absent | Gone))
         except TimeoutError:
             return self._failed(use, f"{use.tool} did not answer within {READ_DEADLINE:.0f} s.")
         except Exception as error:  # one of the three places that must survive anything: a tool call
             logger.opt(exception=error).error("tool {} broke", use.tool)
             return self._failed(use, f"{use.tool} broke ({type(error).__name__}); the log has the details.")
+
+    def schema_version(self, name: str) -> str:
+        """A fingerprint of a tool's arguments and risk; empty when there is no such tool."""
+        tool = self._catalogue.get(name)
+        return digest(canonical({"schema": tool.input_schema, "risk": int(tool.risk)})) if tool else ""
 
     async def look(self, actor: Actor, tool_name: str, **asked: Any) -> Any:
         """A read's typed result, for commands and digests that need no model. Raises ToolFailed."""
@@ -139,7 +157,7 @@ class Proposals:
             raise ToolFailed(f"There is no tool called {use.tool[:64]!r}.")
         if self._people.role(run.actor.id, tool.service.name) < Role.VIEWER:
             raise ToolFailed(f"{tool.service.name} is not yours to look at.")  # a plan shows facts, too
-        asked = self._validated(tool, use.args)
+        asked = self._validated(tool, use.args, stored=not run.thinks)
         client = await self._clients.get(tool.service.name, Access.READ)
         targets, typed = await self._targets(tool, asked, client)
         # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
@@ -151,16 +169,23 @@ class Proposals:
         if tool.risk is Risk.READ:
             change, risk = self._errand(use, tool, context, args), Risk.CHANGE
         else:
-            change, risk = await tool.run(context, **values.__dict__), tool.risk_of(values)
-        protected = next(filter(None, map(self.rules.protected, targets.values())), "")
-        decision = self._decide(run, tool, risk, targets, protected, change)
-        if len(canonical(args)) + len("".join(change.notes)) > MOST_SHOWN:
-            raise ToolFailed("This is too large to be shown on a card, so it cannot be approved: do it in parts.")
+            change, risk = self._readable(await tool.run(context, **values.__dict__)), tool.risk_of(values)
+        touched = (*targets.values(), *_named(change))
+        protected = next(filter(None, map(self.rules.protected, touched)), "")
+        decision = self._decide(run, tool, risk, touched, protected, change)
         if change.expect(change.facts, change.facts):
             note = "Already so: nothing to do."
-            block = results.outcome(use.id, "already", change.title, note, change.facts)
+            block = results.outcome(use.id, "already", change.title, note, change.facts, self.redact)
             return Answer(block, tainted=taint.taints(change.facts), detail=note)
-        return Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
+        proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
+        if decision.verdict is Verdict.ASK and run.undo_of is None and room(proposal, run) > MOST_SHOWN:
+            raise ToolFailed(TOO_LARGE)
+        return proposal
+
+    def _readable(self, change: Change[Any]) -> Change[Any]:
+        """The change with its words as a person may see them, before anything stores or shortens them."""
+        title, *notes = (escaped(self.redact(text)) for text in (change.title, *change.notes))
+        return replace(change, title=title, notes=tuple(notes))
 
     def _errand(self, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Change[Any]:
         """A read whose destination may be an attacker's wish: planned like a change, so that a person lets it out."""
@@ -175,37 +200,42 @@ class Proposals:
     async def _read(self, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Answer:
         values = tool.parameters.model_validate_json(canonical(args))
         found = await tool.run(context, **values.__dict__)
-        text = self.redact(results.fit(found) if isinstance(found, BaseModel) else str(found))
+        text = results.fit(found, self.redact) if isinstance(found, BaseModel) else self.redact(str(found))
         if taint.taints(found):
             return Answer(results.block(use.id, taint.wrap(results.cap(text))), tainted=True)
         return Answer(results.block(use.id, text))
 
     def _decide(
-        self, run: Run, tool: Tool, risk: Risk, targets: dict[str, Target], protected: str, change: Change[Any]
+        self, run: Run, tool: Tool, risk: Risk, touched: tuple[Target, ...], protected: str, change: Change[Any]
     ) -> Decision:
-        touched = (*targets.values(), *_named(change))
         forbidden = any(target.forbidden or self.rules.forbidden(target) for target in touched)
         return decide(
             Circumstances(
                 risk=risk,
                 role=self._people.highest(run.conversation, run.actor, tool.service.name),
+                asker=self._people.role(run.actor.id, tool.service.name),
                 own=tool.service.own and tool.risk is not Risk.READ,
                 tainted=run.tainted,
                 unattended=run.unattended,
                 forbidden=forbidden,
                 protected=bool(protected),
-                undoable=bool(tool.undo and change.undo),
+                undoable=_has_way_back(change),
                 autonomy=self.rules.autonomy,
             )
         )
 
-    def _validated(self, tool: Tool, args: dict[str, Any]) -> BaseModel:
+    def _validated(self, tool: Tool, args: dict[str, Any], *, stored: bool = False) -> BaseModel:
         try:
             return tool.parameters.model_validate_json(canonical(args))
         except ValidationError as error:
             wrong = "; ".join(
                 f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors()
             )
+            if stored:
+                raise ToolFailed(
+                    f"What was asked then no longer fits {tool.name} as it is now ({wrong});"
+                    " ask for it in your own words."
+                ) from None
             raise ToolFailed(f"{tool.name} was called wrongly: {wrong}.") from None
         except (ValueError, RecursionError, TypeError):
             raise ToolFailed(f"{tool.name} was called with something that is not plain JSON.") from None
@@ -228,14 +258,20 @@ class Proposals:
             raise ToolFailed(f'"{shown}" is ambiguous: {names}. Ask the person which one.')
         if not found:
             near = ", ".join(await suggest(client, text)) if suggest else ""
-            raise ToolFailed(f'Nothing here is called "{shown}".' + (f" Nearest: {near}." if near else ""))
+            raise Absent(f'Nothing here is called "{shown}".' + (f" Nearest: {near}." if near else ""))
         target: Target = found[0]
         return target
 
-    def _failed(self, use: Use, text: str, *, tainted: bool = False) -> Answer:
+    def _failed(self, use: Use, text: str, *, tainted: bool = False, gone: bool = False) -> Answer:
         text = self.redact(text)
         shown = taint.wrap(text) if tainted else text
-        return Answer(results.block(use.id, shown, error=True), tainted=tainted, detail=text)
+        return Answer(results.block(use.id, shown, error=True), tainted=tainted, detail=text, gone=gone)
+
+
+def gone(row: CallRow) -> str:
+    """That what a stored call is for does not exist any more, by the name it had on the card."""
+    names = " and ".join(escaped(target["name"]) for target in row.targets.values()) or "What this was for"
+    return f"{names} is gone"
 
 
 def _named(change: Change[Any]) -> list[Target]:
@@ -243,6 +279,45 @@ def _named(change: Change[Any]) -> list[Target]:
     values = change.facts.model_dump(mode="json").values()
     texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
     return [Target(text, text) for text in texts if isinstance(text, str)]
+
+
+def _has_way_back(change: Change[Any]) -> bool:
+    """Judged by what Undo would call now, not by whether there is a function for it."""
+    return change.way_back("net" if change.net is not None else "") is not None
+
+
+def _written(value: Any) -> str:
+    """An argument as it stands on a card, in one line."""
+    return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def room(proposal: Proposal, run: Run, moved: dict[str, list[Any]] | None = None) -> int:
+    """UTF-16 units that a call takes on a card at most: whatever it names, and our own words around that.
+
+    `moved` are shown facts that differ from an earlier card, as old and new.
+    """
+    change, lines = proposal.change, []
+    for name, value in proposal.args.items():
+        line = f"{name}: {_written(proposal.typed.get(name, value))}"
+        target = proposal.targets.get(name)
+        lines += [line, f"{target.id} {target.detail}"] if target else [line]
+        lines += [line] if run.tainted else []  # what may come from outside is said once more, above
+    lines += [f"{name} {_fact(value)}" for name, value in change.facts.shown().items()]
+    lines += [f"{name} {_fact(old)} {_fact(new)}" for name, (old, new) in (moved or {}).items()]
+    lines += [change.title, proposal.tool.name, proposal.tool.undo, proposal.protected, *change.notes]
+    return sum(map(_width, lines))
+
+
+def _fact(value: Any) -> str:
+    """A fact no shorter than it stands on a card."""
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value))
+    return escaped(f"{value:.1f}" if isinstance(value, float) else str(value))
+
+
+def _width(line: str) -> int:
+    short = (ADDRESS - len(word) for word in line.split() if "." in word or "://" in word)
+    return OUR_WORDS + len(escaped(line).encode("utf-16-le")) // 2 + sum(lack for lack in short if lack > 0)
 
 
 def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, Any]:
@@ -255,10 +330,8 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, 
         lines.append(
             {
                 "name": name,
-                "value": escaped(typed if isinstance(typed, str) else json.dumps(typed, ensure_ascii=False)),
-                "from": taint.provenance(
-                    typed, run.objective, messages, default=default, resolved=name in proposal.targets
-                ),
+                "value": _written(typed),
+                "from": taint.provenance(typed, run, messages, default=default, resolved=name in proposal.targets),
             }
         )
     return {
@@ -266,6 +339,6 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, 
         "service": proposal.tool.service.name,
         "args": lines,
         "notes": [escaped(note) for note in proposal.change.notes],
-        "undo": proposal.tool.undo if proposal.change.undo else "",
+        "undo": proposal.tool.undo if _has_way_back(proposal.change) else "",
         "protected": proposal.protected,
     }

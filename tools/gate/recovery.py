@@ -1,13 +1,16 @@
 """After a crash: what was under way is unknown, never run again by itself, and shown with what can be seen now."""
 
+import asyncio
+
 from loguru import logger
 
 from memory.models import CallRow, CallState, Run, Use
 from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
-from tools.gate.execution import Execution
-from tools.gate.proposals import Proposal, Proposals
+from tools.gate.execution import LOOK_SECONDS, Execution
+from tools.gate.proposals import Proposal, Proposals, gone
+from tools.gate.standing import Standing
 
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
@@ -18,27 +21,42 @@ CANNOT_LOOK = "I was interrupted while this ran, and have crashed each time I lo
 class Recovery:
     """Runs once at start, before anything else may change; doing it again finds nothing."""
 
-    def __init__(self, stores: Stores, execution: Execution, proposals: Proposals) -> None:
-        self._stores, self._execution, self._proposals = stores, execution, proposals
+    def __init__(self, stores: Stores, execution: Execution, proposals: Proposals, standing: Standing) -> None:
+        self._stores, self._execution, self._proposals, self._standing = stores, execution, proposals, standing
 
     async def run(self, only: set[str] | None = None) -> int:
         """Settle every call that a crash left open (in these runs only); returns how many outcomes are unknown."""
+        await self.settle(only)
+        return await self.look(only)
+
+    async def settle(self, only: set[str] | None = None) -> set[str]:
+        """Close what had not begun, without a look at any target; returns the runs that had something under way."""
+        for card in await self._stores.approvals.open_cards():
+            if reason := await self._standing.review(card):
+                logger.info("card {} is closed: {}", card.id, reason)
         for row in await self._left(CallState.PROPOSED, only):
             await self._execution.close(row, CallState.NOT_STARTED, "I was interrupted before this was asked.")
         for row in await self._left(CallState.WAITING, only):
             approval = await self._stores.approvals.latest(row.id)
             if approval is not None and approval.state == "approved":
                 await self._execution.close(row, CallState.NOT_STARTED, APPROVED_NOT_STARTED)
+        return {row.run for row in await self._left(CallState.STARTED, only)}
+
+    async def look(self, only: set[str] | None = None) -> int:
+        """Call what was under way unknown, with what can be seen within LOOK_SECONDS; returns how many there were."""
         found = await self._left(CallState.STARTED, only)
         looks = await self._count_look() if found else 0
-        for row in found:
-            logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
-            evidence = await self._evidence(row) if looks <= MOST_LOOKS else CANNOT_LOOK
-            await self._execution.close(row, CallState.UNKNOWN, evidence)
+        # All at once: one target that hangs must not keep what came of the others from being said.
+        await asyncio.gather(*(self._unknown(row, look=looks <= MOST_LOOKS) for row in found))
         if found:
             async with self._stores.database.transaction() as tx:
                 await tx.run("DELETE FROM meta WHERE key = 'looks'")
         return len(found)
+
+    async def _unknown(self, row: CallRow, *, look: bool) -> None:
+        logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
+        evidence = await self._evidence(row) if look else CANNOT_LOOK
+        await self._execution.close(row, CallState.UNKNOWN, evidence)
 
     async def _left(self, state: CallState, only: set[str] | None) -> list[CallRow]:
         return [row for row in await self._stores.journal.in_state(state) if only is None or row.run in only]
@@ -54,14 +72,18 @@ class Recovery:
         """What a read-only look shows now: evidence, not a verdict."""
         run = await self._stores.runs.get(row.run)
         assert run is not None, "a call belongs to a run"
-        seen = await self._probe(run, row)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                seen = await self._probe(run, row)
+        except TimeoutError:
+            seen = f"Seen now: nothing, {row.tool.partition('_')[0]} does not answer."
         point("recovering")
         return f"I was interrupted while this ran. {seen}"
 
     async def _probe(self, run: Run, row: CallRow) -> str:
         found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
         if not isinstance(found, Proposal):
-            return f"Seen now: {found.detail}"
+            return f"Seen now: {gone(row)}." if found.gone else f"Seen now: {found.detail}"
         facts = found.change.facts.shown()
         moved = results.moved(row.before["shown"], facts)
         if not moved:

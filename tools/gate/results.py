@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from memory.models import Block, CallRow, CallState
+from memory.text import every_text
 from tools.gate import taint
 from tools.kit.change import Facts
 
@@ -28,9 +31,10 @@ def cap(text: str) -> str:
     return f"{head}\n… {len(text) - CAP} of {len(text)} characters left out; ask for less …\n{tail}"
 
 
-def fit(result: BaseModel) -> str:
-    """A result as JSON within the cap: long lists lose their ends, and say how much."""
-    body = result.model_dump(mode="json", exclude_none=True)
+def fit(result: BaseModel, redact: Callable[[str], str]) -> str:
+    """A result as JSON within the cap, without secrets: long lists lose their ends, and say how much."""
+    # Nothing is cut before: half a secret would not be recognised.
+    body = every_text(result.model_dump(mode="json", exclude_none=True), redact)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     left_out: dict[str, int] = {}
     while len(text) > CAP:
@@ -45,10 +49,12 @@ def fit(result: BaseModel) -> str:
     return text
 
 
-def outcome(use: str, state: str, title: str, detail: str, facts: Facts, *, error: bool = False) -> Block:
+def outcome(
+    use: str, state: str, title: str, detail: str, facts: Facts, redact: Callable[[str], str], *, error: bool = False
+) -> Block:
     """The result of a change that has no journal row: refused, or nothing to do."""
     body = {"outcome": state, "title": title, "facts": facts.shown(), "detail": detail}
-    text = json.dumps(body, ensure_ascii=False)
+    text = json.dumps(every_text(body, redact), ensure_ascii=False)
     return block(use, taint.wrap(text) if taint.taints(facts) else text, error=error)
 
 
@@ -71,6 +77,8 @@ def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
     """The result of a journal row."""
     unverified = row.state is CallState.DONE and not row.verified
     words = "Started, but not verified: the target does not show it yet." if unverified else WORDS.get(row.state, "")
+    if row.state is CallState.DENIED and row.detail:
+        words = "Nothing was changed."  # not by a person: the detail says why
     body: dict[str, Any] = {"outcome": row.state.replace(" ", "_"), "title": row.title}
     if row.state is CallState.DONE:
         body["verified"] = bool(row.verified)
@@ -78,13 +86,25 @@ def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
     if row.after is not None:
         body["after"] = row.after["shown"]
     body["detail"] = " ".join(filter(None, [words, row.detail]))
-    text = redact(json.dumps(body, ensure_ascii=False))
+    text = json.dumps(every_text(body, redact), ensure_ascii=False)
     return block(use, taint.wrap(text) if outside(row) else text, error=row.state is not CallState.DONE)
 
 
 def stored_facts(facts: Facts) -> dict[str, Any]:
-    """Facts as the journal keeps them: what was shown, everything, and whether any of it is from outside."""
-    return {"shown": facts.shown(), "all": facts.model_dump(mode="json"), "outside": taint.taints(facts)}
+    """Facts as the journal keeps them: what was shown, everything, which are moments, and whether any is from outside.
+
+    In JSON a moment is a text like any other, and a name may look like one: only its type can tell.
+    """
+    return {
+        "shown": facts.shown(),
+        "all": facts.model_dump(mode="json"),
+        "moments": [name for name, info in type(facts).model_fields.items() if _is_moment(info.annotation)],
+        "outside": taint.taints(facts),
+    }
+
+
+def _is_moment(annotation: Any) -> bool:
+    return {*(get_args(annotation) or [annotation])} - {NoneType} == {datetime}
 
 
 def moved(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:

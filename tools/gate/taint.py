@@ -4,7 +4,7 @@ import json
 import secrets
 from typing import Any, Literal
 
-from memory.models import Message
+from memory.models import Message, Run
 from memory.text import clean
 from tools.kit.types import outside_text
 
@@ -26,16 +26,20 @@ def wrap(text: str) -> str:
     return f"{OPENING}{note}, until {mark}:\n{body}\n{mark}"
 
 
-def provenance(value: Any, objective: str, messages: list[Message], *, default: bool, resolved: bool) -> Provenance:
+def provenance(value: Any, run: Run, messages: list[Message], *, default: bool, resolved: bool) -> Provenance:
     """Where an argument was first seen: typed by the person, in the inventory, or in text from outside.
 
-    For a list or an object the least trusted origin of its parts counts.
+    For a list or an object the least trusted origin of its parts counts. In a tainted run nothing is the model's own:
+    what it read may have led it there, in other words or a turn ago.
     """
     if default:
         return "default"
-    origins = {_origin(text, objective, messages) for text in _texts(value)} or {"model"}
+    said = run.objective if run.thinks else ""  # a button's run bears a title, which nobody typed
+    origins = {_origin(text, said, messages) for text in _texts(value)} or {"model"}
     origin = next(origin for origin in LEAST_TRUSTED_FIRST if origin in origins)
-    return "inventory" if origin == "model" and resolved else origin
+    if origin == "model":
+        return "outside" if run.tainted else "inventory" if resolved else "model"
+    return origin
 
 
 def _texts(value: Any) -> list[str]:
@@ -46,13 +50,14 @@ def _texts(value: Any) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
-def _origin(text: str, objective: str, messages: list[Message]) -> Provenance:
-    if text.lower() in objective.lower():
+def _origin(text: str, said: str, messages: list[Message]) -> Provenance:
+    if text.casefold() in said.casefold():
         return "you"
     spellings = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    spellings = {spelling.casefold() for spelling in spellings}
     for message in messages:
         for block in message["content"]:
-            if block["type"] == "tool_result" and any(spelling in _body(block) for spelling in spellings):
+            if block["type"] == "tool_result" and any(spelling in _body(block).casefold() for spelling in spellings):
                 return "outside" if _body(block).startswith(OPENING) else "inventory"
     return "model"
 

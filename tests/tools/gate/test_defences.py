@@ -3,8 +3,10 @@
 import pytest
 
 from memory.approvals import EXPIRY_SECONDS, Ask
-from tests.fakes import use
+from memory.clock import Steady
+from tests.fakes import Clock, use
 from tests.house import GROUP, OPERATOR, VIEWER, House
+from tools.gate.execution import UNDO_SECONDS
 from tools.gate.policy import POLICY_VERSION
 
 
@@ -42,6 +44,40 @@ async def test_expiry_is_measured_by_the_latest_moment_ever_seen(house: House) -
     house.clock.move(EXPIRY_SECONDS + 1)
     await house.ask(use("rack_switch_off", item="fan"))  # seen: the later moment
     house.clock.move(-EXPIRY_SECONDS)
+    await house.tap(card=overdue)
+    assert house.rack.log == []
+
+
+async def test_a_clock_that_leapt_ahead_and_back_keeps_no_card_open(house: House) -> None:
+    passed = Clock(0.0)
+    house.stores.database.steady = Steady(house.clock, passed)
+    house.clock.move(86400)
+    await house.ask(use("rack_switch_off", item="lamp"))
+    house.clock.move(-86400)
+    passed.move(EXPIRY_SECONDS + 1)
+    await house.tap()
+    assert house.rack.log == []
+
+
+async def test_a_clock_set_back_revives_no_undo(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.tap()
+    call = await house.call()
+    house.clock.move(UNDO_SECONDS + 1)
+    await house.ask(use("rack_switch_off", item="fan"))  # the later moment is seen
+    house.clock.move(-UNDO_SECONDS)
+    await house.undo(call)
+    assert house.rack.log == ["switch off lamp"]
+
+
+async def test_a_restart_does_not_turn_the_clock_back(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.deliver()
+    overdue = await house.newest_card()
+    house.clock.move(EXPIRY_SECONDS + 1)
+    await house.ask(use("rack_switch_off", item="fan"))
+    house.clock.move(-EXPIRY_SECONDS)
+    await house.crash()
     await house.tap(card=overdue)
     assert house.rack.log == []
 

@@ -167,6 +167,18 @@ async def test_only_a_person_settles_an_unknown_outcome(house: House, verb: str,
     assert house.rack.log == ["press lamp"]
 
 
+async def test_an_undo_that_did_not_happen_can_be_tried_again(house: House) -> None:
+    row = await switched_off(house)
+    house.rack.fault = "sent"
+    await house.undo(row)
+    house.rack.fault = None
+    assert await house.states() == ["done", "unknown"]
+    assert "used" in await house.undo(row) or "Already" in await house.undo(row)
+    await house.known(await house.call(), "n")
+    await house.undo(row)
+    assert await house.states() == ["done", "failed", "done"] and house.rack.items["rack/0001"].state == "on"
+
+
 async def test_ask_again_after_an_unknown_outcome_is_a_new_card(house: House) -> None:
     await house.ask(use("rack_press", item="lamp"))
     house.rack.fault = "lost answer"
@@ -276,6 +288,7 @@ async def test_a_net_is_sealed_and_undo_opens_it(house: House) -> None:
     assert house.rack.log == ["remove lamp", "put back rack/0001"]
     assert house.rack.items["rack/0001"].secret == NET_SECRET
     assert NET_SECRET.encode() not in everything_on_disk(house.folder)
+    assert await house.stores.nets.open(row.net) is None, "used, and of no more use"
 
 
 def everything_on_disk(folder: Path) -> bytes:

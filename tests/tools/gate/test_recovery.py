@@ -156,3 +156,45 @@ async def test_a_run_that_crashes_every_time_is_set_aside(house: House) -> None:
     assert (await house.run(run)).state == "failed"
     [(kind, payload)] = await house.deliver()
     assert kind == "stuck" and "several times" in payload["error"]
+
+
+async def hung(house: House, monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
+    """Runs with a change under way each, and a rack that never answers again."""
+    runs = [await house.ask(use("rack_switch_off", item=name)) for name in names]
+    await house.deliver()
+    house.rack.fault = "hang"
+    for card in await house.stores.approvals.open_cards():
+        await house.press("y", card=card.id)
+    for _ in range(500):
+        if len(house.rack.writes) == len(names):
+            break
+        await asyncio.sleep(0.01)
+    assert await house.states() == ["started"] * len(names)
+    await house.crash()
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("tests.rack.RackApi.item", never)
+    monkeypatch.setattr("tools.gate.recovery.LOOK_SECONDS", 0.2)
+    return runs
+
+
+async def test_targets_that_hang_are_looked_at_together_and_not_for_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hung(house, monkeypatch, "lamp", "fan", "pump")
+    async with asyncio.timeout(0.5):
+        assert await house.recover() == 3
+    await house.settle()
+    assert await house.states() == ["unknown"] * 3
+    assert all("rack does not answer" in row.detail for row in await house.calls())
+    assert [kind for kind, _ in await house.deliver()].count("receipt") == 3
+
+
+async def test_what_had_not_begun_is_settled_without_a_look(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    [begun] = await hung(house, monkeypatch, "lamp")
+    monkeypatch.setattr("tools.gate.recovery.LOOK_SECONDS", 60.0)
+    async with asyncio.timeout(1.0):
+        assert await house.core.recovery.settle() == {begun}
+    assert await house.states() == ["started"], "a look is all that is missing"

@@ -27,7 +27,7 @@ def test_a_long_text_keeps_both_ends_and_says_what_is_missing() -> None:
 
 
 def test_a_long_list_loses_its_end_and_stays_json() -> None:
-    found = json.loads(results.fit(Rows(rows=[f"name-{n}" for n in range(2000)])))
+    found = json.loads(results.fit(Rows(rows=[f"name-{n}" for n in range(2000)]), str))
     assert found["host"] == "nas" and found["rows"][0] == "name-0"
     assert len(found["rows"]) + found["left_out"]["rows"] == 2000
 

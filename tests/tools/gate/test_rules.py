@@ -1,12 +1,17 @@
-"""The owner's rules, through a whole core: only looking, forbidden, protected, unattended."""
+"""The owner's rules, through a whole core: only looking, forbidden, protected, unattended, and how many cards."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from memory.approvals import EXPIRY_SECONDS
 from tests.fakes import use
-from tests.house import ADMIN, House
+from tests.house import ADMIN, GROUP, OPERATOR, VIEWER, House
+from tests.rack import set_to
+from tools.gate.standing import HOUR, MOST_AN_HOUR, MOST_OPEN
+from tools.kit import Call, Change, Context, Facts, Ident, Shown
 
 OFF = use("rack_switch_off", item="lamp")
 
@@ -67,6 +72,61 @@ async def test_a_protected_target_always_asks_and_says_why(build: Any) -> None:
     assert house.rack.log == [] and await house.states() == ["waiting", "waiting"]
 
 
+async def test_the_lists_hold_in_any_case(build: Any) -> None:
+    house = await build(autonomy="reversible", forbidden_targets="LAMP", protected_targets="Fan")
+    await house.ask(OFF)
+    await house.ask(use("rack_switch_off", item="fan"))
+    assert house.rack.log == [] and await house.states() == ["waiting"]
+    assert "always asks" in await house.text()
+
+
+class Placed(Facts):
+    """An item that stands somewhere."""
+
+    state: Shown[Ident]
+    host: Ident = "nas"
+
+
+async def placed(api: Any, item: str) -> Placed:
+    return Placed(state=(await api.item(item)).state)
+
+
+def a_plan(**more: Any) -> Any:
+    """A tool's function that plans to switch an item off."""
+
+    async def plan(ctx: Context[Any], item: str) -> Change[Placed]:
+        facts = await ctx.read(placed, item)
+        return Change("Switch off", facts, set_to("off", item), lambda _, after: after.state == "off", **more)
+
+    return plan
+
+
+async def test_what_stands_on_a_protected_host_asks(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await build(autonomy="reversible", protected_targets="nas")
+    back = Call("rack_switch_on", {"item": "rack/0001"})
+    monkeypatch.setattr(house.tool("rack_switch_off"), "run", a_plan(undo=lambda before, _: back))
+    await house.ask(OFF)
+    assert house.rack.log == [] and "always asks" in await house.text()
+
+
+async def test_what_undo_could_not_take_back_now_asks(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a function for it, but for this target it says that there is no way back."""
+    house = await build(autonomy="reversible")
+    monkeypatch.setattr(house.tool("rack_switch_off"), "run", a_plan(undo=lambda before, _: None))
+    await house.ask(OFF)
+    assert house.rack.log == [] and await house.states() == ["waiting"]
+    assert "no undo" in await house.text() and "undo:" not in await house.text()
+
+
+async def test_nothing_runs_by_itself_for_somebody_who_could_not_approve_it(build: Any) -> None:
+    """In a group the card is for those who may decide; the viewer who asks is not one of them."""
+    house = await build(autonomy="reversible")
+    await house.ask(OFF, use("notes_write", text="x"), who=VIEWER, where=GROUP)
+    assert house.rack.log == [] and await house.states() == ["waiting", "waiting"]
+    await house.ask(use("rack_switch_off", item="fan"), who=OPERATOR, where=GROUP)
+    assert house.rack.log == ["switch off fan"]
+
+
 async def test_protected_after_it_was_proposed_asks_before_it_runs(build: Any) -> None:
     house = await build(autonomy="reversible")
     await house.ask(use("rack_press", item="fan"), OFF)
@@ -101,3 +161,120 @@ async def test_a_read_for_a_command_obeys_roles_and_names(house: House) -> None:
             await house.core.proposals.look(actor, "rack_get_item", **args)
     with pytest.raises(AssertionError):
         await house.core.proposals.look(ADMIN, "rack_switch_off", item="lamp")
+
+
+# -- the cap on cards -------------------------------------------------------------------------------------------------
+
+NAMES = ("lamp", "fan", "pump")
+
+
+async def fill(house: House, cards: int = MOST_OPEN, **where: Any) -> None:
+    """Cards that wait."""
+    for number in range(cards):
+        await house.ask(use("rack_press", item=NAMES[number % 3]), **where)
+
+
+async def said(house: House) -> list[str]:
+    """What code has said to people by itself."""
+    return [payload["text"] for kind, payload in await house.deliver() if kind == "view"]
+
+
+async def waiting(house: House) -> int:
+    return len(await house.stores.approvals.open_cards())
+
+
+@pytest.mark.parametrize("unattended", [False, True])
+async def test_beyond_the_cap_a_call_is_refused_and_said_to_be(house: House, unattended: bool) -> None:
+    await fill(house, unattended=unattended)
+    assert await said(house) == []
+    before = await house.states()
+    run = await house.ask(use("rack_get_item", item="fan"), OFF, unattended=unattended)
+    read, refused = await house.results(run)
+    assert told(read)["name"] == "fan"
+    assert refused["is_error"] and told(refused)["outcome"] == "refused"
+    assert told(refused)["detail"] == "5 cards already wait; decide those first: /pending"
+    assert await said(house) == ["Not asked: 5 cards already wait; decide those first: /pending"]
+    assert [entry["tool"] for entry in await house.audited("refused")] == ["rack_switch_off"]
+    assert (await house.run(run)).state == "done" and await house.states() == before and await waiting(house) == 5
+    await house.tap("n")
+    assert await house.states(await house.ask(OFF)) == ["waiting"]
+
+
+async def test_the_cap_holds_when_all_ask_at_once(house: House) -> None:
+    async def ask(number: int) -> None:
+        await house.core.chat.direct(
+            ADMIN.id, ADMIN, "Press lamp", "rack_press", {"item": "lamp"}, trigger=f"t{number}", opened_by="button"
+        )
+
+    await asyncio.gather(*(ask(number) for number in range(3 * MOST_OPEN)))
+    await house.settle()
+    assert await waiting(house) == MOST_OPEN and await house.states() == ["waiting"] * MOST_OPEN
+
+
+async def test_several_changes_on_one_card_count_as_one(house: House) -> None:
+    for _ in range(MOST_OPEN):
+        await house.ask(*(use("rack_press", item=name) for name in NAMES))
+    assert await waiting(house) == MOST_OPEN and await house.states() == ["waiting"] * 3 * MOST_OPEN
+    for block in await house.results(await house.ask(*(use("rack_press", item=name) for name in NAMES))):
+        assert told(block)["outcome"] == "refused"
+
+
+async def test_a_full_chat_does_not_fill_another(house: House) -> None:
+    await fill(house)
+    assert await house.states(await house.ask(OFF, where=GROUP)) == ["waiting"]
+
+
+async def test_what_needs_no_card_goes_on_beyond_the_cap(build: Any) -> None:
+    house = await build(autonomy="reversible")
+    await house.ask(OFF)
+    done = await house.call()
+    await fill(house)
+    run = await house.ask(
+        use("rack_press", item="fan"), use("rack_switch_off", item="fan"), use("notes_write", text="x")
+    )
+    assert [told(block)["outcome"] for block in await house.results(run)] == ["refused", "done", "done"]
+    await house.undo(done)
+    assert house.rack.log == ["switch off lamp", "switch off fan", "note x", "switch on lamp"]
+
+
+async def test_cards_in_an_hour_are_counted_in_a_chat_and_for_a_person(house: House) -> None:
+    for number in range(MOST_AN_HOUR):
+        await house.ask(use("rack_press", item="lamp"), where=GROUP if number % 2 else None)
+        await house.tap("n")
+    for place in (None, GROUP):
+        [block] = await house.results(await house.ask(OFF, where=place))
+        assert told(block)["outcome"] == "refused" and "30 cards within an hour" in told(block)["detail"]
+    assert await house.states(await house.ask(OFF, who=OPERATOR)) == ["waiting"], "somebody else, elsewhere"
+    house.clock.move(HOUR)
+    assert await house.states(await house.ask(OFF)) == ["waiting"]
+
+
+async def test_undo_is_not_rationed(house: House) -> None:
+    for _ in range(MOST_AN_HOUR // 2):
+        await house.ask(OFF)
+        await house.tap()
+        await house.undo(await house.call())
+    assert house.rack.items["rack/0001"].state == "on"
+    assert await house.states(await house.ask(OFF)) == ["waiting"]
+
+
+async def test_asking_again_in_a_full_chat_is_refused_and_not_used_up(house: House) -> None:
+    await house.ask(OFF)
+    await house.deliver()
+    old = await house.newest_card()
+    house.clock.move(EXPIRY_SECONDS)
+    await house.core.taps.sweep()
+    await house.settle()
+    await fill(house)
+    await house.tap("s", card=old)
+    assert await waiting(house) == MOST_OPEN and "verdict" in [kind for kind, _ in await house.deliver()]
+    await house.tap("n")
+    await house.tap("s", card=old)
+    assert await waiting(house) == MOST_OPEN and "Switch lamp off" in await house.text()
+
+
+async def test_a_card_is_shared_only_by_those_who_may_decide_all_of_it(build: Any) -> None:
+    house = await build(telegram_admins="1:rack", telegram_operators="2:notes,4:rack", autonomy="ask")
+    await house.ask(OFF, use("rack_remove_item", item="fan"), where=GROUP)
+    [card] = await house.stores.approvals.open_cards()
+    assert card.allowed == [ADMIN.id]

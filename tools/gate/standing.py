@@ -1,0 +1,96 @@
+"""Which cards may be put on the table, and which may stay there."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from memory.approvals import SETTINGS
+from memory.database import Transaction
+from memory.models import Actor, Approval, CallRow, CallState, Card, Run, service_of
+from memory.stores import Stores
+from tools.gate.policy import POLICY_VERSION
+from tools.gate.ports import People
+from tools.gate.proposals import Proposals
+from tools.kit.service import Risk
+
+MOST_OPEN = 5
+"""Cards that may wait in one chat: about what two screens of a phone show, and what can still be told apart."""
+MOST_AN_HOUR = 30
+"""New cards within an hour, in one chat and for one person. One every two minutes is more than anybody reads with
+care; a model in a loop or a flood of alerts makes hundreds."""
+HOUR = 3600.0
+
+REVOKED, TOOL_CHANGED, RULES_CHANGED = "revoked", "tool changed", "rules changed"
+WHY = {
+    REVOKED: "Revoked: whoever was asked may no longer decide this.",
+    TOOL_CHANGED: "This tool changed with an update; look again.",
+    RULES_CHANGED: "The rules for approvals changed with an update; look again.",
+}
+
+
+def ending(approval: Approval) -> CallState | None:
+    """What becomes of a call whose approval has ended without a yes; None when it has not, or is asked otherwise."""
+    if approval.state in ("denied", "expired"):
+        return CallState(approval.state)
+    return CallState.NOT_STARTED if approval.state == "superseded" and approval.reason else None
+
+
+def may_ask_again(approval: Approval) -> bool:
+    """Whether a question has lapsed without anybody's word, so that it can be put once more."""
+    return approval.state == "expired" or approval.reason in (TOOL_CHANGED, RULES_CHANGED)
+
+
+class Standing:
+    """Judges cards by the people, the tools and the rules as they are now."""
+
+    def __init__(self, stores: Stores, proposals: Proposals, people: People) -> None:
+        self._stores, self._proposals, self._people = stores, proposals, people
+
+    def deciders(self, conversation: str, asker: Actor, calls: Iterable[tuple[str, Risk]]) -> list[str]:
+        """Who may decide every one of these calls (tool and risk) here."""
+        approvers = self._people.approvers
+        able = [approvers(conversation, asker, risk, service_of(tool)) for tool, risk in calls]
+        return [person for person in able[0] if all(person in others for others in able)] if able else []
+
+    async def crowded(self, tx: Transaction, run: Run) -> str:
+        """Why no further card may be put on this run's table, or an empty string."""
+        since = self._stores.database.steady() - HOUR
+        waiting, new = await self._stores.approvals.crowd(tx, run.conversation, run.actor.id, since)
+        if waiting >= MOST_OPEN:
+            return f"{waiting} cards already wait; decide those first: /pending"
+        if new >= MOST_AN_HOUR:
+            return f"{new} cards within an hour are more than anybody can read with care; try again later."
+        return ""
+
+    def changed(self, approval: Approval, row: CallRow) -> bool:
+        """Whether the tool is no longer what it was when this was asked."""
+        current = self._proposals.schema_version(row.tool)
+        return not current or approval.schema_version != current
+
+    async def review(self, card: Card) -> str:
+        """Close an open card that no longer stands; returns why, or an empty string. Its run is then to be advanced."""
+        stores = self._stores
+        asked = [a for a in await stores.approvals.of_card(card.id) if a.state == "pending"]
+        reason = await self._fault(card, asked) if asked else ""
+        if not reason:
+            return ""
+        state: Literal["denied", "superseded"] = "denied" if reason == REVOKED else "superseded"
+        async with stores.database.transaction() as tx:
+            if not await stores.approvals.close(tx, card.id, state, reason):
+                return ""
+            calls = [approval.call for approval in asked]
+            await stores.audit.record(tx, state, SETTINGS, card=card.id, calls=calls, reason=reason)
+            await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:{reason}", card=card.id)
+        return reason
+
+    async def _fault(self, card: Card, asked: list[Approval]) -> str:
+        run = await self._stores.runs.get(card.run)
+        assert run is not None, "a card belongs to a run"
+        rows = [row for approval in asked if (row := await self._stores.journal.get(approval.call))]
+        able = self.deciders(card.conversation, run.actor, [(row.tool, Risk(row.risk)) for row in rows])
+        if not set(able) & set(card.allowed):
+            return REVOKED
+        if card.policy != POLICY_VERSION:
+            return RULES_CHANGED
+        if any(self.changed(approval, row) for approval, row in zip(asked, rows, strict=True)):
+            return TOOL_CHANGED
+        return ""
