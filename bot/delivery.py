@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
 from loguru import logger
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageEntity
+from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageEntity
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -21,9 +21,10 @@ from telegram.error import (
 )
 
 from bot.access import TELEGRAM
-from bot.render import Piece, render
-from bot.stream import Throttle
-from bot.view import View
+from bot.render import Piece, escape, render
+from bot.render.split import TEXT_LIMIT, utf16
+from bot.stream import Throttle, never_left
+from bot.view import View, buttons_of, stored_buttons
 from memory.models import Outgoing
 from memory.points import point
 from memory.stores import Stores
@@ -33,8 +34,21 @@ NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 LONGEST_BACKOFF = 60.0
 LOOK_AGAIN = 10.0
 GROUP_INTERVAL = 3.0
+SHORT_TEXT = 1000
+"""Characters that are rendered at once; 100 KB of hostile Markdown take seconds, and others would wait for them."""
+LONGEST_TOAST = 200
+RESENT = "(resent)"
+MOST_DRAWS = 3
+"""Times that a row may fail to be drawn before a plain line takes its place: what stands behind it must not wait."""
+UNDRAWN = "I could not show a message here; the log says why. Nothing was changed or approved by it."
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What drawing data of a shape that nobody has thought of can raise; a database's own errors are none of these."""
 Drawer = Callable[[Outgoing], Awaitable[View | None]]
 """What a row says, drawn at the moment it is sent."""
+
+
+class Undrawable(Exception):
+    """What a row says could not be put into a message."""
 
 
 class Telegram:
@@ -50,6 +64,13 @@ class Telegram:
             self._throttles[chat] = Throttle(GROUP_INTERVAL) if chat < 0 else Throttle()
         return self._throttles[chat]
 
+    def shown(self, text: str) -> str:
+        """A text as people may read it, without invisible characters and without secrets.
+
+        Whatever can be read in a chat goes through here: texts, buttons, toasts.
+        """
+        return self.redact(clean(text)[0])
+
     async def send(self, chat: int, piece: Piece, buttons: Any = (), *, silent: bool = False) -> int:
         """A new message's id, when it is this chat's turn."""
         return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, silent=silent))
@@ -61,9 +82,9 @@ class Telegram:
     async def send_now(self, chat: int, piece: Piece, buttons: Any = (), *, silent: bool = False) -> int:
         """`send`, for a caller that holds the chat's turn."""
 
-        async def attempt(entities: tuple[MessageEntity, ...]) -> int:
+        async def attempt(safe: Piece) -> int:
             message = await self.bot.send_message(
-                chat, piece.text, entities=list(entities), reply_markup=keyboard(buttons),
+                chat, safe.text, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
                 disable_notification=silent, link_preview_options=NO_PREVIEW,
             )  # fmt: skip
             return message.message_id
@@ -74,9 +95,9 @@ class Telegram:
     async def edit_now(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
         """`edit`, for a caller that holds the chat's turn; a message that says this already is left alone."""
 
-        async def attempt(entities: tuple[MessageEntity, ...]) -> None:
+        async def attempt(safe: Piece) -> None:
             await self.bot.edit_message_text(
-                piece.text, chat, message, entities=list(entities), reply_markup=keyboard(buttons),
+                safe.text, chat, message, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
                 link_preview_options=NO_PREVIEW,
             )  # fmt: skip
 
@@ -93,30 +114,61 @@ class Telegram:
         except TelegramError as error:
             logger.debug("delete failed: {}", type(error).__name__)
 
-    def pieces(self, view: View) -> list[Piece]:
-        """The view's text as messages, without secrets and without invisible characters."""
-        return render(self.redact(clean(view.text)[0])) or [Piece("…", ())]
-
-    async def _or_plain(self, attempt: Callable[[tuple[MessageEntity, ...]], Awaitable[Any]], piece: Piece) -> Any:
-        """Entities are a nicety: when Telegram refuses them, the same text goes out without."""
+    async def toast(self, query: CallbackQuery, text: str) -> None:
+        """The answer to a tap; a nicety: what was decided does not depend on it."""
         try:
-            return await attempt(piece.entities)
+            await query.answer(self.shown(text)[:LONGEST_TOAST])
+        except TelegramError as error:
+            logger.debug("toast not shown: {}", type(error).__name__)
+
+    async def line(self, text: str) -> Piece:
+        """One message that shows this text as it stands, its addresses as code."""
+        return (await self.pieces(View(escape(text))))[0]
+
+    async def pieces(self, view: View) -> list[Piece]:
+        """The view's text as messages, without secrets and without invisible characters."""
+        if len(view.text) <= SHORT_TEXT:
+            return self._pieces(view.text)
+        return await asyncio.to_thread(self._pieces, view.text)
+
+    def _pieces(self, text: str) -> list[Piece]:
+        # Once as it is written, which keeps the formatting; and as it is read, where no Markdown can part a secret.
+        return render(self.shown(text), self.redact) or [Piece("…", ())]
+
+    def _safe(self, piece: Piece) -> Piece:
+        """The piece, or its text alone where something had to be taken out of it: entities would no longer fit."""
+        text, languages = self.shown(piece.text), [entity.language or "" for entity in piece.entities]
+        if text == piece.text and languages == list(map(self.shown, languages)):
+            return piece
+        return Piece(text.strip() or "…", ())
+
+    def _keyboard(self, rows: Any) -> InlineKeyboardMarkup | None:
+        """Buttons as Telegram has them."""
+        if not rows:
+            return None
+        return InlineKeyboardMarkup(
+            [
+                [
+                    InlineKeyboardButton(
+                        self.shown(b.text).strip() or "…",
+                        callback_data=b.data,
+                        **({"style": b.style} if b.style else {}),
+                    )
+                    for b in row
+                ]
+                for row in rows
+            ]
+        )
+
+    async def _or_plain(self, attempt: Callable[[Piece], Awaitable[Any]], piece: Piece) -> Any:
+        """Entities are a nicety: when Telegram refuses them, the same text goes out without."""
+        piece = self._safe(piece)
+        try:
+            return await attempt(piece)
         except BadRequest as error:
             if "entit" not in str(error).lower() or not piece.entities:
                 raise
-            return await attempt(())
-
-
-def keyboard(rows: Any) -> InlineKeyboardMarkup | None:
-    """Buttons as Telegram has them."""
-    if not rows:
-        return None
-    return InlineKeyboardMarkup(
-        [
-            [InlineKeyboardButton(b.text, callback_data=b.data, **({"style": b.style} if b.style else {})) for b in row]
-            for row in rows
-        ]
-    )
+            return await attempt(Piece(piece.text, ()))
 
 
 class Delivery:
@@ -125,6 +177,7 @@ class Delivery:
     def __init__(self, stores: Stores, telegram: Telegram, draw: Drawer) -> None:
         self._stores, self._telegram, self._draw = stores, telegram, draw
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._faults: Counter[int] = Counter()
 
     async def run(self) -> None:
         """Deliver for ever."""
@@ -163,6 +216,9 @@ class Delivery:
         await outbox.sending(row.id)
         try:
             await self._send(row)
+        except Undrawable:
+            await outbox.retry(row.id, ambiguous=False)
+            return False
         except RetryAfter:
             await outbox.retry(row.id, ambiguous=False)  # the chat's throttle holds until it is over
         except (Forbidden, BadRequest) as error:
@@ -181,22 +237,33 @@ class Delivery:
         return True
 
     async def _send(self, row: Outgoing) -> None:
-        if row.kind == "piece":
-            entities = tuple(MessageEntity(**entity) for entity in row.payload["entities"])
-            await self._first(row, Piece(row.payload["text"], entities), ())
-            return
-        view = await self._draw(row)
-        if view is None:
+        drawn = await self._drawn(row)
+        if drawn is None:
             await self._stores.outbox.drop(row.id, "nothing to say")
             return
-        pieces = self._telegram.pieces(view)
+        pieces, buttons = drawn
         chat, message = int(row.conversation.removeprefix(TELEGRAM)), await self._message(row)
-        if message is not None:
-            await self._edit(row, chat, message, pieces[0], view)
-        elif len(pieces) == 1:
-            await self._first(row, pieces[0], view.buttons)
+        if len(pieces) > 1:
+            await self._in_pieces(row, pieces, buttons, message)
+        elif message is not None:
+            await self._edit(row, chat, message, pieces[0], buttons)
         else:
-            await self._in_pieces(row, pieces, view)
+            await self._first(row, pieces[0], buttons)
+
+    async def _drawn(self, row: Outgoing) -> tuple[list[Piece], Any] | None:
+        """The row's messages and buttons as they are now, if it still has something to say."""
+        try:
+            if row.kind == "piece":
+                entities = tuple(MessageEntity(**entity) for entity in row.payload["entities"])
+                return [Piece(row.payload["text"], entities)], buttons_of(row.payload.get("buttons", []))
+            view = await self._draw(row)
+            return (await self._telegram.pieces(view), view.buttons) if view is not None else None
+        except FAULTS as error:
+            logger.opt(exception=error).error("outbox {} ({}) cannot be drawn", row.id, row.kind)
+            self._faults[row.id] += 1
+            if self._faults[row.id] < MOST_DRAWS:
+                raise Undrawable from error
+        return [Piece(UNDRAWN, ())], ()
 
     async def _message(self, row: Outgoing) -> int | None:
         if row.kind != "card":
@@ -204,45 +271,49 @@ class Delivery:
         card = await self._stores.approvals.card(row.payload["card"])
         return card.message if card else None
 
-    async def _edit(self, row: Outgoing, chat: int, message: int, piece: Piece, view: View) -> None:
+    async def _edit(self, row: Outgoing, chat: int, message: int, piece: Piece, buttons: Any) -> None:
         try:
-            await self._telegram.edit(chat, message, piece, view.buttons)
+            await self._telegram.edit(chat, message, piece, buttons)
         except BadRequest as error:
             # The message is gone (deleted, too old): what it was to say is said anew.
             logger.info("message {} cannot be edited: {}", message, error)
-            await self._first(row, piece, view.buttons)
+            await self._first(row, piece, buttons)
             return
         async with self._stores.database.transaction() as tx:
             await self._stores.outbox.sent(tx, row.id, message)
 
     async def _first(self, row: Outgoing, piece: Piece, buttons: Any) -> None:
-        if row.ambiguous:
-            piece = Piece(f"{piece.text}\n(resent)", piece.entities)
         silent = bool(row.payload.get("silent"))
         chat = int(row.conversation.removeprefix(TELEGRAM))
+        if row.ambiguous:
+            marked = f"{piece.text}\n{RESENT}"
+            if utf16(marked) <= TEXT_LIMIT:
+                piece = Piece(marked, piece.entities)
+            else:  # no room for it: it goes ahead by itself
+                await self._telegram.send(chat, Piece(RESENT, ()), silent=True)
         point("sending")
         message = await self._telegram.send(chat, piece, buttons, silent=silent)
         point("sent")
         async with self._stores.database.transaction() as tx:
-            if row.kind == "card":
+            if "card" in row.payload:
                 await self._stores.approvals.bind(tx, row.payload["card"], message)
             await self._stores.outbox.sent(tx, row.id, message)
 
-    async def _in_pieces(self, row: Outgoing, pieces: list[Piece], view: View) -> None:
-        """A long text becomes a row for each message: the rest is not lost when one is in doubt."""
+    async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
+        """A long text becomes a row for each message: the rest is not lost when one is in doubt.
+
+        The first takes the place of the message there is; the last has the buttons, and a card's taps are bound to it.
+        """
         async with self._stores.database.transaction() as tx:
             for number, piece in enumerate(pieces):
-                entities = [_entity(entity) for entity in piece.entities]
-                await self._stores.outbox.add(
-                    tx, row.conversation, "piece", f"{row.key}:{number}", text=piece.text, entities=entities
-                )
+                payload: dict[str, Any] = {"text": piece.text, "entities": [_entity(e) for e in piece.entities]}
+                if number == len(pieces) - 1:
+                    payload |= {"buttons": stored_buttons(buttons)}
+                    payload |= {name: row.payload[name] for name in ("card",) if name in row.payload}
+                key, at = f"{row.key}:{number}", message if number == 0 else None
+                await self._stores.outbox.add(tx, row.conversation, "piece", key, at, **payload)
             await self._stores.outbox.sent(tx, row.id, None)
 
 
 def _entity(entity: MessageEntity) -> dict[str, Any]:
     return {"type": str(entity.type), "offset": entity.offset, "length": entity.length, "language": entity.language}
-
-
-def never_left(error: BaseException) -> bool:
-    """Whether a request surely never reached Telegram, so that trying again repeats nothing."""
-    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from memory.text import Redactor
+from memory.text import Redactor, escaped
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -79,8 +79,10 @@ def set_up(level: str, redact: Redactor) -> None:
 
     sink = _Sink(sys.stderr)
 
-    def write(line: str) -> None:
-        sink.write(redact(line))
+    def write(record: str) -> None:
+        # One record may quote anything: what follows its first line is indented, so that none looks like a record.
+        first, *more = redact(record).rstrip("\n").split("\n")
+        sink.write("\n".join([escaped(first), *(f"    {escaped(line)}" for line in more), ""]))
 
     def template(record: "Record") -> str:
         return FORMAT + "\n{exception}"

@@ -8,7 +8,6 @@ from telegram.error import TelegramError
 
 from bot.access import TELEGRAM
 from bot.delivery import Telegram
-from bot.render import Piece
 from bot.stream import Progress
 from bot.view import Button
 from memory.models import Run
@@ -38,12 +37,12 @@ class TelegramScreen:
             stop = ((Button("Stop", f"s:{run.id}", "danger"),),)
 
             async def send(text: str) -> int:
-                message = await self._telegram.send_now(chat, Piece(text, ()), stop, silent=True)
+                message = await self._telegram.send_now(chat, await self._telegram.line(text), stop, silent=True)
                 await self._stores.runs.set_progress(run.id, message)
                 return message
 
             async def edit(message: int, text: str) -> None:
-                await self._telegram.edit_now(chat, message, Piece(text, ()), stop)
+                await self._telegram.edit_now(chat, message, await self._telegram.line(text), stop)
 
             self._shown[run.id] = chat, Progress(send, edit, self._telegram.throttle(chat))
             self._waiting[run.id] = asyncio.create_task(self._after_a_while(run.id, chat))

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
+import httpx
 from loguru import logger
-from telegram.error import BadRequest, RetryAfter, TelegramError, TimedOut
+from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 from telegram.warnings import PTBDeprecationWarning
 
 INTERVAL: Final = 1.2
@@ -26,6 +27,17 @@ def retry_after(error: RetryAfter) -> float:
         warnings.simplefilter("ignore", PTBDeprecationWarning)
         wait = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+
+
+def never_left(error: BaseException) -> bool:
+    """Whether a request surely never reached Telegram, so that trying again repeats nothing."""
+    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether Telegram may have done what it was asked and only its answer got lost."""
+    # A BadRequest is a NetworkError, too, but Telegram's own word.
+    return isinstance(error, NetworkError) and not isinstance(error, BadRequest) and not never_left(error)
 
 
 class Throttle:
@@ -116,7 +128,7 @@ class Progress:
                 self._log(error)
             except (TelegramError, OSError) as error:
                 self._log(error)
-                if self._message_id is None and isinstance(error, TimedOut):
+                if self._message_id is None and may_have_arrived(error):
                     self._closed = True  # it may have arrived: a second one would stay behind
                 self._shown = ""
                 if self._wanted == self._tried:

@@ -1,5 +1,6 @@
 """What is shown: Markdown and buttons, for Telegram and the terminal alike; and how values are written."""
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -7,10 +8,10 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from bot.render import escape
+from memory.text import escaped
 
 Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 PLAIN = frozenset({"state", "status", "health"})
 """Facts whose value says by itself what it is."""
 
@@ -35,6 +36,20 @@ class View:
         """The same text with these buttons."""
         return replace(self, buttons=rows)
 
+    def stored(self) -> dict[str, Any]:
+        """The view as JSON values."""
+        return {"text": self.text, "buttons": stored_buttons(self.buttons)}
+
+
+def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:
+    """Buttons as JSON values."""
+    return [[[button.text, button.data, button.style] for button in row] for row in rows]
+
+
+def buttons_of(stored: list[list[list[Any]]]) -> tuple[tuple[Button, ...], ...]:
+    """Stored buttons."""
+    return tuple(tuple(Button(*button) for button in row) for row in stored)
+
 
 def bold(text: str) -> str:
     """The text in bold, whatever it contains."""
@@ -57,36 +72,42 @@ class Format:
             return f"{when:%a %H:%M}"
         return f"{when.day} {when:%b %H:%M}"
 
-    def value(self, value: Any) -> str:
-        """A fact's JSON value."""
+    def value(self, value: Any, *, moment: bool = False) -> str:
+        """A fact's JSON value in one line; its type tells whether it is a moment: a name may look like one."""
         if value is None:
             return "n/a"
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, list):
             return ", ".join(map(self.value, value)) or "none"
-        if isinstance(value, str) and MOMENT.fullmatch(value):
-            return self.moment(datetime.fromisoformat(value))
         if isinstance(value, float):
             return f"{value:.1f}".removesuffix(".0")
-        return str(value)
+        if moment and isinstance(value, str):
+            with contextlib.suppress(ValueError, OverflowError):  # the first year has no time in every zone
+                return self.moment(datetime.fromisoformat(value))
+        return escaped(str(value))
 
-    def facts(self, facts: dict[str, Any], said: str = "") -> str:
+    def facts(self, stored: dict[str, Any], said: str = "") -> str:
         """`running · healthy · since Tue 08:12`; what is not known, or has been said already, is left out."""
         lines = []
-        for name, value in facts.items():
-            text = self.value(value)
+        for name, value in stored["shown"].items():
+            text = self.value(value, moment=is_moment(stored, name))
             if value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
                 continue
             lines.append(text if name in PLAIN else f"{_label(name)} {text}")
         return " · ".join(lines)
 
-    def change(self, name: str, old: Any, new: Any) -> str:
+    def change(self, name: str, old: Any, new: Any, *, moment: bool = False) -> str:
         """`state: running → stopped`; two moments of one minute are told apart by their seconds."""
-        was, now = self.value(old), self.value(new)
-        if was == now and isinstance(old, str) and isinstance(new, str) and MOMENT.fullmatch(old):
+        was, now = self.value(old, moment=moment), self.value(new, moment=moment)
+        if moment and was == now and old and new:
             was, now = (f"{datetime.fromisoformat(text).astimezone(self.zone):%H:%M:%S}" for text in (old, new))
         return f"{_label(name)}: {was} → {now}"
+
+
+def is_moment(stored: dict[str, Any], fact: str) -> bool:
+    """Whether a stored fact is a moment; rows from before this was noted show their moments as they are."""
+    return fact in stored.get("moments", ())
 
 
 def _says(said: str, text: str) -> bool:

@@ -3,30 +3,38 @@
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "•••"
 SHORTEST_SECRET = 6
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
-    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+_UNSEEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
+INVISIBLE = re.compile(f"[{_UNSEEN}]")
 """Controls, bidirectional marks, tags and fillers. Joiners (200c, 200d) and emoji style (fe0f) have honest uses."""
+SPELLED_OUT = re.compile(f"[{_UNSEEN}\n\u2028\u2029]")
+"""What could hide in a value that a person judges, or let it begin a line that looks like one of ours."""
+HIDING = re.compile(f"[{_UNSEEN}\u200c\u200d\ufe0f]")
+"""What a secret may contain without looking any different."""
 
+# Each begins with a character or a set of them: those the engine skips fast. What is not in a group is the secret.
 PATTERNS = (
-    r"\b\d{6,12}:[A-Za-z0-9_-]{30,}",  # Telegram
-    r"\bsk-ant-[A-Za-z0-9_-]{8,}",
-    r"\btskey-[A-Za-z0-9-]{8,}",
-    r"\bgh[pousr]_[A-Za-z0-9]{20,}",
-    r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",  # JSON web token
+    r"\d(?<!\d\d)\d{5,11}:[A-Za-z0-9_-]{30,}",  # Telegram; in an address the letters of `/bot` come right before it
+    r"s(?<!\ws)k-ant-[A-Za-z0-9_-]{8,}",
+    r"t(?<!\wt)skey-[A-Za-z0-9-]{8,}",
+    r"g(?<!\wg)h[pousr]_[A-Za-z0-9]{20,}",
+    r"e(?<!\we)yJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",  # JSON web token
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"(?<=://)[^\s/:@]+:[^\s/@]+(?=@)",
-    r"(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{8,})",
-    r"(?i:(?:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=)|(?<=api_key=)|(?<=apikey=))[^\s&\"',;]{3,})",
-    r"(?i:(?:(?<=password: )|(?<=--password )|(?<=secret: )|(?<=token: ))[^\s&\"',;]{6,})",
+    r"(://)[^\s/:@]+:[^\s/@]+(?=@)",
+    r"([bB](?i:earer) )[A-Za-z0-9._~+/=-]{8,}",
+    r"([pP](?i:assw(?:or)?d)=|[sS](?i:ecret)=|[tT](?i:oken)=|[aA](?i:pi_?key)=)[^\s&\"',;]{3,}",
+    r"([pP](?i:assword): |-(?i:-password) |[sS](?i:ecret): |[tT](?i:oken): )[^\s&\"',;]{6,}",
 )
 
 
@@ -39,8 +47,21 @@ def clean(text: str) -> tuple[str, int]:
 
 
 def escaped(text: str) -> str:
-    """The text with every invisible character spelled out: for what a person must judge."""
-    return INVISIBLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text.encode("utf-8", "replace").decode())
+    """The text in one line, with every invisible character spelled out: for what a person must judge."""
+    return SPELLED_OUT.sub(_spelled, text.encode("utf-8", "replace").decode())
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return r"\n" if found.group() == "\n" else f"\\u{ord(found.group()):04x}"
+
+
+def every_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed: what works on the whole JSON could break it."""
+    if isinstance(value, dict):
+        return {change(key): every_text(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [every_text(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
 
 
 class Redactor:
@@ -48,26 +69,55 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known: set[str] = set()
-        self._pattern = re.compile("|".join(PATTERNS))
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Add known values; very short ones are left alone, or every text would be masked."""
-        for secret in secrets:
+        for secret in map(str.strip, secrets):  # a setting may end in a space that is not sent
             if len(secret) >= SHORTEST_SECRET:
                 self._known.update(_spellings(secret))
-        known = sorted(map(re.escape, self._known), key=len, reverse=True)
+        # In any case of letters: libraries capitalise the errors that they quote, and hex comes in both.
+        # Grouped by how they begin, so that at most places of a text all of a group is ruled out at once.
+        forms = sorted(self._known, key=lambda form: (form[0].lower(), -len(form)))
+        known = [
+            f"[{re.escape(first + first.upper())}](?i:{'|'.join(re.escape(form[1:]) for form in group)})"
+            for first, group in groupby(forms, lambda form: form[0].lower())
+        ]
         self._pattern = re.compile("|".join([*known, *PATTERNS]))
 
     def __call__(self, text: str) -> str:
-        """The text with `•••` for every secret."""
-        return self._pattern.sub(MASK, text)
+        """The text with `•••` for every secret; invisible characters in a secret do not hide it."""
+        text = self._pattern.sub(_masked, text)
+        return self._unhidden(text) if HIDING.search(text) else text
+
+    def _unhidden(self, text: str) -> str:
+        """Masks what a reader would see as a secret, with all that is hidden in it; the rest of the text stays."""
+        seen = [at for at, shown in enumerate(_without_hiding(text)) if shown]
+        parts, end = [], 0
+        for found in self._pattern.finditer("".join(text[at] for at in seen)):
+            first = found.end(found.lastindex) if found.lastindex else found.start()
+            parts += [text[end : seen[first]], MASK]
+            end = seen[found.end() - 1] + 1
+        return "".join([*parts, text[end:]])
+
+
+def _masked(found: re.Match[str]) -> str:
+    return f"{found[found.lastindex]}{MASK}" if found.lastindex else MASK
+
+
+def _without_hiding(text: str) -> bytearray:
+    """For each character whether it is seen."""
+    seen = bytearray(b"\1") * len(text)
+    for pattern in (ANSI, HIDING):
+        for found in pattern.finditer(text):
+            seen[found.start() : found.end()] = bytes(found.end() - found.start())
+    return seen
 
 
 def _spellings(secret: str) -> set[str]:
     raw = secret.encode()
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
-    forms |= {secret.replace("/", "\\/")}
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), raw.hex(), secret.replace("/", "\\/")}
+    forms |= {json.dumps(secret, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for shift in range(3):
             # Inside longer text the same bytes can start at any of three places of a base64 group;

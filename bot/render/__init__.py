@@ -1,6 +1,7 @@
 """Markdown, as a model or our own code writes it, becomes Telegram text with entities; no word of it is dropped."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from bot.render.markdown import parse
@@ -12,14 +13,18 @@ __all__ = ["Piece", "code", "escape", "plain", "render"]
 _CONTROLS: Final = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 
 
-def render(markdown: str) -> list[Piece]:
-    """The messages that show this Markdown: each within Telegram's limits; none for blank text."""
+def render(markdown: str, redact: Callable[[str], str] = str) -> list[Piece]:
+    """The messages that show this Markdown: each within Telegram's limits; none for blank text.
+
+    `redact` sees the whole text as people would read it; where it finds something, the text goes without formatting.
+    """
     source = _clean(markdown)
     page = Page(source.split("\n"))
     page.walk(parse(source))
-    pieces = split(page.text, arrange(page.text, page.spans))
+    text = redact(page.text)
+    pieces = split(text, arrange(text, page.spans if text == page.text else []))
     # Where there are only marks (`#`), or nesting no one can follow, the source itself is what there is to show.
-    return pieces or split(source, arrange(source, []))
+    return pieces or split(redact(source), arrange(redact(source), []))
 
 
 def plain(markdown_or_text: str) -> list[Piece]:

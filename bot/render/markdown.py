@@ -43,7 +43,9 @@ def _parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False, "maxNesting": _MAX_NESTING})
     parser.enable(["table", "strikethrough"])
     # Entities would change the text (`&lt;` may be meant); references would swallow footnotes and definitions.
-    return parser.disable(["entity", "reference"])
+    parser.disable(["entity", "reference"])
+    parser.parse("")  # compiles the rules now: texts are parsed in threads, and the first two must not both do it
+    return parser
 
 
 def _read_marks(tokens: list[Token]) -> None:

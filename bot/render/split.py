@@ -115,11 +115,11 @@ def _addresses(text: str, opaque: list[Span]) -> Iterator[Span]:
     for start, end in [*((span.start, span.end) for span in opaque), (len(text), len(text))]:
         for word in _WORD.finditer(text, at, start):
             if "://" in word[0] or _DOMAIN.search(word[0]):
-                body = word[0].rstrip(_PUNCTUATION)
-                if body.count("(") > body.count(")") and word[0].startswith(")", len(body)):
-                    body += ")"
-                first = word.start() + len(body) - len(body.lstrip(_PUNCTUATION))
-                yield Span(first, word.start() + len(body), Kind.CODE)
+                first = len(word[0]) - len(word[0].lstrip(_PUNCTUATION))
+                body = word[0][first:].rstrip(_PUNCTUATION)
+                if body.count("(") > body.count(")") and word[0].startswith(")", first + len(body)):
+                    body += ")"  # its own, as in wiki/Mercury_(planet)
+                yield Span(word.start() + first, word.start() + first + len(body), Kind.CODE)
         at = end
 
 

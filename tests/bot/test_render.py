@@ -69,6 +69,7 @@ EXAMPLES = {
         "(see https://a.b/c_(d)), or www.x.org.",
         [("code", "https://a.b/c_(d)"), ("code", "www.x.org")],
     ),
+    "bare in brackets": ("uses (www.x.org), yes", "uses (www.x.org), yes", [("code", "www.x.org")]),
     "bare domain in two styles": ("evil.**com** x", "evil.com x", [("code", "evil.com")]),
     "bare in heading": ("# a http://b c", "a http://b c", [("bold", "a"), ("code", "http://b"), ("bold", "c")]),
     "numbers are no addresses": ("10.0.0.1 v1.2.3 3.14 e.g. a...b", "10.0.0.1 v1.2.3 3.14 e.g. a...b", []),

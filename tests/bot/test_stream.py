@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
+import httpx
 import pytest
 from loguru import logger
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
@@ -226,16 +227,29 @@ async def test_not_modified_counts_as_shown(chat: Chat, warnings_logged: list[st
     assert warnings_logged == []
 
 
-async def test_a_refused_first_message_is_tried_with_the_next_text(chat: Chat) -> None:
-    chat.failures = [NetworkError("refused")]
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (NetworkError("refused"), httpx.ConnectError("refused")),
+        (TimedOut("no route"), httpx.ConnectTimeout("no route")),
+        (TimedOut("busy"), httpx.PoolTimeout("busy")),
+        (BadRequest("chat not found"), None),
+    ],
+)
+async def test_a_first_message_that_never_left_is_tried_with_the_next_text(
+    chat: Chat, failure: TelegramError, cause: Exception | None
+) -> None:
+    failure.__cause__ = cause
+    chat.failures = [failure]
     for text in ("one", "two"):
         chat.progress.show(text)
         await chat.time.advance(5)
     assert chat.texts == ["send one", "send two"]
 
 
-async def test_a_first_message_that_may_have_arrived_is_never_doubled(chat: Chat) -> None:
-    chat.failures = [TimedOut()]
+@pytest.mark.parametrize("failure", [TimedOut(), NetworkError("Bad Gateway")])
+async def test_a_first_message_that_may_have_arrived_is_never_doubled(chat: Chat, failure: TelegramError) -> None:
+    chat.failures = [failure]
     for text in ("one", "two"):
         chat.progress.show(text)
         await chat.time.advance(5)

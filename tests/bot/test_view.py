@@ -39,7 +39,9 @@ def test_moments_are_as_short_as_they_can_be(at: Any, text: str) -> None:
         (2.0, "2"),
         (2.345, "2.3"),
         (0, "0"),
-        ("2026-07-15T11:00", "2026-07-15T11:00"),
+        ("2026-07-15T11:00:00Z", "2026-07-15T11:00:00Z"),
+        (["2024-99-99T10:00Z"], "2024-99-99T10:00Z"),
+        ("two\nlines\u2028three", "two\\nlines\\u2028three"),
         ("<b>", "<b>"),
     ],
 )
@@ -48,18 +50,37 @@ def test_values(value: Any, text: str) -> None:
 
 
 def test_times_in_facts_are_local() -> None:
-    assert FORM.value("2020-07-15T11:00:00Z") == "15 Jul 12:00"
-    assert FORM.value("2020-07-15T11:00:00.5+00:00") == "15 Jul 12:00"
+    assert FORM.value("2020-07-15T11:00:00Z", moment=True) == "15 Jul 12:00"
+    assert FORM.value("2020-07-15T11:00:00.5+00:00", moment=True) == "15 Jul 12:00"
+    facts = {"since": "2020-07-15T11:00:00Z", "volume": "2020-07-15T11:00:00Z"}
+    assert FORM.facts({"shown": facts, "moments": ["since"]}) == "since 15 Jul 12:00 · volume 2020-07-15T11:00:00Z"
+
+
+def test_a_row_from_before_moments_were_noted_is_drawn_as_it_is() -> None:
+    assert FORM.facts({"shown": {"since": "2020-07-15T11:00:00Z"}}) == "since 2020-07-15T11:00:00Z"
+
+
+def test_what_cannot_be_a_moment_here_is_drawn_as_it_is() -> None:
+    """The first hour of the first year is in the year 0 west of Greenwich."""
+    west = Format(ZoneInfo("America/New_York"))
+    for text in ("0001-01-01T00:00:00Z", "2024-99-99T10:00Z"):
+        assert west.value(text, moment=True) == text
+
+
+def test_two_moments_of_one_minute_are_told_apart_by_their_seconds() -> None:
+    first, second = "2020-07-15T11:00:01Z", "2020-07-15T11:00:02Z"
+    assert FORM.change("since", first, second, moment=True) == "since: 12:00:01 → 12:00:02"
+    assert FORM.change("name", first, second) == f"name: {first} → {second}"
 
 
 def test_facts_leave_out_what_is_not_known_or_was_said() -> None:
     facts = {"state": "running", "restart_count": 3, "since": None, "image": "jellyfin:10.9", "networks": []}
-    assert FORM.facts(facts) == "running · restart count 3 · image jellyfin:10.9"
-    assert FORM.facts(facts, said="nas · jellyfin:10.9") == "running · restart count 3"
+    assert FORM.facts({"shown": facts}) == "running · restart count 3 · image jellyfin:10.9"
+    assert FORM.facts({"shown": facts}, said="nas · jellyfin:10.9") == "running · restart count 3"
 
 
 def test_a_fact_inside_another_word_has_not_been_said() -> None:
-    assert FORM.facts({"state": "on"}, said="Stop the container on-call") == "on"
+    assert FORM.facts({"shown": {"state": "on"}}, said="Stop the container on-call") == "on"
 
 
 def test_a_change_names_both_sides() -> None:

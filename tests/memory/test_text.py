@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from memory.text import MASK, Redactor, clean, escaped
+from memory.text import MASK, Redactor, clean, escaped, every_text
 
 SECRET = 'p4$$/w+rd "é" & so=on'
 HIDDEN = ["\u202e", "\u200b", "\ufeff", "\u2066", "\U000e0041", "\x00", "\x07", "\u00ad", "\u3164", "\x9b"]
@@ -25,9 +25,19 @@ def test_on_a_card_it_is_spelled_out(hidden: str) -> None:
     assert hidden not in shown and f"\\u{ord(hidden):04x}" in shown
 
 
-@pytest.mark.parametrize("honest", ["a\tb\nc", "naïve – “quotes”", "👩\u200d🚒 ❤\ufe0f", "日本語 عربى"])
+@pytest.mark.parametrize("honest", ["a\tb", "naïve – “quotes”", "👩\u200d🚒 ❤\ufe0f", "日本語 عربى"])
 def test_honest_text_is_left_alone(honest: str) -> None:
     assert clean(honest) == (honest, 0) and escaped(honest) == honest
+
+
+@pytest.mark.parametrize(
+    ("line_break", "shown"),
+    [("\n", r"\n"), *((c, f"\\u{ord(c):04x}") for c in "\r\v\f\x1c\x85\u2028\u2029")],
+)
+def test_a_value_on_a_card_cannot_begin_a_line_of_its_own(line_break: str, shown: str) -> None:
+    value = escaped(f"x{line_break}✓ verified by admin")
+    assert value == f"x{shown}✓ verified by admin" and len(value.splitlines()) == 1
+    assert clean("a\tb\nc") == ("a\tb\nc", 0), "in a text that is read lines are honest"
 
 
 @pytest.mark.parametrize("code", ["\x1b[31m", "\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1bM"])
@@ -56,7 +66,11 @@ def test_lone_surrogates_do_no_harm() -> None:
         quote(SECRET, safe=""),
         quote_plus(SECRET),
         json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
         SECRET.encode().hex(),
+        SECRET.encode().hex().upper(),
+        f"Address {SECRET}".capitalize().removeprefix("Address "),
+        quote(SECRET).lower(),
         base64.b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(SECRET.encode()).decode(),
         base64.b64encode(f"user:{SECRET}".encode()).decode(),
@@ -90,6 +104,7 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
+        ("http://x/bot123456789:AAFakeFakeFakeFakeFakeFakeFakeFakeFak/getMe", f"http://x/bot{MASK}/getMe"),
         ("postgres://user:hunter2@db/x", f"postgres://{MASK}@db/x"),
         ("Authorization: Bearer abcdefgh.12345", f"Authorization: Bearer {MASK}"),
         ("password=hunter2&x=1", f"password={MASK}&x=1"),
@@ -115,3 +130,34 @@ def test_it_learns_more() -> None:
     redact = Redactor(["first-secret"])
     redact.learn(["second-secret"])
     assert redact("first-secret second-secret") == f"{MASK} {MASK}"
+
+
+@pytest.mark.parametrize("hidden", [*HIDDEN, "\u200c", "\u200d", "\ufe0f", "\x1b[31m", "\u200b\u200b"])
+def test_what_cannot_be_seen_does_not_hide_a_secret(hidden: str) -> None:
+    redact = Redactor(["hunter2secret"])
+    assert redact(f"it is hun{hidden}ter2se{hidden}cret ok") == f"it is {MASK} ok"
+    assert redact(f"password=hun{hidden}ter9 ok") == f"password={MASK} ok"
+
+
+def test_beside_a_secret_invisible_characters_stay_to_be_counted() -> None:
+    redact = Redactor(["hunter2secret"])
+    assert redact("👩\u200d🚒 hunter2secret \u202eend") == f"👩\u200d🚒 {MASK} \u202eend"
+    assert redact("👩\u200d🚒 a\u200bb, hunter2\u200bsecret!") == f"👩\u200d🚒 a\u200bb, {MASK}!"
+    assert redact("a\x1b]0;hunter2secret\x07b") == f"a\x1b]0;{MASK}\x07b", "in a code of a terminal, too"
+
+
+def test_a_setting_may_end_in_a_space_that_is_not_sent() -> None:
+    assert Redactor([" hunter2secret \n"])("sent hunter2secret, refused") == f"sent {MASK}, refused"
+    assert Redactor([" on   "])("on and on") == "on and on"
+
+
+@given(some.text(), some.text(min_size=6).filter(lambda text: len(text.strip()) >= 6), some.text())
+def test_a_known_secret_never_stays_whatever_stands_around_it(before: str, secret: str, after: str) -> None:
+    secret = secret.strip()
+    masked = Redactor([secret])(before + secret + after)
+    assert secret not in masked.replace(MASK, "") or secret in before + after
+
+
+def test_a_value_is_changed_text_by_text() -> None:
+    value = {"a key": ["hunter2secret", 1, None, {"b": ("x hunter2secret", True)}]}
+    assert every_text(value, Redactor(["hunter2secret"])) == {"a key": [MASK, 1, None, {"b": [f"x {MASK}", True]}]}
