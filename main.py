@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bot import doors
 from bot.settings import BadConfiguration, configured
+from memory.models import Actor
 from memory.text import Redactor
 from tools.kit.registry import BrokenService
 
@@ -20,7 +22,7 @@ async def run(options: argparse.Namespace) -> int:
     import time
 
     from bot.app import App
-    from bot.core import Lock, assemble
+    from bot.core import SHUTDOWN_SECONDS, Lock, assemble
     from bot.halt import Halt
     from bot.logs import set_up
     from bot.notifier import TelegramNotifier
@@ -44,18 +46,18 @@ async def run(options: argparse.Namespace) -> int:
     polling = asyncio.create_task(poller.run(), name="poll")  # first of all: nobody waits while the rest is loaded
     app = App(settings, stores, redact)
     core = assemble(settings, services, of_services, stores, app.screen, redact, halt)
-    digests = Digests(stores, core.proposals, core.owner)
+    digests = Digests(stores, core.proposals, core.access, core.owner)
     notifier = TelegramNotifier(stores.outbox, Format(settings.zone))
     clock = Clock(stores, digests, notifier, settings.zone)
 
-    async def digest() -> str:
-        return notifier.write((await digests.gather())[0])
+    async def digest(asker: Actor) -> str:
+        return notifier.write((await digests.gather(asker))[0])
 
     try:
         await plan_digest(stores, f"tg:{settings.digest_chat or settings.first_admin}", settings.digest_time)
         await app.run(core, digest, poller, [polling, asyncio.create_task(clock.run(), name="clock")], began)
     finally:
-        await core.close(app.shutdown_seconds)
+        await core.close(SHUTDOWN_SECONDS)
     return OK
 
 
@@ -84,27 +86,49 @@ def parser() -> argparse.ArgumentParser:
 
     door("run", run, "run the bot (the default)")
     show = door("demo", demo, "a simulated homelab with a chat page; no account, no network")
-    show.add_argument("--port", type=int, default=8080)
+    show.add_argument("--port", type=port, default=8080)
     show.add_argument("--seed", type=int, default=1, help="which story the homelab tells")
     asked = door("ask", doors.ask, "run one objective; exit 0 done, 1 failed, 3 waiting for approval")
-    asked.add_argument("objective")
+    asked.add_argument("objective", type=words)
     decided = door("resume", doors.resume, "decide a waiting run")
     decided.add_argument("run")
     choice = decided.add_mutually_exclusive_group(required=True)
     choice.add_argument("--approve", action="store_true")
     choice.add_argument("--deny", action="store_true")
-    for each in (
-        asked,
-        decided,
-        door("doctor", doors.doctor, "check everything"),
-        door("tools", doors.tools, "list every tool"),
-    ):
+    looked = door("doctor", doors.doctor, "check everything")
+    listed = door("tools", doors.tools, "list every tool")
+    for each in (asked, decided, looked, listed):
         each.add_argument("--json", action="store_true")
     door("env", doors.env, "print .env.example")
     door("backup", doors.backup, "copy the database, checked").add_argument("file", type=Path, nargs="?")
     door("restore", doors.restore, "put a backup in place").add_argument("file", type=Path)
-    door("audit", doors.audit, "check or print the audit log").add_argument("what", choices=("verify", "export"))
+    checked = door("audit", doors.audit, "check or print the audit log")
+    checked.add_argument("what", choices=("verify", "export"))
+    checked.add_argument(
+        "--head", type=head, metavar="SEQ:HEX", help="records and head of an earlier check: they must still be in it"
+    )
     return root
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError("this is a number from 0 to 65535")
+    return int(text)
+
+
+def words(text: str) -> str:
+    """Something to do."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("say what you want")
+    return text
+
+
+def head(text: str) -> str:
+    """A place in the audit chain, as a digest or `audit verify` named it."""
+    if not re.fullmatch(r"[1-9]\d*:[0-9a-fA-F]{8,64}", text):
+        raise argparse.ArgumentTypeError("this is like 123:1a2b3c4d, how many records there were and their head")
+    return text
 
 
 def main() -> int:
@@ -113,6 +137,7 @@ def main() -> int:
     from bot.poller import TokenRejected
     from memory.database import DatabaseBroken
 
+    os.umask(0o077)  # whatever is written here is its owner's alone
     options = parser().parse_args()
     try:
         if options.work is demo:

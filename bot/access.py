@@ -45,12 +45,22 @@ class Access:
         return chat in self._chats
 
     def role(self, actor: str, service: str = "") -> Role:
-        """A person's role, for a service when one is named. The console belongs to whoever owns the data: an admin."""
+        """A person's role for a service; without one, the highest that they have anywhere.
+
+        The console belongs to whoever owns the data: an admin.
+        """
         if actor.startswith(CONSOLE):
             return Role.ADMIN if actor == console_actor().id else Role.NOBODY
         roles = self._roles.get(_ident(actor), ())
         here = [role for role, limits in roles if not service or limits is None or service in limits]
         return max(here, default=Role.NOBODY)
+
+    def overall(self, actor: str) -> Role:
+        """A person's role for what concerns every service at once: one that is limited to some does not count."""
+        if actor.startswith(CONSOLE):
+            return self.role(actor)
+        roles = self._roles.get(_ident(actor), ())
+        return max((role for role, limits in roles if limits is None), default=Role.NOBODY)
 
     def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
         """Who may approve here: in a private chat the person alone, in a group whoever has the role."""

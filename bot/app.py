@@ -30,7 +30,7 @@ from bot.settings import Settings
 from bot.view import Format, View
 from bot.watchdog import keep_watch
 from memory.database import is_database_error
-from memory.models import Outgoing, Role
+from memory.models import Actor, Outgoing, Role, Run
 from memory.runs import final_text
 from memory.stores import Stores
 from memory.text import Redactor
@@ -38,7 +38,6 @@ from memory.text import Redactor
 SWEEP_SECONDS = 3.0
 LOOK_AGAIN_SECONDS = 5.0
 PATIENCE_SECONDS = 0.25
-SHUTDOWN_SECONDS = 20.0
 
 
 def telegram_bot(settings: Settings) -> Bot:
@@ -67,12 +66,11 @@ class App:
         self._stop = asyncio.Event()
         self._storage_trouble = ""
         self._owner = f"tg:{settings.alert_chat or settings.first_admin}"
-        self.shutdown_seconds = SHUTDOWN_SECONDS
 
     async def run(
         self,
         core: Core,
-        digest: Callable[[], Awaitable[str]],
+        digest: Callable[[Actor], Awaitable[str]],
         poller: Poller,
         others: list[asyncio.Task[None]],
         began: float,
@@ -90,6 +88,9 @@ class App:
         cards = Cards(self.stores, self.stores.keys, form)
         delivery = Delivery(self.stores, self.telegram, lambda row: self._draw(row, cards))
         self._listen_for_signals()
+        # Before anybody can ask for anything: the last start's panic holds, and nothing of it begins late.
+        await core.halt.restore(self.stores)
+        begun = await self._settle(core)
         control = await serve_socket(Control(core, doctor), self.settings.data_dir / "control.sock")
         niceties = [
             asyncio.create_task(self._introduce(core.access), name="introduce"),
@@ -98,8 +99,8 @@ class App:
         work = [
             *others,
             asyncio.create_task(delivery.run(), name="delivery"),
-            asyncio.create_task(self._begin(core, dispatch, poller), name="dispatch"),
-            asyncio.create_task(self._sweep(core), name="sweep"),
+            asyncio.create_task(self._dispatch(core, dispatch, poller), name="dispatch"),
+            asyncio.create_task(self._look_after(core, begun), name="sweep"),
             asyncio.create_task(self._confess(core, poller), name="confess"),
             asyncio.create_task(keep_watch(poller, self.stores.database), name="watchdog"),
         ]
@@ -137,22 +138,39 @@ class App:
 
     # -- parts --------------------------------------------------------------------------------------------------
 
-    async def _begin(self, core: Core, dispatch: Dispatch, poller: Poller) -> None:
-        """What a crash left open is settled before anything new may start; then updates, one after another."""
-        for run in await self.stores.runs.in_state("working"):
+    async def _settle(self, core: Core) -> set[str]:
+        """Close or carry on what a crash left open before anything new may start; no target is asked for it.
+
+        Returns the runs of which something was under way: they wait for a look at its target.
+        """
+        begun = await core.recovery.settle()
+        left = await self.stores.runs.in_state("working", "waiting")
+        core.tasks.spawn(self._tidy([run for run in left if run.state == "working"]), name="tidy")
+        if carried := await core.chat.recover({run.id for run in left} - begun):
+            logger.info("recovered: {} open runs", carried)
+        return begun
+
+    async def _look_after(self, core: Core, begun: set[str]) -> None:
+        """Say what is unknown, go on with its runs, then keep an eye on what is open."""
+        if unknown := await core.recovery.look(begun):
+            logger.info("recovered: {} unknown outcomes", unknown)
+            await core.chat.recover(begun)
+        await self._sweep(core)
+
+    async def _tidy(self, runs: list[Run]) -> None:
+        for run in runs:
             await self.screen.tidy(run)
-        await core.halt.restore(self.stores)
-        unknown = await core.recovery.run()
-        carried = await core.chat.recover()
-        if unknown or carried:
-            logger.info("recovered: {} unknown outcomes, {} open runs", unknown, carried)
+
+    async def _dispatch(self, core: Core, dispatch: Dispatch, poller: Poller) -> None:
+        """Updates, one after another."""
         under_way: set[int] = set()
         while True:
             poller.arrived.clear()
+            lapsed = await self.stores.inbox.lapsed()
             for update_id, raw in await self.stores.inbox.pending():
                 if update_id not in under_way:
                     under_way.add(update_id)
-                    work = dispatch.handle(update_id, raw)
+                    work = dispatch.handle(update_id, raw, lapsed=update_id in lapsed)
                     task = core.tasks.spawn(work, name=f"update {update_id}")
                     task.add_done_callback(partial(_forget, under_way, update_id))
                     # Lines keep their order; a command that waits for a slow service holds nobody up.
@@ -168,8 +186,11 @@ class App:
         offered: set[int] = set()
         while True:
             for chat in access.heard - offered:  # of anybody else Telegram knows no chat yet
-                role = access.role(f"tg:{chat}") if chat > 0 else Role.VIEWER
-                commands = [BotCommand(c.name, c.summary) for c in COMMANDS.values() if role >= c.role]
+                commands = [
+                    BotCommand(c.name, c.summary)
+                    for c in COMMANDS.values()
+                    if (c.is_for(access, f"tg:{chat}") if chat > 0 else c.role <= Role.VIEWER)
+                ]
                 offered.add(chat)
                 with contextlib.suppress(BadRequest, Forbidden):
                     await self.bot.set_my_commands(commands, scope=BotCommandScopeChat(chat))

@@ -1,9 +1,10 @@
 """From a line, a tap or a restart to a run, and from the run's end to an answer."""
 
 import asyncio
+import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -13,16 +14,25 @@ from loguru import logger
 from bot.agent.loop import Loop
 from bot.agent.model import RunStopped, open_calls
 from bot.halt import Halt
+from bot.render import escape
 from bot.tasks import Tasks
+from bot.view import Format
+from memory.approvals import EXPIRY_SECONDS
 from memory.database import Transaction
-from memory.models import Actor, CallRow, CallState, Message, Run
+from memory.models import Actor, CallRow, CallState, Message, Run, RunState
 from memory.runs import final_text
 from memory.stores import Stores
 from memory.text import Redactor, clean
 
 MOST_RECOVERIES = 3
+LATE_SECONDS = 600.0
+"""An interrupted run that has lain for longer is not carried on: the world has moved, and so has whoever asked."""
 LONGEST_LINE = 12_000
 """Characters of one objective; Telegram's own limit is 4096."""
+
+
+class Used(Exception):
+    """What a run was to be opened for has been used up already."""
 
 
 class Screen(Protocol):
@@ -56,6 +66,7 @@ class Chat:
         update: int | None = None, unattended: bool = False,
     ) -> str | None:  # fmt: skip
         """Open a run for a line; None when this trigger has opened one before."""
+        original = text
         text, removed = clean(text[:LONGEST_LINE])
         text = self._redact(text)
         history, tainted = await self._stores.runs.history(conversation)
@@ -67,6 +78,7 @@ class Chat:
             update,
             conversation=conversation, actor=actor, objective=text, messages=messages, opened_by=opened_by,
             trigger=trigger, unattended=unattended, tainted=tainted,
+            noted={"original_sha256": _fingerprint(original), "removed": removed} if removed else {},
         )  # fmt: skip
 
     async def direct(
@@ -74,8 +86,7 @@ class Chat:
         opened_by: str, update: int | None = None, undo_of: CallRow | None = None, tainted: bool = False,
     ) -> str | None:  # fmt: skip
         """Open a one-call run: no model is asked. A call that comes from a tainted run stays tainted."""
-        use = {"type": "tool_use", "id": f"call-{secrets.token_hex(6)}", "name": tool, "input": args}
-        messages: list[Message] = [_user(title), {"role": "assistant", "content": [use]}]
+        messages = [_user(title), _calling((tool, args))]
 
         async def claim(tx: Transaction, run: str) -> bool:
             return undo_of is None or await self._stores.journal.claim_undo(tx, undo_of.id, run)
@@ -86,20 +97,47 @@ class Chat:
             trigger=trigger, thinks=False, undo_of=undo_of.id if undo_of else None, tainted=tainted,
         )  # fmt: skip
 
-    async def _open(self, update: int | None, claim: Callable[..., Any] | None = None, **run: Any) -> str | None:
-        """The run, and the end of the update that asked for it, in one commit."""
+    async def again(
+        self, conversation: str, actor: Actor, rows: list[CallRow], *, trigger: str, update: int
+    ) -> str | None:
+        """Open a run of these stored calls, with fresh facts and without a model; None when one has been opened."""
+        title = rows[0].title if len(rows) == 1 else f"{len(rows)} changes once more"
+        calls = [row.id for row in rows]
+
+        async def claim(tx: Transaction, run: str) -> bool:
+            won = await self._stores.journal.claim_again(tx, calls, run)
+            await self._redraw_cards(tx, conversation, calls, f"again:{run}")
+            return won
+
+        return await self._open(
+            update, claim,
+            conversation=conversation, actor=actor, objective=title, opened_by="button", trigger=trigger,
+            messages=[_user(title), _calling(*((row.tool, row.args) for row in rows))], thinks=False,
+            tainted=any(row.tainted for row in rows),
+        )  # fmt: skip
+
+    async def _open(
+        self, update: int | None, claim: Callable[[Transaction, str], Awaitable[bool]] | None = None,
+        noted: dict[str, Any] | None = None, **run: Any,
+    ) -> str | None:  # fmt: skip
+        """The run, and the end of the update that asked for it, in one commit; `noted` is for the audit log."""
         stores = self._stores
-        async with stores.database.transaction() as tx:
-            opened = await stores.runs.open(tx, **run)
+        try:
+            async with stores.database.transaction() as tx:
+                opened = await stores.runs.open(tx, **run)
+                if update is not None:
+                    await stores.inbox.done(tx, update)
+                if opened and claim and not await claim(tx, opened):
+                    raise Used
+                if opened:
+                    await stores.audit.record(
+                        tx, "run", run["actor"].id, run=opened, opened_by=run["opened_by"], objective=run["objective"],
+                        **(noted or {}),
+                    )  # fmt: skip
+        except Used:
             if update is not None:
-                await stores.inbox.done(tx, update)
-            if opened and claim and not await claim(tx, opened):
-                await stores.runs.set_state(tx, opened, "failed", "This Undo has been used or has lapsed.")
-                opened = None
-            if opened:
-                await stores.audit.record(
-                    tx, "run", run["actor"].id, run=opened, opened_by=run["opened_by"], objective=run["objective"]
-                )
+                await stores.inbox.handled(update)
+            return None
         if opened:
             self.advance(opened, queued=run.get("thinks", True))
         return opened
@@ -132,11 +170,13 @@ class Chat:
     async def _advance(self, run: Run) -> None:
         if run.thinks:
             self._screen.begin(run)
+        # Its card has lapsed long ago, while I was off: what is open is settled, and nothing new is thought up.
+        late = run.state == "waiting" and self._idle(run) > EXPIRY_SECONDS + LATE_SECONDS
         if run.state == "waiting":
             async with self._stores.database.transaction() as tx:
                 await self._stores.runs.set_state(tx, run.id, "working")
         try:
-            ended = await self._loop.advance(run.id)
+            ended = await self._loop.advance(run.id, thinking=not late)
         except RunStopped as stopped:
             await self._conclude(run.id, error=str(stopped))
         else:
@@ -156,7 +196,8 @@ class Chat:
         stores = self._stores
         run = await stores.runs.get(run_id)
         assert run is not None, "only stored runs are worked on"
-        text = final_text(await stores.runs.messages(run_id))
+        messages = await stores.runs.messages(run_id)
+        text = final_text(messages)
         rows = await stores.journal.of_run(run_id)
         async with stores.database.transaction() as tx:
             await stores.runs.set_state(tx, run_id, "failed" if error else "done", error)
@@ -164,11 +205,22 @@ class Chat:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
             elif run.thinks and text:
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
-            elif not run.thinks and not rows:
+            elif not run.thinks and len(rows) < _wanted(messages):
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
-            if run.undo_of:
-                await stores.journal.release_undo(tx, run.undo_of, run_id)
-                await self._redraw_receipt(tx, run, run.undo_of)
+            await self._give_back(tx, run)
+
+    async def _give_back(self, tx: Transaction, run: Run) -> None:
+        """What a run has used up and has not needed can be used again: an Undo, an [Ask again]."""
+        if run.undo_of:
+            await self._stores.journal.release_undo(tx, run.undo_of, run.id)
+            await self._redraw_receipt(tx, run, run.undo_of)
+        if calls := await self._stores.journal.release_again(tx, run.id):
+            await self._redraw_cards(tx, run.conversation, calls, f"not again:{run.id}")
+
+    async def _redraw_cards(self, tx: Transaction, conversation: str, calls: list[str], event: str) -> None:
+        approvals = [await self._stores.approvals.latest(call) for call in calls]
+        for card in {approval.card for approval in approvals if approval is not None}:
+            await self._stores.outbox.add(tx, conversation, "card", f"card:{card}:{event}", card=card)
 
     async def _redraw_receipt(self, tx: Transaction, run: Run, call: str) -> None:
         """Draw what a run has taken back again, wherever it stands: its Undo goes, or comes back."""
@@ -203,15 +255,16 @@ class Chat:
         return len(runs), len(cards)
 
     async def _halt_run(self, tx: Transaction, run: Run) -> None:
+        await self._end_run(tx, run, "stopped", "Stopped by you.", "You said stop.")
+
+    async def _end_run(self, tx: Transaction, run: Run, state: RunState, error: str, why: str) -> None:
         """End a run with whatever it has not begun; what has begun is carried to its receipt elsewhere."""
         stores = self._stores
-        await stores.runs.set_state(tx, run.id, "stopped", "Stopped by you.")
+        await stores.runs.set_state(tx, run.id, state, error)
         for row in await tx.all("SELECT id FROM calls WHERE run = ? AND state IN ('proposed', 'waiting')", run.id):
             await stores.approvals.withdraw(tx, row["id"])
-            await stores.journal.finish(tx, row["id"], CallState.NOT_STARTED, detail="You said stop.")
-        if run.undo_of:
-            await stores.journal.release_undo(tx, run.undo_of, run.id)
-            await self._redraw_receipt(tx, run, run.undo_of)
+            await stores.journal.finish(tx, row["id"], CallState.NOT_STARTED, detail=why)
+        await self._give_back(tx, run)
 
     async def stop_run(self, run_id: str, actor: Actor, conversation: str) -> bool:
         """Halt one working run of this conversation; False when it has ended or is another's."""
@@ -233,11 +286,15 @@ class Chat:
         return {run.id for run in found} - waiting - self._working.keys()
 
     async def recover(self, only: set[str] | None = None) -> int:
-        """Carry on what a crash interrupted (these runs only), each run a limited number of times."""
+        """Carry on what a crash interrupted (these runs only), each a limited number of times; set late ones aside."""
         open_runs = await self._stores.runs.in_state("working", "waiting")
-        found = [run for run in open_runs if only is None or run.id in only]
+        found = [run for run in open_runs if (only is None or run.id in only) and run.id not in self._working]
         for run in found:
-            if run.state == "waiting" and await self._still_waiting(run):
+            asks = await self._still_waiting(run)
+            if run.state == "waiting" and asks:
+                continue
+            if run.state == "working" and not asks and self._idle(run) > LATE_SECONDS:
+                await self._set_aside(run)
                 continue
             if await self._stores.runs.attempt(run.id) > MOST_RECOVERIES:
                 logger.error("run {} given up after {} recoveries", run.id, MOST_RECOVERIES)
@@ -246,10 +303,45 @@ class Chat:
             self.advance(run.id, queued=run.thinks)
         return len(found)
 
+    def _idle(self, run: Run) -> float:
+        """Seconds since a run last moved on."""
+        return self._stores.database.now() - run.updated
+
+    async def _set_aside(self, run: Run) -> None:
+        """End an interrupted run that nobody expects to go on any more, and say so: no model, no change."""
+        stores = self._stores
+        asked = Format(self._zone).moment(run.created, stores.database.now())
+        words = (
+            f"You asked this at {asked}, and I was interrupted while I worked on it: “{run.objective[:200]}”."
+            " I did not go on with it; say it again if you still want it."
+        )
+        async with stores.database.transaction() as tx:
+            await self._end_run(tx, run, "failed", words, "I was interrupted before it began.")
+            await stores.outbox.add(tx, run.conversation, "view", f"late:{run.id}", text=escape(words), buttons=[])
+            await stores.audit.record(tx, "set aside", "clock", run=run.id)
+
     async def _still_waiting(self, run: Run) -> bool:
         pending = {card.run for card in await self._stores.approvals.open_cards()}
         return run.id in pending and bool(open_calls(await self._stores.runs.messages(run.id)))
 
 
+def _calling(*calls: tuple[str, dict[str, Any]]) -> Message:
+    """What a model would say to make these calls."""
+    uses = [
+        {"type": "tool_use", "id": f"call-{secrets.token_hex(6)}", "name": tool, "input": args} for tool, args in calls
+    ]
+    return {"role": "assistant", "content": uses}
+
+
+def _wanted(messages: list[Message]) -> int:
+    """How many calls a run was opened for."""
+    return sum(block["type"] == "tool_use" for message in messages for block in message["content"])
+
+
 def _user(text: str) -> Message:
     return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
+def _fingerprint(text: str) -> str:
+    """What tells later whether a text is the one that was sent, character for character."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -11,7 +11,7 @@ from bot.halt import Halt
 from bot.render import escape
 from bot.taps import Tap, Taps
 from bot.view import Button, Format, View, bold
-from memory.models import Actor, CallState, Role
+from memory.models import Actor, CallState, Card, Role
 from memory.stores import Stores
 from tools.gate.proposals import Proposals
 
@@ -38,8 +38,11 @@ class Desk:
     budget: Budget
     form: Format
     doctor: Callable[[], Awaitable[str]]
-    digest: Callable[[], Awaitable[str]]
+    digest: Callable[[Actor], Awaitable[str]]
 
+
+MOST_WANTED = ("status", "containers")
+"""What /help begins with."""
 
 Handler = Callable[[Desk, Request, str], Awaitable[View | None]]
 
@@ -52,18 +55,27 @@ class Command:
     summary: str
     role: Role
     run: Handler
+    everywhere: bool = False
+    """Whether it concerns every service at once: a role that is limited to some is not enough."""
+
+    def is_for(self, access: Access, actor: str) -> bool:
+        """Whether this person may use it."""
+        return (access.overall(actor) if self.everywhere else access.role(actor)) >= self.role
 
 
 COMMANDS: dict[str, Command] = {}
+ALL = " of all services"
 PAGES: dict[str, Handler] = {}
 """Menu pages by the first part of their path; `m:containers:2` opens `containers` with `2`."""
 
 
-def command(name: str, summary: str, role: Role = Role.VIEWER) -> Callable[[Handler], Handler]:
+def command(
+    name: str, summary: str, role: Role = Role.VIEWER, *, everywhere: bool = False
+) -> Callable[[Handler], Handler]:
     """Register a slash command; its summary is what Telegram's menu shows."""
 
     def register(run: Handler) -> Handler:
-        COMMANDS[name] = Command(name, summary, role, run)
+        COMMANDS[name] = Command(name, summary, role, run, everywhere)
         return run
 
     return register
@@ -90,8 +102,8 @@ class Commands:
         found = COMMANDS.get(name)
         if found is None:
             return View(f"There is no {escape('/' + name[:32])}. /help lists what there is.")
-        if self._desk.access.role(request.actor.id) < found.role:
-            return View(f"/{name} needs an {found.role.name.lower()}.")
+        if not found.is_for(self._desk.access, request.actor.id):
+            return View(f"/{name} needs an {found.role.name.lower()}{ALL if found.everywhere else ''}.")
         return await found.run(self._desk, request, rest)
 
     async def page(self, request: Request, path: str) -> tuple[View | None, str]:
@@ -105,7 +117,7 @@ class Commands:
 async def start(desk: Desk, request: Request, rest: str) -> View:
     """Greeting; lifts a /stop all."""
     lifted = ""
-    if desk.access.role(request.actor.id) >= Role.ADMIN and await desk.halt.lift(desk.stores):
+    if desk.access.overall(request.actor.id) >= Role.ADMIN and await desk.halt.lift(desk.stores, request.actor):
         lifted = "\n\nI am working again."
     role = desk.access.role(request.actor.id).name.lower()
     text = (
@@ -118,8 +130,8 @@ async def start(desk: Desk, request: Request, rest: str) -> View:
 @command("help", "List the commands")
 async def help_(desk: Desk, request: Request, rest: str) -> View:
     """The commands this person may use."""
-    role = desk.access.role(request.actor.id)
-    lines = [f"/{c.name} – {c.summary}" for c in COMMANDS.values() if role >= c.role]
+    order = sorted(COMMANDS.values(), key=lambda c: c.name not in MOST_WANTED)
+    lines = [f"/{c.name} – {c.summary}" for c in order if c.is_for(desk.access, request.actor.id)]
     return View("\n".join(lines) + '\n\nOr just write: "why is paperless down?", "restart jellyfin".')
 
 
@@ -128,6 +140,7 @@ async def new(desk: Desk, request: Request, rest: str) -> View:
     """Forget what was said; pending cards stay."""
     async with desk.stores.database.transaction() as tx:
         await desk.stores.runs.forget(tx, request.conversation)
+        await desk.stores.audit.record(tx, "new", request.actor.id, chat=request.conversation)
     return View("Fresh start: I carry nothing over from before.")
 
 
@@ -135,10 +148,10 @@ async def new(desk: Desk, request: Request, rest: str) -> View:
 async def stop(desk: Desk, request: Request, rest: str) -> View:
     """Panic: at once, without the model."""
     everywhere = rest.lower() == "all"
-    if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:
-        return View("/stop all needs an admin.")
+    if everywhere and desk.access.overall(request.actor.id) < Role.ADMIN:
+        return View(f"/stop all needs an admin{ALL}.")
     if everywhere:
-        await desk.halt.panic(desk.stores)
+        await desk.halt.panic(desk.stores, request.actor)
     runs, cards = await desk.chat.stop(None if everywhere else request.conversation, request.actor)
     if not runs and not cards and not everywhere:
         return View("Nothing was running, and no card was open.")
@@ -155,12 +168,23 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
         return View("Nothing waits for you.")
     async with desk.stores.database.transaction() as tx:
         for card in mine[-8:]:
-            # The newest message is the one that counts: a card that has scrolled away comes back, and the old
-            # one then answers that there is a newer message.
+            # The newest message is the one that counts: a card that has scrolled away comes back, and its old
+            # message loses its buttons.
+            if card.message is not None:
+                moved = View(f"{await _titles(desk, card)}\nasked again below").stored()
+                key = f"moved:{card.id}:{card.message}"
+                await desk.stores.outbox.add(tx, request.conversation, "view", key, message=card.message, **moved)
             await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card.id)
             key = f"card:{card.id}:again:{request.update}"
             await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
     return None
+
+
+async def _titles(desk: Desk, card: Card) -> str:
+    """What a card asks for, a line each."""
+    asked = await desk.stores.approvals.of_card(card.id)
+    rows = [row for approval in asked if (row := await desk.stores.journal.get(approval.call))]
+    return "\n".join(bold(row.title) for row in rows)
 
 
 @command("undo", "Take the last change back", Role.OPERATOR)
@@ -168,6 +192,8 @@ async def undo(desk: Desk, request: Request, rest: str) -> View:
     """Undo the newest change here that can be undone; what an undo did itself is left to its own button."""
     found = await desk.stores.journal.undoable(request.conversation)
     rows = [row for row in found if (run := await desk.stores.runs.get(row.run)) and run.undo_of is None]
+    if found and not rows:
+        return View("The last change was itself an Undo: its own button takes it back.")
     if not rows:
         return View("There is nothing to take back here.")
     tap = Tap(request.update, request.actor, request.conversation, None, "")
@@ -184,12 +210,12 @@ async def cost(desk: Desk, request: Request, rest: str) -> View:
     share = spent.tokens_cached / max(1, spent.tokens_in + spent.tokens_cached)
     return View(
         f"**today ${spent.usd:.3f}** of ${desk.budget.daily:g}\n"
-        f"{spent.requests} requests · {spent.tokens_in + spent.tokens_cached} tokens in ({share:.0%} cached)"
-        f" · {spent.tokens_out} out\n7 days ${seven.usd:.3f}\nat most ${desk.budget.task:g} a request"
+        f"{spent.requests} requests · {spent.tokens_in + spent.tokens_cached:,} tokens in ({share:.0%} cached)"
+        f" · {spent.tokens_out:,} out\n7 days ${seven.usd:.3f}\nat most ${desk.budget.task:g} a request"
     )
 
 
-@command("audit", "The last entries of the audit log", Role.OPERATOR)
+@command("audit", "The last entries of the audit log", Role.OPERATOR, everywhere=True)
 async def audit(desk: Desk, request: Request, rest: str) -> View:
     """Newest first, and whether the chain holds."""
     count = min(int(rest), 50) if rest.isdecimal() else 10
@@ -202,7 +228,7 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
     return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines))
 
 
-@command("doctor", "Check myself and what I am connected to", Role.OPERATOR)
+@command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
 async def doctor(desk: Desk, request: Request, rest: str) -> View:
     """Every check in a line."""
     return View(await desk.doctor())
@@ -211,7 +237,9 @@ async def doctor(desk: Desk, request: Request, rest: str) -> View:
 @command("digest", "Send the daily digest now")
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
-    return View(await desk.digest(), ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),))
+    return View(
+        await desk.digest(request.actor), ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),)
+    )
 
 
 SMALL_WORDS = frozenset(

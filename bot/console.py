@@ -41,6 +41,7 @@ def lines(shown: dict[str, Any]) -> str:
         if call["detail"]:
             parts.append(f"  {call['detail']}")
     if shown["state"] == "waiting":
-        parts.append(f"Waits for you: python main.py resume {shown['run']} --approve (or --deny)")
+        again = "This destroys something. To run it, say so once more" if shown["confirm"] else "Waits for you"
+        parts.append(f"{again}: python main.py resume {shown['run']} --approve (or --deny)")
     parts.append(f"run {shown['run']} · {shown['state']}")
     return "\n".join(parts)

@@ -1,7 +1,11 @@
 """The control socket: the other doors' way into the running bot. Only the data directory's owner can open it."""
 
 import asyncio
+import os
 import secrets
+import socket
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +20,31 @@ from bot.console import plain_results
 from bot.core import Core
 from bot.doctor import Doctor
 from bot.footer import footer
+from memory.audit import Audit
+from memory.backup import backup
+from memory.database import Database, DatabaseBroken
 from memory.runs import final_text
+from memory.text import every_text
+from tools.kit.service import Risk
 
 WAIT_SECONDS = 120.0
+
+
+async def copied(database: Database, folder: Path) -> dict[str, Any]:
+    """A new backup in the folder: its `name`, or an `error`."""
+    name = f"backup-{datetime.now():%Y%m%d-%H%M%S}.db"
+    try:
+        await backup(database, folder / name)
+    except DatabaseBroken as error:
+        return {"error": str(error)}
+    return {"name": name}
+
+
+async def audited(audit: Audit, head: str, entries: bool) -> dict[str, Any]:
+    """The audit chain's verdict, with every record when they are asked for."""
+    verdict = await audit.verify(head)
+    found = [asdict(entry) for entry in await audit.export()] if entries else []
+    return {"verdict": str(verdict), "intact": verdict.intact, "entries": found}
 
 
 class Control:
@@ -60,11 +86,14 @@ class Control:
             }
             for row in await stores.journal.of_run(run_id)
         ]  # fmt: skip
+        cards = [card for card in await stores.approvals.open_cards() if card.run == run_id]
         answer = final_text(messages) or ("" if run.thinks else plain_results(messages))
-        return {
-            "run": run.id, "state": run.state, "error": run.error, "answer": self._core.redact(answer),
-            "footer": await footer(stores, run_id), "calls": calls,
+        shown = {
+            "run": run.id, "state": run.state, "error": run.error, "answer": answer,
+            "footer": await footer(stores, run_id), "calls": calls, "confirm": any(card.armed for card in cards),
         }  # fmt: skip
+        whole: dict[str, Any] = every_text(shown, self._core.redact)
+        return whole
 
     async def decide(self, run_id: str, approve: bool) -> str | None:
         """Decide a run's open cards; a sentence when that is not possible."""
@@ -76,6 +105,9 @@ class Control:
             if actor.id not in card.allowed:
                 return f"This card belongs to {', '.join(card.allowed)}; decide it there."
             calls = [approval.call for approval in await stores.approvals.of_card(card.id)]
+            if approve and not card.armed and await self._destroys(calls):
+                await self._arm(card.id)  # as in a chat, what destroys is said yes to twice
+                continue
             async with stores.database.transaction() as tx:
                 won = await stores.approvals.decide(tx, card, calls, approve, actor.id)
                 if won:
@@ -86,6 +118,15 @@ class Control:
         await self._core.chat.advance(run_id)
         return None
 
+    async def _destroys(self, calls: list[str]) -> bool:
+        rows = [await self._core.stores.journal.get(call) for call in calls]
+        return any(row is not None and row.risk == Risk.DESTROY for row in rows)
+
+    async def _arm(self, card: str) -> None:
+        async with self._core.stores.database.transaction() as tx:
+            await self._core.stores.approvals.arm(tx, card)
+            await self._core.stores.audit.record(tx, "armed", console_actor().id, card=card)
+
     def app(self) -> Starlette:
         """The HTTP face of all this."""
         return Starlette(
@@ -94,6 +135,8 @@ class Control:
                 Route("/runs/{run}", self._show, methods=["GET"]),
                 Route("/runs/{run}/decide", self._decide, methods=["POST"]),
                 Route("/doctor", self._doctor, methods=["GET"]),
+                Route("/backup", self._backup, methods=["POST"]),
+                Route("/audit", self._audit, methods=["GET"]),
             ]
         )
 
@@ -107,13 +150,20 @@ class Control:
 
     async def _decide(self, request: Request) -> JSONResponse:
         body = await request.json()
-        refusal = await self.decide(request.path_params["run"], bool(body["approve"]))
+        refusal = await self.decide(request.path_params["run"], body["approve"] is True)
         if refusal:
             return JSONResponse({"error": refusal}, 409)
         return JSONResponse(await self.wait(request.path_params["run"]))
 
     async def _doctor(self, request: Request) -> JSONResponse:
         return JSONResponse(await self.doctor.as_json())
+
+    async def _backup(self, request: Request) -> JSONResponse:
+        return JSONResponse(await copied(self._core.stores.database, self._core.settings.data_dir))
+
+    async def _audit(self, request: Request) -> JSONResponse:
+        asked = request.query_params
+        return JSONResponse(await audited(self._core.stores.audit, asked.get("head", ""), "entries" in asked))
 
 
 class Socket:
@@ -131,9 +181,6 @@ class Socket:
 
 async def serve_socket(control: Control, path: Path) -> Socket:
     """Serve on a socket that only its owner may open."""
-    import os
-    import socket
-
     await asyncio.to_thread(path.unlink, missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
     old = os.umask(0o177)

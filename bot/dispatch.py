@@ -14,13 +14,15 @@ from bot.chat import Chat
 from bot.commands import Commands, Request
 from bot.delivery import Telegram
 from bot.taps import Tap, Taps
-from bot.view import View
+from bot.view import View, buttons_of
 from memory.models import Actor
 from memory.points import point
 from memory.stores import Stores
 
 TEXT_ONLY = "I read text only. Write it, or send the log line as text."
 FORWARDED = "I don't act on forwarded messages. Say it in your own words."
+ENDED = "It has ended already."
+LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it; say it again if you still want it."
 TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
 MOST_QUEUED = 5
 COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError, OSError, RecursionError)
@@ -37,8 +39,8 @@ class Dispatch:
         self._stores, self._bot, self._telegram, self._access = stores, bot, telegram, access
         self._commands, self._taps, self._chat, self._owner = commands, taps, chat, owner
 
-    async def handle(self, update_id: int, raw: str) -> None:
-        """Bring one update to its durable consequence; a malformed one is set aside."""
+    async def handle(self, update_id: int, raw: str, *, lapsed: bool = False) -> None:
+        """Bring one update to its durable consequence; a malformed one is set aside, a lapsed one is not acted on."""
         if not await self._stores.inbox.attempt(update_id):
             logger.error("update {} has crashed us too often and is set aside", update_id)
             text = f"A message (update {update_id}) has crashed me several times; I have set it aside."
@@ -54,15 +56,15 @@ class Dispatch:
             await self._stores.inbox.quarantine(update_id)
             return
         if message is not None:
-            await self._message(update_id, message)
-        elif query is not None:
+            await self._message(update_id, message, lapsed)
+        elif query is not None and not lapsed:
             await self._query(update_id, query)
         else:
             await self._stores.inbox.handled(update_id)
 
     # -- messages -----------------------------------------------------------------------------------------------
 
-    async def _message(self, update_id: int, message: Message) -> None:
+    async def _message(self, update_id: int, message: Message, lapsed: bool) -> None:
         user, chat = message.from_user, message.chat
         private = chat.type == "private"
         if user is None or not self._access.welcome(user.id, chat.id, private) or message.via_bot or user.is_bot:
@@ -71,7 +73,9 @@ class Dispatch:
             return
         request = Request(update_id, _actor(user), f"{TELEGRAM}{chat.id}")
         text = (message.text or "").strip()
-        if message.forward_origin is not None:
+        if lapsed and not text.startswith("/stop"):
+            await self._say(request, View(LAPSED))
+        elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
         elif not text:
             await self._say(request, View(TEXT_ONLY))
@@ -120,10 +124,7 @@ class Dispatch:
     async def _say(self, request: Request, view: View) -> None:
         """The answer to a command, and the end of its update, in one commit."""
         async with self._stores.database.transaction() as tx:
-            buttons = [[[button.text, button.data, button.style] for button in row] for row in view.buttons]
-            await self._stores.outbox.add(
-                tx, request.conversation, "view", f"view:{request.update}", text=view.text, buttons=buttons
-            )
+            await self._stores.outbox.add(tx, request.conversation, "view", f"view:{request.update}", **view.stored())
             await self._stores.inbox.done(tx, request.update)
 
     # -- taps ---------------------------------------------------------------------------------------------------
@@ -139,10 +140,13 @@ class Dispatch:
             message.message_id if message is not None else None, query.data or "",
         )  # fmt: skip
         if tap.data.startswith("m:"):
-            await self._answer(query, "")  # a page may take a while to read; the button must not spin meanwhile
+            await self._telegram.toast(query, "")  # a page may take a while to read; the button must not spin meanwhile
             await self._tap(tap)
         else:
-            await self._answer(query, await self._tap(tap))
+            toast = await self._tap(tap)
+            await self._telegram.toast(query, toast)
+            if toast == ENDED:
+                await self._leftover(chat.id, tap)
 
     async def _tap(self, tap: Tap) -> str:
         kind, _, rest = tap.data.partition(":")
@@ -155,18 +159,22 @@ class Dispatch:
             return await self._taps.known(tap, key, verb)
         await self._stores.inbox.handled(tap.update)
         if kind == "s":
-            return (
-                "Stopping." if await self._chat.stop_run(key, tap.actor, tap.conversation) else "It has ended already."
-            )
+            return "Stopping." if await self._chat.stop_run(key, tap.actor, tap.conversation) else ENDED
         if kind == "m" and tap.message is not None:
             return await self._menu(tap, rest)
         return "This button is too old."
+
+    async def _leftover(self, chat: int, tap: Tap) -> None:
+        """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
+        run = await self._stores.runs.get(tap.data.partition(":")[2])
+        if run is not None and run.conversation == tap.conversation and tap.message is not None:
+            await self._telegram.delete(chat, tap.message)
 
     async def _menu(self, tap: Tap, path: str) -> str:
         """A menu turns its page in place; a lost page is only asked for again."""
         view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), path)
         if view is not None:
-            chat, piece = int(tap.conversation.removeprefix(TELEGRAM)), self._telegram.pieces(view)[0]
+            chat, piece = int(tap.conversation.removeprefix(TELEGRAM)), (await self._telegram.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
             try:
                 await self._telegram.edit(chat, tap.message, piece, view.buttons)
@@ -178,14 +186,7 @@ class Dispatch:
         async with self._stores.database.transaction() as tx:
             await self._stores.audit.record(tx, "tap rejected", f"{TELEGRAM}{query.from_user.id}", reason="stranger")
             await self._stores.inbox.done(tx, update_id)
-        await self._answer(query, "This is not for you.")
-
-    async def _answer(self, query: CallbackQuery, toast: str) -> None:
-        """The toast is a nicety: what was decided does not depend on it."""
-        try:
-            await query.answer(toast[:200])
-        except TelegramError as error:
-            logger.debug("toast not shown: {}", type(error).__name__)
+        await self._telegram.toast(query, "This is not for you.")
 
 
 def _actor(user: User) -> Actor:
@@ -208,6 +209,4 @@ def _check(user: User | None, message: Message | None) -> None:
 
 def view_of(payload: dict[str, Any]) -> View:
     """A stored view."""
-    from bot.view import Button
-
-    return View(payload["text"], tuple(tuple(Button(*button) for button in row) for row in payload["buttons"]))
+    return View(payload["text"], buttons_of(payload["buttons"]))

@@ -33,7 +33,7 @@ class Doctor:
     async def checks(self) -> list[Check]:
         """Every finding."""
         found = [await self._database(), self._vectors(), self._disk(), self._claude(), await self._audit()]
-        return [*found, self._telegram(), *await self._services()]
+        return [*found, *self._idle(), self._telegram(), *await self._services()]
 
     async def text(self) -> str:
         """The findings as Markdown, the bad ones first."""
@@ -62,12 +62,15 @@ class Doctor:
     def _disk(self) -> Check:
         free = shutil.disk_usage(self._core.settings.data_dir).free
         level = "ok" if free > LEAST_FREE else "bad"
-        return Check("disk", level, f"{free >> 20} MiB free in DATA_DIR")
+        return Check("disk", level, f"{free / 2**30:.1f} GiB free in DATA_DIR")
 
     def _claude(self) -> Check:
         if not self._core.settings.anthropic_api_key.get_secret_value():
             return Check("claude", "warn", "ANTHROPIC_API_KEY is not set: commands work, free text does not")
         return Check("claude", "ok", f"key set, model {self._core.settings.model_balanced}")
+
+    def _idle(self) -> list[Check]:
+        return [Check("settings", "warn", f"{name} is set, but not used yet") for name in self._core.settings.idle()]
 
     async def _audit(self) -> Check:
         verdict = await self._core.stores.audit.verify()

@@ -3,9 +3,10 @@
 import argparse
 import contextlib
 import json
+import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,13 +35,12 @@ async def doctor(options: argparse.Namespace) -> int:
     """Every check in a line."""
     from bot.doctor import Doctor
 
+    async def here() -> Any:
+        async with _alone(options) as core:
+            return await Doctor(core).as_json()
+
     settings, *_ = configured(options.env_file)
-    async with _socket(settings) as client:
-        try:
-            checks = (await client.get("/doctor")).json()
-        except httpx.TransportError:
-            async with _alone(options) as core:
-                checks = await Doctor(core).as_json()
+    checks = await _answer(settings, "GET", "/doctor", here)
     if options.json:
         print(json.dumps(checks, indent=2))
     else:
@@ -57,14 +57,12 @@ async def _through(
     from bot.control import Control
     from bot.doctor import Doctor
 
+    async def alone() -> Any:
+        async with _alone(options) as core:
+            return await here(Control(core, Doctor(core)))
+
     settings, *_ = configured(options.env_file)
-    async with _socket(settings) as client:
-        try:
-            answer = await client.post(path, json=body)
-            shown = answer.json()
-        except httpx.TransportError:
-            async with _alone(options) as core:
-                shown = await here(Control(core, Doctor(core)))
+    shown = await _answer(settings, "POST", path, alone, json=body)
     if "run" not in shown:
         print(shown["error"], file=sys.stderr)
         return FAILED
@@ -81,15 +79,30 @@ async def _resume_here(control: Any, options: argparse.Namespace) -> Any:
     return {"error": refusal} if refusal else await control.wait(options.run)
 
 
-def _socket(settings: Settings) -> Any:
+async def _answer(
+    settings: Settings, method: str, path: str, here: Callable[[], Awaitable[Any]], **request: Any
+) -> Any:
+    """What the running bot answers through its socket; when nobody is there, what `here` comes to."""
     transport = httpx.AsyncHTTPTransport(uds=str(settings.data_dir / "control.sock"))
-    return httpx.AsyncClient(transport=transport, base_url="http://rackhand", timeout=180.0, trust_env=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://rackhand", timeout=180.0, trust_env=False
+    ) as client:
+        try:
+            answer = await client.request(method, path, **request)
+        except httpx.TransportError:
+            answer = None
+    if answer is None:
+        return await here()
+    if "json" not in answer.headers.get("content-type", ""):
+        why = "is of an older release" if answer.status_code == 404 else "could not do this; its log says why"
+        raise BadConfiguration(f"The running bot {why}: stop it, and try again.")
+    return answer.json()
 
 
 @contextlib.asynccontextmanager
 async def _alone(options: argparse.Namespace) -> AsyncIterator[Any]:
     """The core without a bot, under the lock."""
-    from bot.core import Lock, assemble
+    from bot.core import SHUTDOWN_SECONDS, Lock, assemble
     from bot.halt import Halt
     from bot.logs import set_up
     from bot.screen import NoScreen
@@ -101,20 +114,13 @@ async def _alone(options: argparse.Namespace) -> AsyncIterator[Any]:
     set_up("WARNING", redact)
     Lock(settings.data_dir).take()
     stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
-    core = assemble(
-        settings,
-        services,
-        of_services,
-        stores,
-        NoScreen(),
-        redact,
-        Halt(),
-    )
+    core = assemble(settings, services, of_services, stores, NoScreen(), redact, Halt())
     try:
+        await core.halt.restore(stores)
         await core.recovery.run()
         yield core
     finally:
-        await core.close(20.0)
+        await core.close(SHUTDOWN_SECONDS)
 
 
 async def tools(options: argparse.Namespace) -> int:
@@ -135,21 +141,36 @@ async def env(options: argparse.Namespace) -> int:
 
 
 async def backup(options: argparse.Namespace) -> int:
-    """A checked copy of the database, also while the bot runs."""
-    from memory import backup as backups
-    from memory.database import Database
+    """A checked copy of the database, made by whoever holds it. An older schema stays as it is."""
+    from bot.control import copied
 
-    settings, *_ = configured(options.env_file)
-    target = options.file or settings.data_dir / f"backup-{datetime.now():%Y%m%d-%H%M%S}.db"
-    if target.exists():
+    async def here() -> Any:
+        async with _at_rest(settings) as database:
+            return await copied(database, settings.data_dir)
+
+    settings = _with_database(options)
+    target = options.file.absolute() if options.file else None
+    if target and target.exists():
         raise BadConfiguration(f"{target} exists already: name another file.")
-    database = await Database.open(settings.data_dir / "rackhand.db")
-    try:
-        await backups.backup(database, target)
-    finally:
-        await database.close()
-    print(f"{target} (keep {settings.data_dir / 'rackhand.key'} with it: without the key its Undo buttons are dead)")
+    if target and not target.parent.is_dir():
+        raise BadConfiguration(f"{target.parent} is not a folder: name a file in one that is there.")
+    answer = await _answer(settings, "POST", "/backup", here)
+    if "error" in answer:
+        print(answer["error"], file=sys.stderr)
+        return FAILED
+    # The bot may see other folders than whoever asks, so it writes into its own.
+    made = settings.data_dir / answer["name"]
+    if target:
+        made = _moved(made, target)
+    print(f"{made} (keep {settings.data_dir / 'rackhand.key'} with it: without the key its Undo buttons are dead)")
     return OK
+
+
+def _moved(made: Path, target: Path) -> Path:
+    try:
+        return Path(shutil.move(made, target))
+    except OSError as error:
+        raise BadConfiguration(f"{target} cannot be written ({error.strerror}): the backup is {made}.") from None
 
 
 async def restore(options: argparse.Namespace) -> int:
@@ -166,18 +187,46 @@ async def restore(options: argparse.Namespace) -> int:
 
 async def audit(options: argparse.Namespace) -> int:
     """The audit chain, checked or printed."""
-    from dataclasses import asdict
-
+    from bot.control import audited
+    from memory.keys import Keys
     from memory.stores import Stores
 
+    head, entries = options.head or "", options.what == "export"
+
+    async def here() -> Any:
+        if not key.exists():
+            raise BadConfiguration(f"{key} is missing: the chain can only be checked with the key it was made with.")
+        async with _at_rest(settings) as database:
+            return await audited(Stores.over(database, Keys.open(key)).audit, head, entries)
+
+    settings = _with_database(options)
+    key = settings.data_dir / "rackhand.key"
+    asked = {"head": head, **({"entries": "1"} if entries else {})}
+    answer = await _answer(settings, "GET", "/audit", here, params=asked)
+    if entries:
+        print("\n".join(json.dumps(entry) for entry in answer["entries"]))
+    if not entries or not answer["intact"]:
+        print(answer["verdict"], file=sys.stderr if entries else sys.stdout)
+    return OK if answer["intact"] else FAILED
+
+
+def _with_database(options: argparse.Namespace) -> Settings:
+    """The settings of a bot that has run before: a door that only looks begins nothing."""
     settings, *_ = configured(options.env_file)
-    stores = await Stores.open(settings.data_dir)
+    if not (settings.data_dir / "rackhand.db").exists():
+        raise BadConfiguration(f"DATA_DIR: there is no database in {settings.data_dir.absolute()}.")
+    return settings
+
+
+@contextlib.asynccontextmanager
+async def _at_rest(settings: Settings) -> AsyncIterator[Any]:
+    """The database of a bot that does not run, under the lock. A door never migrates it."""
+    from bot.core import Lock
+    from memory.database import Database
+
+    Lock(settings.data_dir).take()
+    database = await Database.open(settings.data_dir / "rackhand.db", as_it_is=True)
     try:
-        verdict = await stores.audit.verify()
-        if options.what == "export":
-            print("\n".join(json.dumps(asdict(entry)) for entry in await stores.audit.export()))
-        else:
-            print(verdict)
+        yield database
     finally:
-        await stores.close()
-    return OK if verdict.broken_at is None else FAILED
+        await database.close()

@@ -1,5 +1,6 @@
 """Reasons to hold still: a stopped run, a panic, another instance on the same token."""
 
+from memory.models import Actor
 from memory.runs import Runs
 from memory.stores import Stores
 
@@ -21,16 +22,18 @@ class Halt:
         """Why this run must not begin a change now, or None."""
         return self.everything or ("You said stop." if run in self._stopped else None)
 
-    async def panic(self, stores: Stores) -> None:
+    async def panic(self, stores: Stores, by: Actor) -> None:
         """Stop everything, also after a restart."""
         self.everything = PANIC
         async with stores.database.transaction() as tx:
             await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
+            await stores.audit.record(tx, "stop all", by.id)
 
-    async def lift(self, stores: Stores) -> bool:
+    async def lift(self, stores: Stores, by: Actor) -> bool:
         """End a panic; False when there was none."""
         async with stores.database.transaction() as tx:
-            lifted = await tx.run("DELETE FROM meta WHERE key = 'panic'")
+            if lifted := await tx.run("DELETE FROM meta WHERE key = 'panic'"):
+                await stores.audit.record(tx, "start again", by.id)
         self.everything = None if self.everything == PANIC else self.everything
         return bool(lifted)
 

@@ -111,7 +111,8 @@ async def logs(desk: Desk, request: Request, rest: str) -> View:
         found = await desk.proposals.look(request.actor, "docker_get_container_logs", container=rest, lines=25)
     except ToolFailed as error:
         return View(escape(str(error)), rows)
-    body = "\n".join(line.replace("```", "'''")[:200] for line in found.lines)[-3000:] or "(no output)"
+    lines = [desk.proposals.redact(line).replace("```", "'''")[:200] for line in found.lines]
+    body = "\n".join(lines)[-3000:] or "(no output)"
     return View(f"**{escape(found.name)}** last lines\n\n```\n{body}\n```", rows)
 
 

@@ -28,8 +28,6 @@ CONFLICT = "Another program polls Telegram with this bot's token; I change nothi
 class TokenRejected(Exception):
     """Telegram does not know the token."""
 
-    exit_code = 78
-
 
 class Poller:
     """Offset 0 at each start, duplicates dropped by the inbox: nothing is acknowledged before it is stored."""

@@ -9,7 +9,7 @@ from typing import Any
 from memory.database import Database, Transaction
 from memory.keys import Keys
 from memory.models import canonical
-from memory.text import Redactor
+from memory.text import Redactor, every_text
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,20 @@ class Verdict:
     records: int
     head: str
     broken_at: int | None
+    missing: str = ""
+    """The remembered head that the chain does not contain."""
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing has been edited or removed, as far as can be told."""
+        return self.broken_at is None and not self.missing
 
     def __str__(self) -> str:
         if self.broken_at is not None:
             return f"{self.records} records, chain broken at {self.broken_at}: somebody has edited or removed it"
         head = f", head {self.head}" if self.head else ""
+        if self.missing:
+            return f"{self.records} records{head}, but {self.missing} is not among them: they were cut off or replaced"
         return f"{self.records} records, chain intact{head}"
 
 
@@ -52,7 +61,7 @@ class Audit:
         """Append one record inside the caller's transaction."""
         last = await tx.one("SELECT seq, mac FROM audit ORDER BY seq DESC LIMIT 1")
         seq, previous = (last["seq"] + 1, last["mac"]) if last else (1, "")
-        at, body = round(self._db.now(), 3), canonical(_cleaned(data, self.redact))
+        at, body = round(self._db.now(), 3), canonical(every_text(data, self.redact))
         await tx.run(
             "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)",
             seq, at, kind, actor, body, self._mac(previous, seq, at, kind, actor, body),
@@ -67,28 +76,22 @@ class Audit:
         """Every record, oldest first."""
         return [_entry(row) for row in await self._db.all("SELECT * FROM audit ORDER BY seq")]
 
-    async def verify(self) -> Verdict:
-        """Recompute the chain."""
-        previous, expected = "", 1
+    async def verify(self, head: str = "") -> Verdict:
+        """Recompute the chain; `head` is one that was seen before (SEQ:HEX) and must still be in it."""
+        previous, expected, missing = "", 1, head
+        seq, _, mark = head.lower().partition(":")
         for row in await self._db.all("SELECT * FROM audit ORDER BY seq"):
             mac = self._mac(previous, row["seq"], row["at"], row["kind"], row["actor"], row["data"])
             if row["seq"] != expected or not hmac.compare_digest(mac, row["mac"]):
                 return Verdict(row["seq"], previous[-8:], row["seq"])
+            if mark and str(expected) == seq and mac.endswith(mark):
+                missing = ""
             previous, expected = mac, expected + 1
-        return Verdict(expected - 1, previous[-8:], None)
+        return Verdict(expected - 1, previous[-8:], None, missing)
 
     def _mac(self, previous: str, seq: int, at: float, kind: str, actor: str, body: str) -> str:
         text = canonical([previous, seq, at, kind, actor, body])
         return hmac.new(self._key, text.encode(), "sha256").hexdigest()
-
-
-def _cleaned(value: Any, redact: Callable[[str], str]) -> Any:
-    """The value with every text redacted: redacting the JSON as a whole could break it."""
-    if isinstance(value, dict):
-        return {key: _cleaned(item, redact) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cleaned(item, redact) for item in value]
-    return redact(value) if isinstance(value, str) else value
 
 
 def _entry(row: Any) -> Entry:

@@ -8,6 +8,7 @@ from memory.points import point
 
 KEEP_SECONDS = 48 * 3600
 """Telegram keeps updates 24 h; after that an id may come back with another update."""
+LAPSE_SECONDS = 24 * 3600
 MAX_ATTEMPTS = 3
 
 
@@ -29,6 +30,13 @@ class Inbox:
         """Unhandled updates, oldest first: id and raw JSON."""
         rows = await self._db.all("SELECT update_id, raw FROM inbox WHERE state = 'new' ORDER BY update_id")
         return [(row["update_id"], row["raw"]) for row in rows]
+
+    async def lapsed(self) -> set[int]:
+        """Unhandled updates that have lain here for longer than Telegram itself would have kept them."""
+        rows = await self._db.all(
+            "SELECT update_id FROM inbox WHERE state = 'new' AND received < ?", self._db.now() - LAPSE_SECONDS
+        )
+        return {row["update_id"] for row in rows}
 
     async def attempt(self, update_id: int) -> bool:
         """Count an attempt before it is made; False when this update has crashed us too often."""

@@ -151,4 +151,5 @@ def _run(row: Row) -> Run:
         values["id"], values["conversation"], actor, values["objective"], values["opened_by"],
         bool(values["thinks"]), bool(values["unattended"]), bool(values["tainted"]), values["state"],
         values["undo_of"], values["progress"], values["attempts"], values["error"], values["created"],
+        values["updated"],
     )  # fmt: skip

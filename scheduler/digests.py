@@ -1,7 +1,8 @@
 """The daily digest: what is down, what changed, what ran and who approved it, what it cost. No model."""
 
-from memory.models import Actor, CallState, Digest
+from memory.models import Actor, CallState, Digest, Role
 from memory.stores import Stores
+from scheduler.ports import People
 from tools.gate.proposals import Proposals
 from tools.kit.errors import ToolFailed
 from tools.kit.glance import Glance
@@ -13,15 +14,19 @@ RAN = (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
 class Digests:
     """Gathers a digest from the services and the books."""
 
-    def __init__(self, stores: Stores, proposals: Proposals, reader: Actor) -> None:
-        self._stores, self._proposals, self._reader = stores, proposals, reader
+    def __init__(self, stores: Stores, proposals: Proposals, people: People, owner: Actor) -> None:
+        self._stores, self._proposals, self._people, self._owner = stores, proposals, people, owner
 
-    async def gather(self, *, late: bool = False) -> tuple[Digest, dict[str, str]]:
-        """The digest since the last snapshot (at most a day), and the states to compare with next time."""
-        stores, now = self._stores, self._stores.database.now()
+    async def gather(self, reader: Actor | None = None, *, late: bool = False) -> tuple[Digest, dict[str, str]]:
+        """The digest since the last snapshot, and the states to compare with next time.
+
+        It tells what its reader may see; without one it is the owner's, who has said in the settings where it goes.
+        """
+        stores, now, reader = self._stores, self._stores.database.now(), reader or self._owner
+        whole = self._people.overall(reader.id) >= Role.VIEWER
         last = await stores.snapshots.latest()
         since = max(last[0], now - 7 * DAY) if last else now - DAY
-        glances = await self._proposals.glances(self._reader)
+        glances = await self._proposals.glances(reader)
         items = _items(glances)
         spent = await stores.usage.since(since)
         verdict = await stores.audit.verify()
@@ -30,18 +35,20 @@ class Digests:
             late=late,
             troubles=_troubles(glances),
             summaries=[glance.summary for glance in glances.values() if isinstance(glance, Glance)],
-            changed=_differences(last[1], items) if last else [],
-            ran=await self._ran(since),
-            pending=len(await stores.approvals.open_cards()),
+            # Of what is gone nobody can tell any more to which service it belonged.
+            changed=_differences({n: s for n, s in last[1].items() if whole or n in items}, items) if last else [],
+            ran=await self._ran(since, reader),
+            pending=sum(whole or reader.id in card.allowed for card in await stores.approvals.open_cards()),
             usd=spent.usd,
             audit=str(verdict),
         )
         return digest, items
 
-    async def _ran(self, since: float) -> list[str]:
+    async def _ran(self, since: float, reader: Actor) -> list[str]:
         lines = []
         for row in await self._stores.journal.since(since):
-            if row.state in RAN:
+            visible = self._people.role(reader.id, row.tool.partition("_")[0]) >= Role.VIEWER
+            if row.state in RAN and visible:
                 approval = await self._stores.approvals.latest(row.id)
                 who = "without a card"
                 if approval and approval.decided_by:

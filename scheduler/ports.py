@@ -3,7 +3,17 @@
 from typing import Protocol
 
 from memory.database import Transaction
-from memory.models import Digest
+from memory.models import Digest, Role
+
+
+class People(Protocol):
+    """Who may see what."""
+
+    def role(self, actor: str, service: str) -> Role:
+        """A person's role for a service."""
+
+    def overall(self, actor: str) -> Role:
+        """A person's role for what concerns every service at once."""
 
 
 class Notifier(Protocol):

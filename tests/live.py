@@ -53,7 +53,7 @@ class Live(Place):
             await request.shutdown()
         await super().__aexit__(*error)
 
-    async def _digest(self) -> str:
+    async def _digest(self, asker: Actor) -> str:
         return "All well."
 
     # People

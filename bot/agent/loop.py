@@ -16,8 +16,11 @@ class Loop:
     def __init__(self, runs: Runs, gate: Gate, model: Model, max_steps: int = MAX_STEPS) -> None:
         self._runs, self._gate, self._model, self._max_steps = runs, gate, model, max_steps
 
-    async def advance(self, run_id: str) -> Literal["waiting", "done"]:
-        """Carry the run on. Raises RunStopped when it cannot."""
+    async def advance(self, run_id: str, *, thinking: bool = True) -> Literal["waiting", "done"]:
+        """Carry the run on; not `thinking`: what is open is settled, and the model is not asked about it.
+
+        Raises RunStopped when it cannot.
+        """
         async with self._runs.exclusive(run_id):  # a second caller waits, then reads afresh
             messages = await self._runs.messages(run_id)
             while run := await self._runs.get(run_id):
@@ -29,9 +32,9 @@ class Loop:
                         return "waiting"  # a card is on the table; a tap advances the run again
                     point("settled")
                     messages = await self._runs.append(run_id, messages, settled.message, tainted=settled.tainted)
-                    if not (run.thinks and settled.go_on):
+                    if not (run.thinks and thinking and settled.go_on):
                         break
-                elif messages[-1]["role"] == "assistant" or not run.thinks:
+                elif messages[-1]["role"] == "assistant" or not (run.thinks and thinking):
                     break
                 point("thinking")
                 last = steps(messages) >= self._max_steps - 1

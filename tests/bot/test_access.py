@@ -98,3 +98,19 @@ def test_the_highest_role_in_a_conversation() -> None:
     assert door.highest(GROUP, VIEWER, "docker") == Role.ADMIN
     assert door.highest(VIEWER.id, VIEWER, "docker") == Role.VIEWER
     assert door.highest("tg:-200", ADMIN, "docker") == Role.NOBODY
+
+
+@pytest.mark.parametrize(
+    ("values", "role"),
+    [
+        ({}, Role.OPERATOR),
+        ({"telegram_operators": "2:docker"}, Role.NOBODY),
+        ({"telegram_operators": "2:docker", "telegram_viewers": "2"}, Role.VIEWER),
+        ({"telegram_operators": "2", "telegram_admins": "2:docker"}, Role.OPERATOR),
+    ],
+)
+def test_for_everything_only_a_role_without_limits_counts(values: dict[str, str], role: Role) -> None:
+    door = access(**values)
+    assert door.overall(OPERATOR.id) == role
+    assert door.overall(console_actor().id) == Role.ADMIN
+    assert door.overall(STRANGER.id) == door.overall("console:999999") == Role.NOBODY

@@ -1,10 +1,13 @@
 """From a line or a button to a run, and from the run's end to what is said about it."""
 
+import asyncio
+import re
 from typing import Any
 
-from bot.chat import LONGEST_LINE
+from bot.chat import LATE_SECONDS, LONGEST_LINE
+from bot.view import View
 from tests.fakes import use
-from tests.house import ADMIN, House
+from tests.house import ADMIN, House, plain
 
 OFF: dict[str, Any] = {"item": "lamp"}
 
@@ -92,3 +95,91 @@ async def test_a_finished_undo_draws_the_receipt_again(house: House) -> None:
     approval = await house.stores.approvals.latest(first.id)
     assert approval is not None
     assert approval.card in [payload.get("card") for _, payload in await house.deliver()]
+
+
+async def interrupted(house: House, *replies: Any, text: str = "switch the lamp off") -> str:
+    """A line whose run is asking the model when the process dies."""
+    asked = asyncio.Event()
+
+    async def never(_: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    house.model.script.extend([*replies, never])
+    run = await house.core.chat.say(ADMIN.id, ADMIN, text, trigger="update:1")
+    await asked.wait()
+    await house.crash()
+    assert run is not None
+    return run
+
+
+async def test_what_was_interrupted_just_now_goes_on(build: Any) -> None:
+    house: House = await build(autonomy="reversible")
+    run = await interrupted(house)
+    house.clock.move(LATE_SECONDS - 1)
+    house.model.script.append([use("rack_switch_off", item="lamp")])
+    await house.recover()
+    await house.settle()
+    assert (await house.run(run)).state == "done" and house.rack.log == ["switch off lamp"]
+
+
+async def test_what_was_interrupted_long_ago_is_said_and_not_done(build: Any) -> None:
+    house: House = await build(autonomy="reversible")
+    run = await interrupted(house, text="switch the *lamp* off")
+    house.clock.move(3 * 86_400)
+    asked = len(house.model.asked)
+    await house.recover()
+    await house.settle()
+    assert (await house.run(run)).state == "failed" and house.rack.log == []
+    assert len(house.model.asked) == asked, "no model is asked"
+    [(kind, payload)] = await house.deliver()
+    assert kind == "view" and "“switch the *lamp* off”" in plain(View(payload["text"]))
+    assert re.search(r"You asked this at \w+ \d\d:\d\d.*say it again", plain(View(payload["text"])))
+    await house.recover()
+    assert await house.deliver() == []
+
+
+async def test_an_undo_that_was_interrupted_long_ago_can_be_tapped_again(house: House, monkeypatch: Any) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.tap()
+    with monkeypatch.context() as patch:
+        patch.setattr(house.core.chat, "advance", lambda run, queued=False: None)
+        assert await house.undo(await house.call()) == "Taking it back."
+    await house.crash()
+    house.clock.move(LATE_SECONDS + 1)
+    await house.recover()
+    await house.settle()
+    assert house.rack.log == ["switch off lamp"]
+    await house.undo(await house.call())
+    assert house.rack.log == ["switch off lamp", "switch on lamp"]
+
+
+async def test_a_card_that_lapsed_while_it_was_off_starts_no_new_thoughts(build: Any) -> None:
+    house: House = await build(autonomy="ask")
+    run = await house.ask(use("rack_switch_off", item="lamp"), use("rack_switch_off", item="fan"))
+    await house.tap("o")
+    await house.tap("y")
+    assert await house.states(run) == ["done", "waiting"]
+    await house.crash()
+    house.clock.move(3 * 86_400)
+    asked = len(house.model.asked)
+    await house.recover()
+    await house.core.taps.sweep()
+    await house.settle()
+    assert await house.states(run) == ["done", "expired"] and (await house.run(run)).state == "done"
+    assert len(house.model.asked) == asked
+
+
+async def test_a_run_that_is_at_work_is_not_recovered_beside_itself(house: House) -> None:
+    go = asyncio.Event()
+
+    async def slow(_: Any) -> str:
+        await go.wait()
+        return "Done."
+
+    house.model.script.append(slow)
+    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
+    assert run is not None and await house.core.chat.recover() == 0
+    go.set()
+    await house.settle()
+    assert (await house.run(run)).attempts == 0

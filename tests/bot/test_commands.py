@@ -9,11 +9,15 @@ import pytest
 from bot import pages as pages  # registers the menu pages
 from bot.commands import COMMANDS, Commands, Desk, Request, nearest_command
 from bot.halt import PANIC
+from bot.notifier import TelegramNotifier
 from bot.view import Format, View
 from memory.models import Actor
 from memory.usage import Tokens
+from scheduler.digests import Digests
+from tests import rack
 from tests.fakes import use
 from tests.house import ADMIN, OPERATOR, STRANGER, VIEWER, House, plain
+from tools.kit import Glance
 
 
 @dataclass
@@ -37,17 +41,24 @@ class Counter:
         return plain(view)
 
 
-@pytest.fixture
-async def counter(house: House) -> AsyncIterator[Counter]:
-    async def words() -> str:
+def a_counter(house: House) -> Counter:
+    async def words(*_: Any) -> str:
         return "All is well."
 
-    core = house.core
+    async def digest(asker: Actor) -> str:
+        digests = Digests(core.stores, core.proposals, core.access, core.owner)
+        return TelegramNotifier(core.stores.outbox, form).write((await digests.gather(asker))[0])
+
+    core, form = house.core, Format(house.settings.zone)
     desk = Desk(
-        core.stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget,
-        Format(house.settings.zone), words, words,
+        core.stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget, form, words, digest,
     )  # fmt: skip
-    yield Counter(house, Commands(desk))
+    return Counter(house, Commands(desk))
+
+
+@pytest.fixture
+async def counter(house: House) -> AsyncIterator[Counter]:
+    yield a_counter(house)
     assert house.model.asked == [] or all(asked.run.opened_by == "text" for asked in house.model.asked)
 
 
@@ -114,7 +125,9 @@ async def test_pending_brings_open_cards_back_and_voids_the_old_message(counter:
     card = await house.newest_card()
     old = await house.stores.approvals.card(card)
     assert old is not None and await counter.send("/pending") is None
-    assert [payload["card"] for _, payload in await house.deliver()] == [card]
+    (moved, text), (kind, shown) = await house.deliver()
+    assert (moved, kind) == ("view", "card") and shown["card"] == card
+    assert "Switch lamp off" in text["text"] and "asked again below" in text["text"] and not text["buttons"]
     assert "newer message" in await house.tap(message=old.message)
     assert await house.tap() == "Running."
 
@@ -134,7 +147,7 @@ async def test_undo_takes_the_last_change_back(counter: Counter) -> None:
     assert "Switch fan off: Taking it back." in await counter.says("/undo")
     await counter.says("/undo")
     assert house.rack.log[2:] == ["switch on fan", "switch on lamp"]
-    assert "nothing to take back" in await counter.says("/undo")
+    assert "itself an Undo" in await counter.says("/undo")
     assert "nothing to take back" in await counter.says("/undo", OPERATOR), "another chat's changes are not mine"
 
 
@@ -157,7 +170,7 @@ async def test_audit_shows_the_newest_and_whether_the_chain_holds(counter: Count
 
 
 async def test_the_others_speak_for_themselves(counter: Counter) -> None:
-    assert await counter.says("/doctor") == await counter.says("/digest") == "All is well."
+    assert await counter.says("/doctor") == "All is well." and "All well" in await counter.says("/digest")
 
 
 @pytest.mark.parametrize("line", ["/start", "/help", "/pending", "/cost"])
@@ -172,3 +185,52 @@ async def test_a_stranger_who_got_this_far_learns_nothing(counter: Counter, line
 )  # fmt: skip
 def test_when_nobody_can_think_a_command_comes_near(line: str, command: str) -> None:
     assert command in nearest_command(line)
+
+
+@pytest.fixture
+def glances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both services have something to show at a glance."""
+
+    async def racks(_: Any) -> Glance:
+        return Glance("3 things in the rack", (), {"lair": "on"})
+
+    async def notes(_: Any) -> Glance:
+        return Glance("2 notes", (), {"diary": "open"})
+
+    monkeypatch.setattr(rack.service, "look", racks)
+    monkeypatch.setattr(rack.own, "look", notes)
+
+
+async def test_a_digest_tells_only_what_its_reader_may_see(build: Any, glances: None) -> None:
+    house = await build(telegram_viewers="3:notes")
+    counter = a_counter(house)
+    async with house.stores.database.transaction() as tx:
+        await house.stores.snapshots.save(tx, {"lair": "off", "cellar": "on", "diary": "shut"})
+    house.clock.move(1)
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.tap()
+    await house.ask(use("rack_switch_off", item="fan"))
+    whole, part = await counter.says("/digest"), await counter.says("/digest", VIEWER)
+    for words in ("3 things", "lair: off → on", "cellar: gone", "Switch lamp off · verified", "1 waiting"):
+        assert words in whole and words not in part
+    assert "2 notes" in part and "diary: shut → open" in part and "lamp" not in part
+
+
+async def test_a_role_for_some_services_is_not_one_for_everything(build: Any) -> None:
+    house = await build(telegram_admins="1,2:notes", telegram_operators="")
+    counter = a_counter(house)
+    halt = house.core.halt
+    for line in ("/audit", "/doctor", "/stop all"):
+        assert "of all services" in await counter.says(line, OPERATOR), line
+    assert halt.everything is None
+    assert "/audit" not in await counter.says("/help", OPERATOR) and "/audit" in await counter.says("/help")
+    await counter.says("/stop all")
+    await counter.says("/start", OPERATOR)
+    assert halt.everything == PANIC
+
+
+async def test_what_concerns_the_whole_is_in_the_audit_log(counter: Counter) -> None:
+    for line in ("/new", "/stop all", "/start"):
+        await counter.says(line)
+    kinds = [entry.kind for entry in await counter.house.stores.audit.export()]
+    assert kinds == ["new", "stop all", "stop", "start again"]

@@ -46,19 +46,19 @@ async def test_stop_ends_a_run_that_thinks(house: House) -> None:
 
 async def test_nothing_begins_under_a_panic(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
-    await house.core.halt.panic(house.stores)
+    await house.core.halt.panic(house.stores, ADMIN)
     await house.tap()
     assert house.rack.log == [] and await house.states() == ["not started"]
     assert PANIC in (await house.call()).detail
 
 
 async def test_a_panic_outlives_a_restart_until_it_is_lifted(house: House) -> None:
-    await house.core.halt.panic(house.stores)
+    await house.core.halt.panic(house.stores, ADMIN)
     await house.crash()
     await house.core.halt.restore(house.stores)
     assert house.core.halt.held("any") == PANIC
-    assert await house.core.halt.lift(house.stores) is True
-    assert house.core.halt.held("any") is None and await house.core.halt.lift(house.stores) is False
+    assert await house.core.halt.lift(house.stores, ADMIN) is True
+    assert house.core.halt.held("any") is None and await house.core.halt.lift(house.stores, ADMIN) is False
     await house.crash()
     await house.core.halt.restore(house.stores)
     assert house.core.halt.held("any") is None
@@ -66,7 +66,7 @@ async def test_a_panic_outlives_a_restart_until_it_is_lifted(house: House) -> No
 
 async def test_lifting_a_panic_leaves_other_reasons(house: House) -> None:
     house.core.halt.everything = "Another instance polls."
-    await house.core.halt.lift(house.stores)
+    await house.core.halt.lift(house.stores, ADMIN)
     assert house.core.halt.held("any") == "Another instance polls."
 
 
@@ -77,3 +77,11 @@ async def test_marks_of_finished_runs_are_forgotten(house: House) -> None:
         house.core.halt.stop(run)
     await house.core.halt.forget_finished(house.stores.runs)
     assert house.core.halt.held(waiting) and house.core.halt.held(done) is None
+
+
+async def test_a_panic_and_its_end_are_in_the_audit_log(house: House) -> None:
+    await house.core.halt.panic(house.stores, ADMIN)
+    await house.core.halt.lift(house.stores, OPERATOR)
+    await house.core.halt.lift(house.stores, OPERATOR)
+    entries = [(entry.kind, entry.actor) for entry in await house.stores.audit.export()]
+    assert entries == [("stop all", ADMIN.id), ("start again", OPERATOR.id)]

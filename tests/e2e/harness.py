@@ -16,6 +16,7 @@ from lab.lab import Lab
 from lab.supervisor import Supervisor
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
+from tests.watch import Watch, watching
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Finished:
 
 
 async def run_door(*arguments: str, env: dict[str, str], timeout: float = 60.0) -> Finished:  # noqa: ASYNC109
-    """`python main.py …`, carried to its end."""
+    """`python main.py …`, carried to its end; what it says is searched for the secrets that it was handed."""
     process = await asyncio.create_subprocess_exec(
         *MAIN, *arguments, env=env, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -55,6 +56,9 @@ async def run_door(*arguments: str, env: dict[str, str], timeout: float = 60.0) 
             process.kill()
             await process.wait()
     assert process.returncode is not None
+    with watching(env) as watches:
+        for watch in watches:
+            watch.look(out + b"\n" + err, f"what `main.py {arguments[0]}` says")
     return Finished(process.returncode, out.decode(), err.decode())
 
 
@@ -64,6 +68,7 @@ class Home:
 
     lab: Lab
     bot: Supervisor
+    watch: Watch
     mark: int = 0
     """Telegram's version when somebody last did something: what is heard is newer."""
 
@@ -195,12 +200,24 @@ def keys(message: Message, start: str) -> list[str]:
 
 @asynccontextmanager
 async def open_home(directory: Path, *, seed: int = 1, started: bool = True, **settings: str) -> AsyncIterator[Home]:
-    """A lab at its quickest with a bot in it; everything ends with the block."""
+    """A lab at its quickest with a bot in it; everything ends with the block.
+
+    Raises Leaked if a canary got into what the bot leaves behind, says or sends.
+    """
+    watch = Watch()
     async with Lab(seed, directory=directory) as lab:
         lab.world.latency = lab.world.health_after = 0.0
-        bot = Supervisor([*MAIN, "run"], environment(lab, **settings), directory / "bot.log", backoff=(0.0,))
+        env = environment(lab, **{**watch.lab(lab, settings), **settings})
+        bot = Supervisor([*MAIN, "run"], env, directory / "bot.log", backoff=(0.0,))
         lab.supervisor = bot
-        made = Home(lab, bot)
+        made = Home(lab, bot, watch)
         if started:
             await made.start()
-        yield made
+        try:
+            yield made
+        finally:
+            watch.process(bot.pid)
+            watch.files(directory, "*-wal")  # gone with the last connection
+    watch.requests()
+    watch.files(directory)
+    watch.end()

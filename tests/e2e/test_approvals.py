@@ -78,11 +78,13 @@ async def test_a_card_is_its_owners(home: Home) -> None:
 async def test_pending_draws_the_card_again_and_the_older_one_says_so(home: Home) -> None:
     home.say("stop radarr")
     old = await home.card("Stop radarr")
+    button = old.button("Stop radarr")
     home.say("/pending")
     new = await home.card("Stop radarr")
     await home.quiet()
     assert new.message_id > old.message_id
-    assert "newer" in await home.toast(home.tap(old, "Stop radarr")) and not home.writes()
+    assert old.text == "Stop radarr\nasked again below" and not old.buttons
+    assert "newer" in await home.toast(home.press(old, button)) and not home.writes()
     home.tap(new, "Stop radarr")
     await home.hear("✓ Stopped radarr")
     await home.ask("/pending", "Nothing waits")

@@ -1,7 +1,10 @@
 """The other doors: through the running bot's socket, and alone when nobody runs."""
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.e2e.harness import ROOT, Home, open_home, run_door
 
@@ -93,3 +96,34 @@ async def test_an_answer_and_a_failure_have_their_exit_codes(home: Home) -> None
     home.lab.claude.keys = set()
     rejected = await run_door("ask", "is jellyfin up?", env=env)
     assert rejected.code == FAILED and "ANTHROPIC_API_KEY" in rejected.out + rejected.err
+
+
+async def test_what_destroys_is_said_yes_to_twice(tmp_path: Path) -> None:
+    async with open_home(tmp_path, started=False) as home:
+        env = dict(home.bot.env)
+        shown = json.loads((await run_door("ask", "remove radarr", "--json", env=env)).out)
+        once = await run_door("resume", shown["run"], "--approve", env=env)
+        assert once.code == WAITING and "say so once more" in once.out and not home.writes()
+        twice = await run_door("resume", shown["run"], "--approve", env=env)
+        assert twice.code == DONE and "Remove radarr: done ✓" in twice.out
+        assert any(write.startswith("DELETE /containers/") for write in home.writes())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo", "--port", "99999"], "0 to 65535"),
+        (["demo", "--port", "-1"], "0 to 65535"),
+        (["ask", " "], "say what you want"),
+    ],
+)
+async def test_arguments_that_cannot_be_meant_are_refused_in_words(arguments: list[str], words: str) -> None:
+    ended = await run_door(*arguments, env={"PATH": os.environ["PATH"]})
+    assert ended.code == 2 and words in ended.err and "Traceback" not in ended.err
+
+
+async def test_a_data_dir_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data")}
+    ended = await run_door("doctor", env=env)
+    assert ended.code == 78 and "is no folder that I can write to" in ended.err

@@ -1,0 +1,101 @@
+"""A bot that comes back: what was under way is said, whatever the targets do, and nothing stands behind it."""
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from tests.e2e.harness import Home, open_home, run_door
+
+
+async def killed_half_way(home: Home) -> None:
+    """A change whose request has left when the bot dies; none of its engines answers any more."""
+    home.say("stop radarr")
+    card = await home.card("Stop radarr")
+    await home.quiet()
+    home.lab.traffic.fault("docker", method="POST", stall=True)
+    home.tap(card, "Stop radarr")
+    started = "SELECT 1 FROM calls WHERE state = 'started'"
+    await home.until(lambda: home.query(started), "the change to begin")
+    home.lab.traffic.fault("docker", stall=True, times=None)
+    home.say("/cost")
+    await home.hear("today")
+    await home.kill()
+
+
+async def test_a_target_that_hangs_keeps_nothing_from_being_said(home: Home) -> None:
+    await killed_half_way(home)
+    home.say("/stop")
+    began = time.monotonic()
+    await home.hear("Stopped|Nothing was running")
+    stopped = time.monotonic() - began
+    await home.hear("outcome unknown.*docker does not answer")
+    assert stopped < 5.0 and time.monotonic() - began < 15.0, stopped  # the start itself takes its seconds here, too
+
+
+async def test_a_panic_binds_every_door_after_a_restart(home: Home) -> None:
+    await home.ask("/stop all", "Stopped")
+    asked = await run_door("ask", "stop radarr", "--json", env=dict(home.bot.env))
+    run = json.loads(asked.out)["run"]
+    await home.kill()
+    await home.ready()
+    held = await run_door("resume", run, "--approve", env=dict(home.bot.env))
+    assert "Everything is stopped" in held.out and not home.writes()
+    asked = await run_door("ask", "stop radarr", "--json", env=dict(home.bot.env))
+    await home.bot.stop()
+    held = await run_door("resume", json.loads(asked.out)["run"], "--approve", env=dict(home.bot.env))
+    assert "Everything is stopped" in held.out and not home.writes()
+
+
+def age(home: Home, seconds: float) -> None:
+    """Let a stopped bot have been off for so long."""
+    with closing(sqlite3.connect(home.data / "rackhand.db")) as connection:
+        connection.execute("UPDATE runs SET created = created - ?, updated = updated - ?", (seconds, seconds))
+        connection.execute("UPDATE inbox SET received = received - ?", (seconds,))
+        connection.commit()
+
+
+async def test_what_is_long_ago_is_said_and_left(home: Home) -> None:
+    home.lab.traffic.fault("claude", stall=True)
+    home.say("stop radarr")
+    await home.until(lambda: home.query("SELECT 1 FROM runs WHERE state = 'working'"), "the run")
+    await home.bot.stop()
+    age(home, 3 * 86_400)
+    before = len(home.lab.claude.requests)
+    await home.start()
+    await home.hear("You asked this at .*“stop radarr”.*say it again")
+    await home.quiet()
+    assert len(home.lab.claude.requests) == before and home.query("SELECT state FROM runs") == [("failed",)]
+
+
+async def test_a_line_that_was_taken_in_days_ago_is_not_acted_on(tmp_path: Path) -> None:
+    async with open_home(tmp_path) as home:
+        await home.ask("/cost", "today")
+        await home.bot.stop()
+        with closing(sqlite3.connect(home.data / "rackhand.db")) as connection:
+            connection.execute("UPDATE inbox SET state = 'new', attempts = 0")
+            connection.execute("UPDATE inbox SET raw = replace(raw, '/cost', 'stop radarr')")
+            connection.execute("DELETE FROM outbox")
+            connection.commit()
+        age(home, 2 * 86_400)
+        await home.start()
+        await home.hear("more than a day ago.*say it again")
+        await home.quiet()
+        assert home.query("SELECT count(*) FROM runs") == [(0,)]
+
+
+async def test_what_it_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    async with open_home(tmp_path, DATA_DIR=str(tmp_path / "data")) as home:
+        await home.ask("/cost", "today")
+        copy = str(tmp_path / "copy.db")
+        assert (await run_door("backup", copy, env=dict(home.bot.env))).code == 0
+        await home.bot.stop()
+        assert (await run_door("restore", copy, env=dict(home.bot.env))).code == 0
+        modes = {path.name: path.stat().st_mode & 0o077 for path in [*files(home.data), Path(copy)]}
+        assert "rackhand.db" in modes and not any(modes.values()), modes
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()]
