@@ -2,14 +2,16 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.sources import Unreadable, credential_problems, env_file_problems
 from tools.gate.policy import Autonomy
 from tools.kit.registry import discover
 from tools.kit.service import Service, ServiceSettings
@@ -24,8 +26,6 @@ Limits = frozenset[str] | None
 
 class BadConfiguration(Exception):
     """Everything that is wrong with the configuration, a line for each setting."""
-
-    exit_code = 78
 
 
 def _people(value: Any) -> dict[int, Limits]:
@@ -66,6 +66,12 @@ def _hours(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+        raise ValueError("use an address such as https://host:port")
+    return value
+
+
 def _number(value: Any) -> Any:
     return None if value in ("", None) else value
 
@@ -73,6 +79,9 @@ def _number(value: Any) -> Any:
 People = Annotated[dict[int, Limits], NoDecode, BeforeValidator(_people)]
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
 Chat = Annotated[int | None, BeforeValidator(_number)]
+Url = Annotated[str, AfterValidator(_url)]
+IDLE = "Not used yet."
+"""How the comment of a setting ends whose feature is still to come: its name is fixed, and nobody is misled."""
 
 
 class Settings(BaseSettings):
@@ -84,7 +93,7 @@ class Settings(BaseSettings):
 
     telegram_bot_token: SecretStr = SecretStr("")
     """The bot's token, from @BotFather."""
-    telegram_api_url: str = "https://api.telegram.org"
+    telegram_api_url: Url = "https://api.telegram.org"
     """Root of the Bot API; change it only for a server of your own."""
     telegram_admins: People = Field(default_factory=dict)
     """Numeric ids who may approve everything, comma-separated. A role may be limited: 42:docker+pihole."""
@@ -96,14 +105,14 @@ class Settings(BaseSettings):
     """Ids of groups it may speak in; without any it speaks in private chats only."""
     anthropic_api_key: SecretStr = SecretStr("")
     """From the Anthropic console. Without it commands work and free text does not."""
-    anthropic_base_url: str = ""
+    anthropic_base_url: Url = ""
     """Root of the Messages API, when it is not Anthropic's own."""
     model_fast: str = "claude-haiku-5-5"
-    """For simple turns."""
+    """For simple turns. Not used yet."""
     model_balanced: str = "claude-sonnet-5-5"
-    """For most turns."""
+    """For every turn."""
     model_flagship: str = "claude-opus-5-5"
-    """For the hardest ones."""
+    """For the hardest turns. Not used yet."""
     autonomy: Autonomy = Autonomy.ASK
     """observe: refuse changes, say what they would do. ask: a card each. reversible: run what can be undone."""
     protected_targets: Words = frozenset()
@@ -125,13 +134,13 @@ class Settings(BaseSettings):
     alert_chat: Chat = None
     """Where alerts and unattended cards go; the first admin when empty."""
     quiet_hours: Annotated[str, AfterValidator(_hours)] = "22:00-07:00"
-    """When messages make no sound."""
+    """When messages make no sound. Not used yet."""
     http_listen: str = ""
-    """Address for webhooks, health and metrics, e.g. 127.0.0.1:8477; empty: off."""
+    """Address for webhooks, health and metrics, e.g. 127.0.0.1:8477; empty: off. Not used yet."""
     webhook_token: SecretStr = SecretStr("")
-    """Bearer token that webhooks must carry."""
-    heartbeat_url: str = ""
-    """Fetched regularly while all is well: a dead-man's switch of your own."""
+    """Bearer token that webhooks must carry. Not used yet."""
+    heartbeat_url: Url = ""
+    """Fetched regularly while all is well: a dead-man's switch of your own. Not used yet."""
     embedder: Literal["wordllama", "none"] = "wordllama"
     """What turns text into vectors for the memory; none: search by words only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -147,6 +156,16 @@ class Settings(BaseSettings):
         """The default for chats that are not set."""
         return next(iter(self.telegram_admins), None)
 
+    def limit_problems(self, services: set[str]) -> list[str]:
+        """Roles that are limited to services which do not exist."""
+        found = []
+        for name in ("telegram_admins", "telegram_operators", "telegram_viewers"):
+            limits = filter(None, getattr(self, name).values())
+            if unknown := sorted({service for limit in limits for service in limit} - services):
+                there = ", ".join(sorted(services))
+                found.append(f"{name.upper()}: there is no service {', '.join(unknown)}; there are {there}.")
+        return found
+
     def secrets(self) -> list[str]:
         """Every secret value, for the redactor."""
         return secret_values(self)
@@ -160,9 +179,14 @@ class Settings(BaseSettings):
             found.append("TELEGRAM_BOT_TOKEN: this is not a bot token (123456:ABC…); get one from @BotFather.")
         if not self.telegram_admins:
             found.append("TELEGRAM_ADMINS: no admin; put your numeric Telegram id there (@userinfobot tells it).")
-        if self.webhook_token.get_secret_value() and self.webhook_token.get_secret_value() == token:
-            found.append("WEBHOOK_TOKEN: must differ from TELEGRAM_BOT_TOKEN.")
         return found
+
+    def idle(self) -> list[str]:
+        """Settings that somebody has filled in although nothing uses them yet."""
+        fields = type(self).model_fields
+        return [
+            name.upper() for name in sorted(self.model_fields_set) if (fields[name].description or "").endswith(IDLE)
+        ]
 
 
 def secret_values(settings: BaseSettings) -> list[str]:
@@ -183,16 +207,47 @@ def load(
     Raises BadConfiguration with every problem at once.
     """
     folder = environ.get("CREDENTIALS_DIRECTORY")
+    try:
+        problems = _file_problems([Settings, *(service.settings for service in services)], env_file, folder)
+    except Unreadable as error:
+        raise BadConfiguration(str(error)) from None
     sources: dict[str, Any] = {"_env_file": env_file, "_secrets_dir": folder}
-    problems: list[str] = []
     settings = _load_one(Settings, sources, problems)
-    if bot and settings is not None:
-        named = {problem.partition(":")[0] for problem in problems}
-        problems += [p for p in settings.telegram_problems() if p.partition(":")[0] not in named]
     found = {service.name: _load_one(service.settings, sources, problems) for service in services}
+    if settings is not None:
+        problems += settings.limit_problems({service.name for service in services})
+    if bot and settings is not None:
+        for problem in (*settings.telegram_problems(), *_secret_problems([settings, *found.values()])):
+            if problem.partition(":")[0] not in {named.partition(":")[0] for named in problems}:
+                problems.append(problem)
     if problems or settings is None:
         raise BadConfiguration("\n".join(problems))
     return settings, {name: value for name, value in found.items() if value is not None}
+
+
+def _file_problems(kinds: list[type[BaseSettings]], env_file: Path | None, folder: str | None) -> list[str]:
+    names = {name: field for kind in kinds for name, field in _variables(kind)}
+    secrets = frozenset(name for name, field in names.items() if field.annotation is SecretStr)
+    found = env_file_problems(env_file, frozenset(names), secrets) if env_file else []
+    return found + (credential_problems(Path(folder), secrets) if folder else [])
+
+
+def _variables(kind: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
+    """Each field by the name of its variable."""
+    prefix = kind.model_config.get("env_prefix", "")
+    return ((f"{prefix}{name}".upper(), field) for name, field in kind.model_fields.items())
+
+
+def _secret_problems(loaded: Iterable[BaseSettings | None]) -> Iterator[str]:
+    """Secrets that nobody has filled in, and one that opens two doors: what leaks at one opens the other."""
+    owners: dict[str, str] = {}
+    for settings in filter(None, loaded):
+        for (name, _), value in zip(_variables(type(settings)), dict(settings).values(), strict=True):
+            secret = value.get_secret_value().strip() if isinstance(value, SecretStr) else ""
+            if secret.lower() in PLACEHOLDERS:
+                yield f"{name}: this is a placeholder; put the real one there, or nothing."
+            elif secret and owners.setdefault(secret, name) != name:
+                yield f"{name}: must differ from {owners[secret]}."
 
 
 def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T | None:

@@ -36,6 +36,9 @@ INSERT = """INSERT INTO memories (id, text, vector, actor, run, tainted, created
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
+STAINED = "SELECT 1 FROM memory_versions WHERE memory = ? AND text = ? AND tainted"
+
+
 class IdTaken(Exception):
     """Another memory has this id."""
 
@@ -63,6 +66,8 @@ class Version:
     actor: str
     at: float
     what: Literal["added", "updated", "deleted"]
+    tainted: bool
+    """Whether text from outside had entered the run that wrote the text."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,11 @@ class Recall:
     async def history(self, id: int) -> list[Version]:
         """Everything a memory ever said, the oldest first; deleted memories have one, too."""
         rows = await self._db.all("SELECT * FROM memory_versions WHERE memory = ? ORDER BY rowid", id)
-        return [Version(row["text"], row["actor"], row["at"], row["what"]) for row in rows]
+        return [Version(row["text"], row["actor"], row["at"], row["what"], bool(row["tainted"])) for row in rows]
+
+    async def stained(self, id: int, text: str) -> bool:
+        """Whether this text of a memory ever came from outside: then it does for good, whoever puts it back."""
+        return bool(await self._db.one(STAINED, id, text))
 
     async def changes(self, ids: Iterable[int]) -> int:
         """How often these memories have been added, updated or deleted."""
@@ -204,7 +213,7 @@ class Knowledge(Recall):
             if await tx.one("SELECT 1 FROM memories WHERE id = ?", new):
                 raise IdTaken(f"memory {new} exists")
             await tx.run(INSERT, new, text, vector, actor, run, int(tainted), now, now)
-            await self._version(tx, new, text, actor, "added")
+            await self._version(tx, new, text, actor, "added", tainted)
         await self.reindex()
         return Memory(new, text, actor, run, tainted, now, now)
 
@@ -212,12 +221,13 @@ class Knowledge(Recall):
         """Another text for a memory; whether there was one."""
         vector = await self._vector(text)
         async with self._db.transaction() as tx:
+            tainted = tainted or bool(await tx.one(STAINED, id, text))
             changed = await tx.run(
                 "UPDATE memories SET text = ?, vector = ?, actor = ?, tainted = ?, updated = ? WHERE id = ?",
                 text, vector, actor, int(tainted), self._db.now(), id,
             )  # fmt: skip
             if changed:
-                await self._version(tx, id, text, actor, "updated")
+                await self._version(tx, id, text, actor, "updated", tainted)
         await self.reindex()
         return bool(changed)
 
@@ -226,8 +236,8 @@ class Knowledge(Recall):
         deleted = 0
         async with self._db.transaction() as tx:
             for id in ids:
-                if row := await tx.one("DELETE FROM memories WHERE id = ? RETURNING text", id):
-                    await self._version(tx, id, row["text"], actor, "deleted")
+                if row := await tx.one("DELETE FROM memories WHERE id = ? RETURNING text, tainted", id):
+                    await self._version(tx, id, row["text"], actor, "deleted", bool(row["tainted"]))
                     deleted += 1
         return deleted
 
@@ -236,16 +246,17 @@ class Knowledge(Recall):
         wanted = {item["id"]: item for item in kept}
         async with self._db.transaction() as tx:
             for id in ids:
-                row = await tx.one("DELETE FROM memories WHERE id = ? RETURNING text", id)
+                row = await tx.one("DELETE FROM memories WHERE id = ? RETURNING text, tainted", id)
                 if item := wanted.get(id):
+                    tainted = bool(item["tainted"] or await tx.one(STAINED, id, item["text"]))
                     vector = bytes.fromhex(item["vector"]) if item["vector"] else None
                     await tx.run(
-                        INSERT, id, item["text"], vector, item["actor"], item["run"], item["tainted"], item["created"],
+                        INSERT, id, item["text"], vector, item["actor"], item["run"], int(tainted), item["created"],
                         item["updated"],
                     )  # fmt: skip
-                    await self._version(tx, id, item["text"], actor, "updated" if row else "added")
+                    await self._version(tx, id, item["text"], actor, "updated" if row else "added", tainted)
                 elif row:
-                    await self._version(tx, id, row["text"], actor, "deleted")
+                    await self._version(tx, id, row["text"], actor, "deleted", bool(row["tainted"]))
 
     async def reindex(self) -> int:
         """Give a vector to memories that have none, or one of another embedder; returns how many got one."""
@@ -253,6 +264,8 @@ class Knowledge(Recall):
             "SELECT id, text FROM memories WHERE ? AND length(coalesce(vector, '')) != ? LIMIT ?",
             int(self._embedder.dims > 0), self._embedder.dims * 4, BATCH,
         )  # fmt: skip
+        if not rows:
+            return 0  # an embedder is not loaded for nothing
         vectors = await self._embedder.embed([row["text"] for row in rows])
         new = [(vector, row["id"], row["text"]) for row, vector in zip(rows, vectors, strict=True) if vector]
         if not new:
@@ -265,8 +278,11 @@ class Knowledge(Recall):
         [vector] = await self._embedder.embed([text])
         return vector or None
 
-    async def _version(self, tx: Transaction, id: int, text: str, actor: str, what: str) -> None:
-        await tx.run("INSERT INTO memory_versions VALUES (?, ?, ?, ?, ?)", id, text, actor, self._db.now(), what)
+    async def _version(self, tx: Transaction, id: int, text: str, actor: str, what: str, tainted: bool) -> None:
+        await tx.run(
+            "INSERT INTO memory_versions (memory, text, actor, at, what, tainted) VALUES (?, ?, ?, ?, ?, ?)",
+            id, text, actor, self._db.now(), what, int(tainted),
+        )  # fmt: skip
 
 
 def match_any(query: str) -> str:

@@ -1,4 +1,4 @@
-"""What the model has cost: one row a request."""
+"""What the model has cost: one row a request, written before it is made."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,11 @@ class Tokens:
     cache_read: int
     cache_write: int
     output: int
+
+    @property
+    def prompt(self) -> int:
+        """Everything that was sent."""
+        return self.input + self.cache_read + self.cache_write
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,36 @@ class Usage:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def record(self, run: str, model: str, tokens: Tokens, usd: float) -> None:
-        """One request."""
+    async def record(self, run: str, model: str, tokens: Tokens, usd: float) -> int:
+        """One request: what it cost, or the most it can cost until `settle` says more. Returns its row."""
         async with self._db.transaction() as tx:
-            await tx.run(
+            row = await tx.one(
                 "INSERT INTO usage (run, at, model, input, cache_read, cache_write, output, usd)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                 run, self._db.now(), model, tokens.input, tokens.cache_read, tokens.cache_write, tokens.output, usd,
             )  # fmt: skip
+        assert row is not None, "an insert returns its row"
+        return int(row["id"])
+
+    async def settle(self, row: int, tokens: Tokens, usd: float) -> None:
+        """What a recorded request has really cost."""
+        async with self._db.transaction() as tx:
+            await tx.run(
+                "UPDATE usage SET input = ?, cache_read = ?, cache_write = ?, output = ?, usd = ? WHERE id = ?",
+                tokens.input, tokens.cache_read, tokens.cache_write, tokens.output, usd, row,
+            )  # fmt: skip
+
+    async def release(self, row: int) -> None:
+        """A recorded request was not made, or not answered."""
+        async with self._db.transaction() as tx:
+            await tx.run("DELETE FROM usage WHERE id = ?", row)
+
+    async def last_of(self, run: str, model: str) -> Tokens | None:
+        """The run's latest request, when it went to this model: another counts tokens differently."""
+        row = await self._db.one("SELECT * FROM usage WHERE run = ? ORDER BY id DESC LIMIT 1", run)
+        if row is None or row["model"] != model:
+            return None
+        return Tokens(row["input"], row["cache_read"], row["cache_write"], row["output"])
 
     async def since(self, moment: float) -> Spent:
         """Everything spent after a moment."""

@@ -92,10 +92,11 @@ class Page(Result):
 
 
 class Version(Result):
-    """What a memory said from then on. Versions carry no mark of their origin, so they count as from outside."""
+    """What a memory said from then on, in `outside_text` when text from outside may be in it."""
 
     what: Literal["added", "updated", "deleted"]
-    text: Outside
+    text: Own | None = None
+    outside_text: Outside | None = None
     by: Ident
     at: datetime
 
@@ -176,7 +177,7 @@ async def get_memory_history(ctx: Context[Recall], id: Id) -> History:
     return History(
         id=id,
         exists=await ctx.client.get(id) is not None,
-        versions=tuple(Version(what=v.what, text=v.text, by=v.actor, at=_moment(v.at)) for v in versions),
+        versions=tuple(Version(what=v.what, **_text(v), by=v.actor, at=_moment(v.at)) for v in versions),
     )
 
 
@@ -224,7 +225,7 @@ async def update_memory(ctx: Context[Recall], id: Id, text: Text) -> Change[Memo
         if not await memory.update(id, text, ctx.actor, tainted=ctx.tainted):
             raise Gone(f"Memory {id} was deleted a moment ago.")
 
-    wanted = ((id, _print(text, ctx.tainted)),)
+    wanted = ((id, _print(text, ctx.tainted or await ctx.client.stained(id, text))),)
     return await _change(ctx, f"Change memory {id}", (id,), do, wanted, await _from_outside(ctx.client, id))
 
 
@@ -265,7 +266,7 @@ async def restore_memories(
     if "memories" not in stored:
         raise ToolFailed("This was not kept by the memory: only Undo can use it.")
     ids, kept = tuple(stored["ids"]), stored["memories"]
-    wanted = tuple((item["id"], _print(item["text"], bool(item["tainted"]))) for item in kept)
+    wanted = tuple([(item["id"], _print(item["text"], await _stained(ctx.client, item))) for item in kept])
 
     async def do(memory: Knowledge) -> None:
         await memory.restore(ids, kept, ctx.actor)
@@ -327,9 +328,16 @@ def _kept(text: str) -> str:
     return text
 
 
+async def _stained(client: Recall, item: dict[str, Any]) -> bool:
+    return bool(item["tainted"]) or await client.stained(item["id"], item["text"])
+
+
+def _text(said: knowledge.Memory | knowledge.Version) -> dict[str, Any]:
+    return {"outside_text": said.text} if said.tainted else {"text": said.text}
+
+
 def _fields(memory: knowledge.Memory) -> dict[str, Any]:
-    text = {"outside_text": memory.text} if memory.tainted else {"text": memory.text}
-    return {"id": memory.id, **text, "by": memory.actor, "updated": _moment(memory.updated)}
+    return {"id": memory.id, **_text(memory), "by": memory.actor, "updated": _moment(memory.updated)}
 
 
 def _print(text: str, tainted: bool) -> str:

@@ -11,12 +11,11 @@ from loguru import logger
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_exponential_jitter
 
-from bot.agent.budget import CHARACTERS_PER_TOKEN, Budget
-from bot.agent.model import ModelUnavailable, RunStopped
-from bot.agent.prices import cost
+from bot.agent.budget import LEAST_OUTPUT, Budget, Reservation
+from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
 from memory.models import Message, Run
 from memory.text import Redactor
-from memory.usage import Tokens, Usage
+from memory.usage import Tokens
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -38,14 +37,14 @@ class Claude:
 
     def __init__(
         self, *, key: str, base_url: str, model: str, system: str, tools: list[dict[str, Any]], budget: Budget,
-        usage: Usage, redact: Redactor,
+        redact: Redactor,
     ) -> None:  # fmt: skip
         self._key, self._base_url, self.model = key, base_url, model
         # Frozen for the life of the process: a changed system prompt or tool list voids history and cache.
         self._system = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
         self._tools = tools
         self._prefix = len(system) + len(json.dumps(tools))
-        self._budget, self._usage, self._redact = budget, usage, redact
+        self._budget, self._redact = budget, redact
         self._client: AsyncAnthropic | None = None
         self._lock = asyncio.Lock()
 
@@ -89,33 +88,38 @@ class Claude:
             raise ModelUnavailable("I can't think now: Claude cannot be reached.") from None
 
     async def _with_retries(self, run: Run, messages: list[Message], last: bool) -> Message:
-        limit = MAX_TOKENS
+        limit, least = MAX_TOKENS, LEAST_OUTPUT
+        failures: list[BaseException | None] = []
         retrying = AsyncRetrying(
             retry=retry_if_exception(_worth_another_try),
             wait=_wait,
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(RETRY_SECONDS),
+            after=lambda state: failures.append(state.outcome.exception() if state.outcome else None),
             reraise=True,
         )
-        async for attempt in retrying:
-            with attempt:
-                await self._afford(run, messages)
-                reply, stop = await self._request(run, messages, last, limit)
-                if stop == "max_tokens" and limit > MAX_TOKENS:
-                    raise RunStopped("The answer became too long: ask for less at once.")
-                if stop == "max_tokens":
-                    limit *= 2
-                if stop not in COMPLETE:
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    async with self._budget.reserve(
+                        run.id, self.model, self._prefix, messages, most=limit, least=least
+                    ) as held:
+                        reply, stop = await self._request(messages, last, held)
+                    if stop in COMPLETE:
+                        return reply
+                    if stop == "max_tokens" and limit > MAX_TOKENS:
+                        raise RunStopped("The answer became too long: ask for less at once.")
+                    if stop == "max_tokens":
+                        # A little more would not do, either.
+                        limit, least = 2 * MAX_TOKENS, held.max_tokens * 3 // 2
                     raise _stopped(stop)
-                return reply
+        except OutOfBudget:
+            # What broke off is paid for, at its longest: what broke it is the news, not that it was dear.
+            if limit == MAX_TOKENS and failures and failures[-1] is not None:
+                raise failures[-1] from None
+            raise
         raise AssertionError("tenacity re-raises the last error")
 
-    async def _afford(self, run: Run, messages: list[Message]) -> None:
-        characters = self._prefix + len(json.dumps(messages))
-        first = not any(block["type"] == "tool_result" for m in messages for block in m["content"])
-        cached = 0 if first else self._prefix // CHARACTERS_PER_TOKEN
-        await self._budget.check(run.id, self.model, characters, cached)
-
-    async def _request(self, run: Run, messages: list[Message], last: bool, limit: int) -> tuple[Message, str | None]:
+    async def _request(self, messages: list[Message], last: bool, held: Reservation) -> tuple[Message, str | None]:
         assert self._client is not None, "warm_up() comes first"
         request: dict[str, Any] = {"system": self._system, "messages": messages}
         if self._tools:
@@ -124,13 +128,13 @@ class Claude:
             asyncio.timeout(REQUEST_SECONDS),
             self._client.messages.stream(
                 model=self.model,
-                max_tokens=limit,
+                max_tokens=held.max_tokens,
                 thinking={"type": "adaptive", "display": "summarized"},
                 cache_control={"type": "ephemeral"},
                 **request,
             ) as stream,
         ):
-            written = await self._listen(run, stream)
+            written = await _listen(stream, held)
             message = stream.current_message_snapshot
         if message.stop_reason in COMPLETE:
             _check_arguments(written)
@@ -139,29 +143,32 @@ class Claude:
             _check_calls(content, message.stop_reason)
         return {"role": "assistant", "content": content}, message.stop_reason
 
-    async def _listen(self, run: Run, stream: Any) -> list[str]:
-        """The arguments of the calls as they were written. What has begun is booked, whether it ends or not."""
-        begun, written = False, defaultdict[int, str](str)
-        try:
-            async for event in stream:
-                begun = begun or event.type == "message_start"
-                if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
-                    written[event.index] += event.delta.partial_json
-        except (ValueError, RecursionError):
-            raise Incomplete("the reply could not be read") from None
-        finally:
-            if begun:
-                await self._book(run, stream.current_message_snapshot)
-        if not begun:
-            raise Incomplete("the reply was empty")
-        return list(written.values())
 
-    async def _book(self, run: Run, message: Any) -> None:
-        used = message.usage
-        written = used.cache_creation_input_tokens or 0
-        tokens = Tokens(used.input_tokens, used.cache_read_input_tokens or 0, written, used.output_tokens)
-        hour = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
-        await self._usage.record(run.id, self.model, tokens, cost(self.model, tokens, hour_write=hour))
+async def _listen(stream: Any, held: Reservation) -> list[str]:
+    """The arguments of the calls as they were written. What has begun is booked, whether it ends or not."""
+    begun, written = False, defaultdict[int, str](str)
+    try:
+        async for event in stream:
+            begun = begun or event.type == "message_start"
+            if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+                written[event.index] += event.delta.partial_json
+    except (ValueError, RecursionError):
+        raise Incomplete("the reply could not be read") from None
+    finally:
+        if begun:
+            await _book(stream.current_message_snapshot, held)
+    if not begun:
+        raise Incomplete("the reply was empty")
+    return list(written.values())
+
+
+async def _book(message: Any, held: Reservation) -> None:
+    """What the reply has cost; one that broke off never says how long it was, so it counts as the longest."""
+    used = message.usage
+    output = used.output_tokens if message.stop_reason is not None else held.max_tokens
+    tokens = Tokens(used.input_tokens, used.cache_read_input_tokens or 0, used.cache_creation_input_tokens or 0, output)
+    hour = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
+    await held.settle(tokens, hour_write=hour)
 
 
 def _check_calls(content: list[dict[str, Any]], stop: str) -> None:

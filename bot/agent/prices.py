@@ -1,6 +1,7 @@
 """Dollars per million tokens, and what a request costs."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from memory.usage import Tokens
 
@@ -38,7 +39,6 @@ def price_of(model: str) -> Price:
 def cost(model: str, tokens: Tokens, *, hour_write: int = 0) -> float:
     """USD for one request; `hour_write` is the part of `tokens.cache_write` that was kept for an hour."""
     price = price_of(model)
-    prompt = tokens.input + tokens.cache_read + tokens.cache_write
     usd = (
         tokens.input * price.input
         + tokens.output * price.output
@@ -46,4 +46,11 @@ def cost(model: str, tokens: Tokens, *, hour_write: int = 0) -> float:
         + (tokens.cache_write - hour_write) * price.cache_write
         + hour_write * price.cache_write * HOUR_FACTOR
     ) / 1_000_000
-    return usd * STEP_FACTOR if price.dearer_beyond and prompt > price.dearer_beyond else usd
+    return usd * STEP_FACTOR if price.dearer_beyond and tokens.prompt > price.dearer_beyond else usd
+
+
+def output_for(model: str, usd: float, tokens: Tokens, *, hour_write: int = 0) -> int:
+    """The tokens of output that `usd` pays for beside this prompt; below zero when not even the prompt is paid."""
+    prompt = cost(model, replace(tokens, output=0), hour_write=hour_write)
+    each = (cost(model, replace(tokens, output=1_000_000), hour_write=hour_write) - prompt) / 1_000_000
+    return math.floor((usd - prompt) / each)

@@ -50,7 +50,7 @@ FINE = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_ADMINS": "1"}
 
 @row(
     "B84",
-    "settings that are missing, of the wrong kind, placeholders, with CRLF or BOM, twice",
+    "settings missing, of the wrong kind, placeholders, with CRLF or BOM, twice, readable by others, behind a link",
     "named, all at once; the value hidden",
 )
 async def bad_settings(bench: Bench) -> None:
@@ -79,9 +79,29 @@ async def bad_settings(bench: Bench) -> None:
     file.chmod(0o600)
     assert problems(file) == ""
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
-    assert "TELEGRAM_BOT_TOKEN" in problems(file) or problems(file) == ""
+    assert problems(file) == "", "the mark that Windows editors put first does no harm"
+    for mode in (0o644, 0o640, 0o604):
+        file.chmod(mode)
+        said = problems(file)
+        assert f"chmod 600 {file}" in said and "TELEGRAM_BOT_TOKEN" in said and TOKEN not in said
+    link = bench.folder / "link"
+    link.symlink_to(file)
+    assert f"chmod 600 {file}" in problems(link), "a link is judged by what it leads to"
+    file.chmod(0o600)
+    assert problems(link) == ""
+    file.write_bytes(f"TELEGRAM_BOT_TOKEN={TOKEN}\nTELEGRAM_ADMINS=1\nTELEGRAM_ADMINS=2\n".encode())
+    assert problems(file).startswith("TELEGRAM_ADMINS: stands 2 times")
     file.write_bytes(b"\xff\xfe\x00T=1")
     assert problems(file)
+    file.unlink()
+    assert "leads nowhere" in problems(link)
+    credentials = bench.folder / "credentials"
+    credentials.mkdir(mode=0o755)
+    (credentials / "telegram_bot_token").write_text(TOKEN)
+    for mode, refused in ((0o444, True), (0o440, False), (0o400, False)):
+        (credentials / "telegram_bot_token").chmod(mode)
+        said = problems(TELEGRAM_ADMINS="1", CREDENTIALS_DIRECTORY=str(credentials))
+        assert ("chmod 600" in said) is refused and TOKEN not in said
 
 
 @row("B85", "a secret in a setting of the wrong kind", "in no message, representation or dump")

@@ -1,15 +1,19 @@
 """B01–B08: text from people, from the model and from machines."""
 
 import asyncio
+import hashlib
 import json
+import time
 from typing import Any
 
 from bot.render import render
+from bot.view import View
 from lab.telegram.state import ADMIN
 from memory.text import INVISIBLE
 from tests.bad_inputs.rows import Bench, row
 from tests.bot.telegram_rules import check
 from tests.fakes import use
+from tests.live import Live
 from tests.place import Place
 
 LOGS = "/logs$"
@@ -57,12 +61,22 @@ async def long_answer(bench: Bench) -> None:
     assert all(len(message.text.encode("utf-16-le")) // 2 <= 4096 for message in messages)
 
 
-@row("B03", "zero-width, tag and direction characters in a message", "stripped for the model, which is told how many")
+@row(
+    "B03",
+    "zero-width, tag and direction characters in a message",
+    "stripped for the model, which is told how many; the original's hash in the audit log",
+)
 async def invisible_line(bench: Bench) -> None:
     live = await bench.live()
-    await live.write(f"stop\u200b rad\u202earr{TAGGED}", "Done")
+    line = f"stop\u200b rad\u202earr{TAGGED}"
+    await live.write(line, "Done")
     text = live.model.asked[0].messages[-1]["content"][0]["text"]
     assert text.endswith("\nstop radarr") and f"{2 + len(TAGGED)} invisible characters removed" in text
+    await live.write("stop radarr", "Done")
+    with_marks, without = await live.audited("run")
+    assert with_marks["original_sha256"] == hashlib.sha256(line.encode()).hexdigest()
+    assert with_marks["removed"] == 2 + len(TAGGED) and with_marks["objective"] == without["objective"] == "stop radarr"
+    assert "original_sha256" not in without
 
 
 @row("B04", "a direction override in a container's name", "spelled out on the card; the action uses the id")
@@ -132,11 +146,30 @@ BOMBS = (
 )
 
 
+SLOW = ("![_" * 33_000, "a|b\n-|-\n- " * 10_000, "x `a` **b** " * 8_000)
+"""100 KB each that take a second and more to turn into messages."""
+
+
+async def steady_while_rendering(live: Live, text: str) -> None:
+    """Others are served while a long text is rendered, and it becomes what it would have become."""
+    telegram, began = live.app.telegram, time.perf_counter()
+    ticks = 0
+    rendering = asyncio.create_task(telegram.pieces(View(text)))
+    while not rendering.done():
+        await asyncio.sleep(0.001)
+        ticks += 1
+    took = time.perf_counter() - began
+    assert took < 0.3 or ticks > took * 10, f"the loop came round {ticks} times in {took:.1f} s"
+    assert rendering.result() == render(text)
+
+
 @row("B08", "bombs of Markdown and HTML; entities that Telegram refuses", "legal messages; at worst plain text, once")
 async def markup(bench: Bench) -> None:
     for bomb in BOMBS:
         check(render(bomb))
     live = await bench.live()
+    for bomb in SLOW:
+        await steady_while_rendering(live, bomb)
     refusal = json.dumps({"ok": False, "error_code": 400, "description": "Bad Request: can't parse entities: odd"})
     live.lab.traffic.fault("telegram", path="/sendMessage$", status=400, body=refusal)
     live.model.script.append("**bold** and `code`")

@@ -79,7 +79,7 @@ async def gone(bench: Bench) -> None:
     del host.all[host.get("jellyfin").id]
     await place.approve()
     [row] = await place.calls(run)
-    assert not place.writes() and row.state is CallState.NOT_STARTED and "Nothing here is called" in row.detail
+    assert not place.writes() and row.state is CallState.NOT_STARTED and "jellyfin is gone" in row.detail
     row = await stopping_gone(place)
     assert row.state is CallState.FAILED and "does not have this" in row.detail
 

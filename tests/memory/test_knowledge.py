@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from memory import migrations
 from memory.database import Database
 from memory.embeddings import NoEmbedder, WordLlamaEmbedder, packed
 from memory.knowledge import IdTaken, Knowledge, match_any
@@ -189,6 +190,66 @@ async def test_history_outlives_the_memory(words_only: Knowledge, clock: Clock) 
     assert told == [("added", "one", "tg:1"), ("updated", "two", "tg:2"), ("deleted", "two", "tg:3")]
     assert (await words_only.history(1))[-1].at == 3_000.0
     assert await words_only.changes([1]) == 3
+
+
+async def origins(knowledge: Knowledge, id: int = 1) -> list[tuple[str, str, bool]]:
+    return [(version.what, version.text, version.tainted) for version in await knowledge.history(id)]
+
+
+async def test_every_version_keeps_its_origin(words_only: Knowledge) -> None:
+    await words_only.add("one", "tg:1", tainted=True)
+    await words_only.update(1, "two", "tg:1", tainted=False)
+    await words_only.update(1, "three", "tg:1", tainted=True)
+    await words_only.delete([1], "tg:1")
+    assert await origins(words_only) == [
+        ("added", "one", True), ("updated", "two", False), ("updated", "three", True), ("deleted", "three", True),
+    ]  # fmt: skip
+
+
+async def test_a_text_from_outside_stays_that_whoever_puts_it_back(words_only: Knowledge) -> None:
+    await words_only.add("one", "tg:1", tainted=True)
+    await words_only.update(1, "two", "tg:1", tainted=False)
+    assert [memory.tainted for memory in await words_only.all()] == [False], "another text has its own origin"
+    assert await words_only.stained(1, "one") and not await words_only.stained(1, "two")
+    await words_only.update(1, "one", "tg:1", tainted=False)
+    assert [memory.tainted for memory in await words_only.all()] == [True]
+    [washed] = await words_only.snapshot([1])
+    await words_only.delete([1], "tg:1")
+    await words_only.restore([1], [{**washed, "tainted": 0}], "tg:1")
+    assert [memory.tainted for memory in await words_only.all()] == [True]
+    assert (await origins(words_only))[-1] == ("added", "one", True)
+
+
+async def test_the_history_cannot_be_rewritten(words_only: Knowledge, database: Database) -> None:
+    await words_only.add("one", "tg:1", tainted=True)
+    for column in ("tainted = 0", "text = 'two'"):
+        with pytest.raises(Exception, match="append-only"):
+            async with database.transaction() as tx:
+                await tx.run(f"UPDATE memory_versions SET {column}")
+
+
+async def test_versions_from_before_they_had_an_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = next(n for n, step in enumerate(migrations.MIGRATIONS) if step.__name__ == "m006_origin_of_versions")
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:marked])
+        old = await Database.open(tmp_path / "old.db")
+    async with old.transaction() as tx:
+        for id, tainted in ((1, 0), (2, 1)):
+            await tx.run("INSERT INTO memories VALUES (?, 'now', NULL, 'tg:1', NULL, ?, 1, 1)", id, tainted)
+            for text in ("once", "now"):
+                await tx.run("INSERT INTO memory_versions VALUES (?, ?, 'tg:1', 1, 'added')", id, text)
+    await old.close()
+    database = await Database.open(tmp_path / "old.db")
+    knowledge = Knowledge(database, NoEmbedder())
+    assert await origins(knowledge, 1) == [("added", "once", True), ("added", "now", False)]
+    assert await origins(knowledge, 2) == [("added", "once", True), ("added", "now", True)]
+    await database.close()
+
+
+async def test_an_embedder_is_not_loaded_for_nothing(database: Database) -> None:
+    embedder = WordLlamaEmbedder()
+    assert await Knowledge(database, embedder).reindex() == 0
+    assert not embedder._tried
 
 
 async def test_an_id_is_never_used_twice(words_only: Knowledge) -> None:

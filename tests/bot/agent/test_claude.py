@@ -1,8 +1,9 @@
 """The Claude client, against a strict double over HTTP: complete replies only, bounded retries, every cent booked."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,7 +63,6 @@ async def bench(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         system="You look after a homelab.",
         tools=[{"name": "look", "description": "Look.", "input_schema": {"type": "object"}}],
         budget=budget,
-        usage=stores.usage,
         redact=Redactor(),
     )
     yield Bench(client, double, traffic, stores, budget)
@@ -292,3 +292,68 @@ async def test_the_budget_is_looked_at_before_every_attempt(bench: Bench) -> Non
     with pytest.raises(OutOfBudget):
         await bench.reply()
     assert bench.requests == 1
+
+
+LONGEST = [{"type": "text", "text": "word " * 40_000}]
+"""More than any limit lets through: the double cuts it, and all of `max_tokens` is used."""
+
+
+@pytest.mark.parametrize("limit", [0.03, 0.05, 0.1, 0.25])
+@pytest.mark.parametrize("which", ["task", "daily"])
+async def test_no_reply_passes_a_limit_even_when_it_uses_all_it_may(bench: Bench, which: str, limit: float) -> None:
+    setattr(bench.budget, which, limit)
+    bench.double.script.extend([LONGEST] * 9)
+    for _ in range(9):
+        with pytest.raises(RunStopped):
+            await bench.reply()
+        assert (await bench.stores.usage.since(0)).usd <= limit
+    spent = await bench.stores.usage.since(0)
+    assert spent.requests >= 1 and spent.usd > limit / 2, "it was used, not refused"
+    asked = [request["max_tokens"] for request in bench.double.requests]
+    assert spent.tokens_out == sum(asked), "all of it, thinking included"
+    with pytest.raises(OutOfBudget):
+        await bench.reply()
+
+
+async def test_a_short_answer_still_fits_a_nearly_spent_budget(bench: Bench) -> None:
+    bench.budget.task = 0.03
+    bench.double.script.append(TEXT)
+    assert text_of(await bench.reply()) == "It is up."
+    assert bench.double.requests[0]["max_tokens"] < MAX_TOKENS
+
+
+async def test_tasks_side_by_side_stay_below_the_day(bench: Bench) -> None:
+    bench.budget.daily = 0.2
+    bench.double.script.extend([LONGEST] * 40)
+    runs = [replace(RUN, id=f"r{number}") for number in range(8)]
+    told = await asyncio.gather(*(bench.client.reply(run, SAID, last=False) for run in runs), return_exceptions=True)
+    assert all(isinstance(error, RunStopped) for error in told) and any(isinstance(e, OutOfBudget) for e in told)
+    assert 0.1 < (await bench.stores.usage.since(0)).usd <= 0.2
+
+
+@pytest.mark.parametrize("kind", ["error", "end", "drop"])
+async def test_a_reply_that_broke_off_counts_as_the_longest(bench: Bench, kind: Any) -> None:
+    bench.double.mid_stream.append(kind)
+    bench.double.script.extend([TEXT, TEXT])
+    await bench.reply()
+    rows = await bench.stores.database.all("SELECT output FROM usage ORDER BY id")
+    assert [row["output"] for row in rows] == [MAX_TOKENS, 3]
+
+
+async def test_what_broke_off_is_told_when_there_is_no_money_to_ask_again(bench: Bench) -> None:
+    bench.budget.task = 0.1
+    bench.double.mid_stream.extend(["drop"] * 9)
+    bench.double.script.extend([TEXT] * 9)
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        await bench.reply()
+    assert bench.requests < ATTEMPTS and (await bench.stores.usage.of_run(RUN.id)).usd <= 0.1
+    with pytest.raises(OutOfBudget):
+        await bench.reply()
+
+
+@pytest.mark.parametrize("fault", [{"status": 529}, {"drop": True}])
+async def test_what_was_never_answered_costs_nothing(bench: Bench, fault: dict[str, Any]) -> None:
+    bench.traffic.fault("claude", times=None, **fault)
+    with pytest.raises(ModelUnavailable):
+        await bench.reply()
+    assert bench.requests == ATTEMPTS and (await bench.stores.usage.of_run(RUN.id)).requests == 0
