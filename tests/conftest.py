@@ -6,7 +6,8 @@ os.environ["PTB_TIMEDELTA"] = "true"  # python-telegram-bot warns about its own 
 
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from memory.database import Database
 from memory.stores import Stores
 from tests.fakes import Clock
 from tests.house import House
+from tests.watch import LEDGER, Leaked, after_test, summary
 
 STRICT_SKIPS = Path(__file__).parent / "strict_skips.py"
 KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PTB_TIMEDELTA", "DOCKER_HOST"})
@@ -30,9 +32,37 @@ class NetworkForbidden(Exception):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where the strict plugin is present, promised tests may not skip."""
+    """Where the strict plugin is present, promised tests may not skip; a run has a ledger of what was searched."""
+    if not hasattr(config, "workerinput"):  # workers write into the ledger of whoever started them
+        handle, os.environ[LEDGER] = tempfile.mkstemp(prefix="rackhand-canaries-")
+        os.close(handle)
     if STRICT_SKIPS.exists() and not config.pluginmanager.has_plugin("tests.strict_skips"):
         config.pluginmanager.import_plugin("tests.strict_skips")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logged and printed is searched for the canaries of its stacks when all of them have ended."""
+    report = yield
+    if report.when == "teardown":
+        log = getattr(item, "funcargs", {}).get("log", [])
+        try:
+            after_test({"the log": "\n".join(log), **dict(report.sections)})
+        except Leaked as leaked:
+            report.outcome, report.longrepr = "failed", f"{leaked}\n\n{report.longrepr or ''}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much was searched for canaries over the whole run, in one line."""
+    if line := summary(Path(os.environ[LEDGER])):
+        terminalreporter.write_line(line)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The ledger goes with its run."""
+    if not hasattr(config, "workerinput"):
+        Path(os.environ.pop(LEDGER)).unlink()
 
 
 def is_loopback(host: Any) -> bool:
@@ -100,7 +130,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def database(tmp_path: Path, clock: Clock) -> AsyncIterator[Database]:
     """An open, empty database with that clock."""
-    opened = await Database.open(tmp_path / "rackhand.db", clock=clock)
+    opened = await Database.open(tmp_path / "rackhand.db", clock=clock, monotonic=lambda: 0.0)
     yield opened
     await opened.close()
 

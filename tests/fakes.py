@@ -35,11 +35,12 @@ Scripted = str | list[Block] | Exception | Callable[[Asked], Any]
 
 
 class ScriptedModel:
-    """Says what the script says, then `Done.`; remembers what it was sent."""
+    """Says what the script says, then `Done.`; remembers what it was sent and what it said."""
 
     def __init__(self) -> None:
         self.script: deque[Scripted] = deque()
         self.asked: list[Asked] = []
+        self.said: list[list[Block]] = []
 
     async def reply(self, run: Run, messages: list[Message], *, last: bool) -> Message:
         asked = Asked(run, json.loads(json.dumps(messages)), last)
@@ -51,6 +52,7 @@ class ScriptedModel:
         if isinstance(item, Exception):
             raise item
         blocks = [{"type": "text", "text": item}] if isinstance(item, str) else item
+        self.said.append(blocks)
         return {"role": "assistant", "content": blocks}
 
 

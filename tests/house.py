@@ -20,7 +20,8 @@ from memory.stores import Stores
 from memory.text import Redactor
 from tests.fakes import Clock, ScriptedModel
 from tests.invariants import check
-from tests.rack import Rack, RackSettings, fake_services
+from tests.rack import NET_SECRET, Rack, RackSettings, fake_services
+from tests.watch import Watch, secret_fields
 from tools.kit import ServiceSettings, Tool
 
 ADMIN, OPERATOR, VIEWER, STRANGER = (Actor(f"tg:{n}", name) for n, name in enumerate(("Admin", "Op", "View", "X"), 1))
@@ -39,7 +40,11 @@ class House:
     def __init__(self, folder: Path, clock: Clock, **settings: Any) -> None:
         self.folder, self.clock, self.rack, self.model = folder, clock, Rack(), ScriptedModel()
         people = {"telegram_admins": "1", "telegram_operators": "2", "telegram_viewers": "3", "telegram_chats": "-100"}
-        self.settings = Settings(_env_file=None, **{**people, "data_dir": folder, **settings})
+        self.watch = Watch()
+        canaries = {name: self.watch.canaries.plant(name) for name in secret_fields(Settings) if name not in settings}
+        self.watch.canaries.plant("rack_token", RackSettings(_env_file=None).token.get_secret_value())
+        self.watch.canaries.plant("the secret of an item", NET_SECRET)
+        self.settings = Settings(_env_file=None, **{**people, "data_dir": folder, **canaries, **settings})
         for name in ("lamp", "fan", "pump"):
             self.rack.add(name)
         self.core: Core
@@ -54,7 +59,7 @@ class House:
     async def open(self) -> None:
         """A fresh core over the same database, rack, model and clock."""
         self.folder.mkdir(exist_ok=True)
-        database = await Database.open(self.folder / "rackhand.db", clock=self.clock)
+        database = await Database.open(self.folder / "rackhand.db", clock=self.clock, monotonic=lambda: 0.0)
         stores = Stores.over(database, Keys.open(self.folder / "rackhand.key"))
         services = fake_services()
         of_services: dict[str, ServiceSettings] = {
@@ -77,12 +82,17 @@ class House:
         return unknown
 
     async def close(self) -> None:
+        """End it. Raises Leaked if a canary got into what it leaves behind or told the model."""
+        # The write-ahead log is gone with the last connection.
+        self.watch.files(self.folder, "*-wal", but=self.watch.said_by(self.model))
         for core in [*self._old, self.core]:
             left = [*core.tasks._tasks, *core.execution._under_way]
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
             await core.close(0.0)
+        self.watch.remains(self.folder, self.model)
+        self.watch.end()
 
     def tool(self, name: str) -> Tool:
         return self.core.tools[name]

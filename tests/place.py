@@ -23,6 +23,7 @@ from memory.stores import Stores
 from memory.text import Redactor
 from tests.fakes import ScriptedModel
 from tests.house import ADMIN, House
+from tests.watch import Watch
 from tools.gate.proposals import Answer, Proposal
 from tools.kit.registry import discover
 from tools.kit.service import Risk
@@ -48,6 +49,8 @@ class Place(House):
         self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
         self.lab = Lab(seed, directory=folder)
         self.lab.world.latency = self.lab.world.health_after = 0.0
+        self.watch = Watch()
+        self._canaries = self.watch.lab(self.lab, self._given)
         self.model = ScriptedModel() if model == "scripted" else model
         self.admin = ADMIN
         """Who asks and taps unless said otherwise."""
@@ -66,15 +69,21 @@ class Place(House):
         return self
 
     async def __aexit__(self, *error: Any) -> None:
+        """End it. Raises Leaked if a canary got into what it leaves behind, what it sent, or told the model."""
+        # The write-ahead log is gone with the last connection.
+        self.watch.files(self.folder, "*-wal", but=self.watch.said_by(self.model))
         await self.core.close(1.0)
         if isinstance(self.core.model, Claude) and self.core.model._client is not None:
             await self.core.model._client.close()
         await self.lab.__aexit__(None, None, None)
+        self.watch.requests()
+        self.watch.remains(self.folder, self.model)
+        self.watch.end()
 
     async def open(self) -> None:
         """A core over the lab, its settings read the way the bot reads them."""
         services = discover()
-        with environment({**self.lab.environment(), **self._given}):
+        with environment({**self.lab.environment(), **self._canaries, **self._given}):
             self.settings, of_services = load(services, None)
         data = self.settings.data_dir
         data.mkdir(parents=True, exist_ok=True)

@@ -4,20 +4,17 @@ import base64
 import html
 import json
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from bot.settings import Settings
 from lab.telegram.state import ADMIN, VIEWER
 from tests.canaries import Canaries, Hit
 from tests.e2e.harness import Home, environment, open_home, run_door
-from tools.kit.registry import discover
+from tests.watch import secret_settings
 
 WRITTEN = "WEBHOOK_TOKEN"
 """What a person writes to the bot in this session: its inbox keeps what Telegram delivered."""
@@ -25,15 +22,6 @@ SAID = "ANTHROPIC_API_KEY"
 """What the model says: its own words are kept and sent back to it as they were, and reach nobody else."""
 LOG_LINES = b"connecting with %s\nAuthorization: Bearer %s\nurl=http://admin:%s@db/x?token=%s\n"
 AS_IT_IS = {"TELEGRAM_BOT_TOKEN", "ANTHROPIC_API_KEY"}
-
-
-def secret_settings() -> Iterator[str]:
-    """The environment variable of every secret that can be set."""
-    for kind in (Settings, *(service.settings for service in discover())):
-        prefix = str(kind.model_config.get("env_prefix", ""))
-        for name, info in kind.model_fields.items():
-            if info.annotation is SecretStr:
-                yield f"{prefix}{name}".upper()
 
 
 def refusal(code: int, words: str) -> dict[str, Any]:
@@ -50,6 +38,8 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
         "url": quote(value, safe="").encode(),
         "json": json.dumps({"a": f"x{value}x"}).encode(),
         "hex": raw.hex().upper().encode(),
+        "reversed": value[::-1].encode(),
+        "in part": raw[: len(raw) // 2] + b"\n" + raw[len(raw) // 2 :],
         "html": html.escape(f"<b>{value}</b>").encode(),
         **{f"base64+{shift}": base64.b64encode(b"abc"[:shift] + raw + b"tail") for shift in range(3)},
     }
@@ -58,7 +48,10 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
         assert Hit("odd", spelling, "here") in found, spelling
         assert {hit.canary for hit in found} == {"odd"}
     assert canaries.search(base64.urlsafe_b64encode(b"?" + raw + b"?"), "here")
-    assert canaries.search(raw[:-1], "here") == [] and canaries.search(raw, "here", but=("odd",)) == []
+    assert canaries.search("".join(f"\\u{ord(char):04x}" for char in value), "here")
+    assert canaries.search("".join(f"%{byte:02x}".upper() for byte in raw), "here")
+    assert canaries.search(json.dumps({"a": quote(json.dumps(value))}), "here"), "one encoding inside another"
+    assert canaries.search(raw[:9], "here") == [] and canaries.search(raw, "here", but=("odd",)) == []
     (tmp_path / "file").write_bytes(b"\x00\xff" + raw)
     assert canaries.search_files(tmp_path)[0].where == "file"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.catalogue import describe
+from bot.view import is_moment
 from memory.models import CallRow, CallState
 from tests.fakes import use
 from tests.generated.drift import Drift, names_of, others
@@ -116,8 +117,8 @@ async def test_each_fact_drifts(place: Place, drift: Drift, name: str, fact: str
     assert row.state is CallState.WAITING and fact in row.card["moved"]
     old, new = row.card["moved"][fact]
     assert old != new and new == now.change.facts.shown()[fact]
-    form = place.cards._format
-    assert form.change(fact, old, new) in (await place.view()).text.replace("\\", "")
+    form, moment = place.cards._format, is_moment(row.before, fact)
+    assert form.change(fact, old, new, moment=moment) in (await place.view()).text.replace("\\", "")
 
 
 async def in_the_reader(

@@ -19,6 +19,7 @@ from lab.traffic import Request
 from tests.e2e.harness import KEPT
 from tests.prove.evidence import Evidence, gather
 from tests.prove.nursery import Nursery, Victim
+from tests.watch import Watch, opened
 
 T = TypeVar("T")
 
@@ -56,7 +57,8 @@ class Stage:
     def __init__(self, lab: Lab, nursery: Nursery, folder: Path, arguments: list[list[str]], **settings: str) -> None:
         self.lab, self.nursery, self.folder = lab, nursery, folder
         own = {name: os.environ[name] for name in KEPT if name in os.environ}
-        self.environment = {**own, **lab.environment(), **settings}
+        self.watch = Watch()
+        self.environment = {**own, **lab.environment(), **self.watch.lab(lab, settings), **settings}
         self.data = Path(self.environment["DATA_DIR"])
         self.log = folder / "bot.log"
         self.arguments = arguments
@@ -267,13 +269,21 @@ class Stage:
 
 @asynccontextmanager
 async def stage(nursery: Nursery, folder: Path, *arguments: list[str], **settings: str) -> AsyncIterator[Stage]:
-    """A lab at its quickest with a bot in it; everything ends with the block. `arguments` of each start in turn."""
+    """A lab at its quickest with a bot in it; everything ends with the block. `arguments` of each start in turn.
+
+    Raises Leaked if a canary got into what the bot leaves behind, says or sends.
+    """
     async with Lab(1, directory=folder) as lab:
         lab.world.latency = lab.world.health_after = 0.0
         made = Stage(lab, nursery, folder, [*arguments], **settings)
         try:
             yield made
         finally:
+            opened.remove(made.watch)
             if made.victim is not None:
                 made.victim.signal(signal.SIGCONT)
-                await made.end()
+                made.watch.process(made.victim.pid if made.victim.alive else None)
+                await made.end()  # kill -9: the WAL stays behind
+    made.watch.requests()
+    made.watch.files(folder)
+    made.watch.end()

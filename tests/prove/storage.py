@@ -124,7 +124,7 @@ async def f39(cast: Cast) -> None:
 
 @row("F40", "an older backup is restored")
 async def f40(cast: Cast) -> None:
-    """What was open then has expired, and what was under way is unknown."""
+    """What was open then has expired, what was at work has ended, and the replaced database is kept whole."""
     async with cast.stage(judged=False) as stage:
         stage.say("stop radarr")
         message, data = await stage.card("Stop radarr")
@@ -134,8 +134,16 @@ async def f40(cast: Cast) -> None:
         stage.press(message, data)
         await stage.settled()
         assert stage.states() == ["done"]
-        await stage.end()
+        stage.lab.traffic.fault("claude", stall=True)
+        stage.say("start radarr")
+        await stage.until(lambda: stage.query("SELECT 1 FROM runs WHERE state = 'working'"), "a run at work")
+        late = str(stage.folder / "late.db")
+        assert (await run_door("backup", late, env=stage.environment)).code == 0
+        await stage.end()  # kill -9: much of the database is in its log
         assert (await run_door("restore", copy, env=stage.environment)).code == 0
+        [kept] = sorted(stage.data.glob("rackhand.db.before-restore-*[0-9]"))
+        with closing(sqlite3.connect(kept)) as connection:
+            assert connection.execute("SELECT state FROM calls").fetchall() == [("done",)]
         stage.updates.clear()  # what came after the backup is not in it
         await stage.start()
         await stage.settled()
@@ -144,6 +152,14 @@ async def f40(cast: Cast) -> None:
         await stage.settled()
         assert stage.effects() == ["POST stop"] and "done" not in stage.states(), stage.states()
         assert stage.query("SELECT value FROM meta WHERE key = 'epoch'") == [("2",)]
+        await stage.end()
+        assert (await run_door("restore", late, env=stage.environment)).code == 0
+        stage.updates.clear()
+        asked = len(stage.received("claude"))
+        await stage.start()
+        await stage.hear("what I was working on here when it was made has ended")
+        await stage.settled()
+        assert len(stage.received("claude")) == asked and stage.effects() == ["POST stop"]
 
 
 @row("F41", "a second instance on the same host")
