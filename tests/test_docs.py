@@ -84,3 +84,11 @@ def test_every_slash_command_of_the_readme_exists() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    found = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text(encoding="utf-8"))
+    for file, name in [pair for pair in found if pair[0] != "tests/tools/test_lamp.py"]:  # the reader's own
+        assert (ROOT / file).is_file(), file
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8") if name else True, name
