@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -31,10 +31,6 @@ class View:
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
-
-    def with_buttons(self, *rows: tuple[Button, ...]) -> "View":
-        """The same text with these buttons."""
-        return replace(self, buttons=rows)
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.view import Button, Format, View, bold, past, seconds, short_id
+from bot.view import Format, bold, past, seconds, short_id
 
 FORM = Format(ZoneInfo("Europe/London"))
 NOON = datetime(2026, 7, 15, 11, 0, tzinfo=UTC).timestamp()
@@ -115,5 +115,3 @@ def test_titles_in_the_past(title: str, text: str) -> None:
 def test_small_things() -> None:
     assert short_id("nas/3f2a9c1b7d2011ff") == "3f2a9c1b7d20" and short_id("abc") == "abc"
     assert bold(" ") == "" and bold("a*b") != "**a*b**"
-    button = Button("x", "y")
-    assert View("t").with_buttons((button,)).buttons == ((button,),)

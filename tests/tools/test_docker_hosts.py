@@ -70,7 +70,7 @@ def test_bad_addresses_name_the_setting_and_never_the_value(monkeypatch: pytest.
     if value.startswith('{"a": "'):
         monkeypatch.delenv("DOCKER_HOSTS")
         monkeypatch.setenv("DOCKER_HOST", json.loads(value)["a"] if value.count('"a"') == 1 else "nonsense")
-        with pytest.raises(ValidationError, match="DOCKER_HOST"):
+        with pytest.raises(ValidationError, match="docker_host"):
             Settings()
 
 

@@ -36,14 +36,14 @@ class Settings(ServiceSettings):
         for name, address in value.items():
             if not (isinstance(name, str) and IDENT.fullmatch(name)):
                 raise ValueError("has a host name that is not letters, digits, '.', '_' or '-': rename it")
-            _check("DOCKER_HOSTS", address)
+            _check(address, f"{name} ")
         return value
 
     @field_validator("docker_host")
     @classmethod
     def _address(cls, value: str) -> str:
         if value:
-            _check("DOCKER_HOST", value)
+            _check(value)
         return value
 
     @property
@@ -69,9 +69,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _check(setting: str, address: Any) -> None:
+def _check(address: Any, whose: str = "") -> None:
     """Raise ValueError unless the address is one we can use; the message never contains it."""
-    wrong = ValueError(f"{setting} has an address that is not like {FORMS}: correct it")
+    wrong = ValueError(f"{whose}has an address that is not like {FORMS}: correct it")
     if not isinstance(address, str) or not address.isprintable() or " " in address:
         raise wrong
     try:
@@ -80,7 +80,7 @@ def _check(setting: str, address: Any) -> None:
     except ValueError:
         raise wrong from None
     if url.password is not None or url.query or url.fragment:
-        raise ValueError(f"{setting} has an address with a password or query in it: use an SSH key or no credential")
+        raise ValueError(f"{whose}has an address with a password or query in it: use an SSH key or no credential")
     match url.scheme:
         case "unix":
             fine = not url.netloc and url.path.startswith("/") and len(url.path) > 1

@@ -1,6 +1,7 @@
 """The gate: the one place every call passes, from the model's wish to the receipt."""
 
 import asyncio
+from collections.abc import Container
 from dataclasses import dataclass
 
 from memory.approvals import EXPIRY_SECONDS, Ask
@@ -43,24 +44,27 @@ class Gate:
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
         ids = {call_id(run, messages, use.id): use for use in uses}
-        rows = [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
-        tainted = False
-        if not rows:
+        if not await self._rows(run, ids):
             answers, tainted = await self._first_look(run, uses, messages)
             if answers is not None:
                 return Settled(_message(uses, answers), tainted, True)
-        await self._carry_on(run, [row.id for row in await self._stores.journal.of_run(run.id) if row.id in ids])
-        rows = [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
-        if not all(row.settled for row in rows):
-            return None
+        await self._carry_on(run, [row.id for row in await self._rows(run, ids)])
+        rows = await self._rows(run, ids)
+        return await self._results(run, ids, rows) if all(row.settled for row in rows) else None
+
+    async def _rows(self, run: Run, ids: Container[str]) -> list[CallRow]:
+        return [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
+
+    async def _results(self, run: Run, ids: dict[str, Use], rows: list[CallRow]) -> Settled:
+        """What the journal says of each call, and the answers that were held until it could say so."""
         blocks = {ids[row.id].id: results.settled(ids[row.id].id, row, self._proposals.redact) for row in rows}
+        tainted = any(results.outside(row) for row in rows)
         held = await self._stores.held.of_run(run.id)
         for call in held.keys() & ids.keys():
             blocks[ids[call].id] = {**held[call]["block"], "tool_use_id": ids[call].id}
             tainted = tainted or held[call]["tainted"]
-        tainted = tainted or any(results.outside(row) for row in rows)
         worth_a_thought = any(row.state in (CallState.DONE, CallState.FAILED) for row in rows)
-        return Settled(_message(uses, blocks), tainted, worth_a_thought)
+        return Settled(_message(list(ids.values()), blocks), tainted, worth_a_thought)
 
     async def _first_look(
         self, run: Run, uses: list[Use], messages: list[Message]
