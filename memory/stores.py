@@ -6,7 +6,7 @@ from pathlib import Path
 
 from memory.approvals import Approvals
 from memory.audit import Audit
-from memory.database import Database, DatabaseBroken
+from memory.database import Database, DatabaseBroken, log_of
 from memory.embeddings import Embedder, NoEmbedder
 from memory.inbox import Inbox
 from memory.journal import Held, Journal
@@ -71,5 +71,12 @@ class Stores:
 
 def _drop_stillborn(path: Path, key: Path) -> None:
     """An empty database without a key never held anything: a crash came between creating and writing it."""
-    if path.exists() and path.stat().st_size == 0 and not key.exists():
+    if path.exists() and not key.exists() and not log_of(path).exists() and _blank(path):
         path.unlink()
+
+
+def _blank(path: Path) -> bool:
+    """Whether there is nothing in the file, or a header and a schema without a single row."""
+    with path.open("rb") as file:
+        head = file.read(105)
+    return not head or (head[28:32] == (1).to_bytes(4, "big") and head[100:101] == b"\r" and head[103:105] == b"\0\0")

@@ -86,11 +86,11 @@ class Budget:
         of_day = output_for(model, self.daily - today, wanted, hour_write=kept)
         if of_task < least:
             raise OutOfBudget(
-                f"This task has cost ${task:.3f} and its next step could pass BUDGET_TASK_USD (${self.task:g})."
+                f"This task has cost up to ${task:.3f} and its next step could pass BUDGET_TASK_USD (${self.task:g})."
             )
         if of_day < least:
             raise OutOfBudget(
-                f"Today has cost ${today:.2f} and the next step could pass BUDGET_DAILY_USD (${self.daily:g})."
+                f"Today has cost up to ${today:.2f} and the next step could pass BUDGET_DAILY_USD (${self.daily:g})."
                 " It is free again at midnight; commands work without the model."
             )
         return min(wanted.output, of_task, of_day)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory.database import Database, DatabaseBroken, is_database_error
+from memory.stores import Stores
 
 
 async def count(database: Database) -> int:
@@ -144,3 +145,30 @@ async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
 
 async def test_a_folder_that_is_not_there_is_explained(tmp_path: Path) -> None:
     assert "cannot be used" in await broken(tmp_path / "missing" / "a.db")
+
+
+@pytest.mark.parametrize("statements", [[], ["PRAGMA journal_mode=WAL"], ["PRAGMA user_version=0", "VACUUM"]])
+async def test_killed_while_it_was_made_it_begins_anew(tmp_path: Path, statements: list[str]) -> None:
+    """An empty file, or a header alone: nothing was ever in it, and there is no key."""
+    path = tmp_path / "rackhand.db"
+    path.touch()
+    raw = sqlite3.connect(path)
+    for statement in statements:
+        raw.execute(statement)
+    raw.close()
+    stores = await Stores.open(tmp_path)
+    await stores.close()
+    path.write_bytes(b"")
+    with pytest.raises(DatabaseBroken, match="empty"):  # there is a key now: it was more than that
+        await Stores.open(tmp_path)
+
+
+async def test_another_programs_tables_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rackhand.db"
+    raw = sqlite3.connect(path)
+    raw.execute("CREATE TABLE theirs (x)")
+    raw.close()
+    before = path.read_bytes()
+    with pytest.raises(DatabaseBroken, match="another program"):
+        await Stores.open(tmp_path)
+    assert path.read_bytes() == before

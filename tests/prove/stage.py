@@ -47,6 +47,10 @@ UNION ALL SELECT 'done' FROM runs WHERE state = 'waiting' AND NOT EXISTS (
 """Whatever has still to move by itself."""
 
 
+PLENTY = {"BUDGET_TASK_USD": "5", "BUDGET_DAILY_USD": "50"}
+"""A request that a kill interrupts is booked at the most it can have cost: twice is all that the default pays for."""
+
+
 class Stuck(Exception):
     """Something that must happen did not."""
 
@@ -58,7 +62,7 @@ class Stage:
         self.lab, self.nursery, self.folder = lab, nursery, folder
         own = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.watch = Watch()
-        self.environment = {**own, **lab.environment(), **self.watch.lab(lab, settings), **settings}
+        self.environment = {**own, **PLENTY, **lab.environment(), **self.watch.lab(lab, settings), **settings}
         self.data = Path(self.environment["DATA_DIR"])
         self.log = folder / "bot.log"
         self.arguments = arguments
@@ -262,7 +266,10 @@ class Stage:
         while not (result := condition()):
             if time.monotonic() > end:
                 log = self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
-                raise Stuck(f"waited {seconds:.0f} s for {what}; exits {self.exits}; the log ends:\n{log}")
+                said = [message.text for chat in self.lab.telegram.chats for message in self.lab.telegram.sent(chat)]
+                raise Stuck(
+                    f"waited {seconds:.0f} s for {what}; exits {self.exits}; said last: {said[-3:]}; the log ends:\n{log}"
+                )
             await asyncio.sleep(0.03)
         return result
 

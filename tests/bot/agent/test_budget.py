@@ -86,7 +86,7 @@ async def test_beyond_the_step_a_request_costs_five_times_as_much(stores: Stores
 async def test_what_was_spent_counts_for_its_run_alone(stores: Stores, midnight: float) -> None:
     await stores.usage.record("r1", "another model", ZERO, 0.5)
     tight = budget(stores, task=0.5)
-    with pytest.raises(OutOfBudget, match=r"has cost \$0.500"):
+    with pytest.raises(OutOfBudget, match=r"has cost up to \$0.500"):
         await granted(tight)
     assert await granted(tight, "r2") == MOST
 
