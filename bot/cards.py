@@ -60,7 +60,8 @@ class Cards:
         card = row.card
         destroy = " · DESTROY" if row.risk == Risk.DESTROY else ""
         lines = [f"{bold(row.title)}{destroy}"]
-        targets = [f"{target['detail']} · {short_id(target['id'])}" for target in row.targets.values()]
+        # The whole id stands below, in the quote; a name and where it runs are what a person knows it by.
+        targets = [target["detail"] or short_id(target["id"]) for target in row.targets.values()]
         lines += map(escape, targets)
         if card.get("moved"):
             lines.append("**Changed meanwhile, nothing ran:**")

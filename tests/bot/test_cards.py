@@ -18,7 +18,7 @@ async def test_a_card_says_what_on_what_and_how_back(house: House) -> None:
     await house.ask(OFF)
     lines = (await house.text()).splitlines()
     assert lines[0] == "Switch lamp off"
-    assert "slot 1 · 0001" in lines[1] and "on · watts 40" in lines[2] and lines[3] == "undo: switch it on again"
+    assert lines[1] == "slot 1" and "on · watts 40" in lines[2] and lines[3] == "undo: switch it on again"
     assert "rack_switch_off" in lines and "item: lamp → rack/0001 (from inventory)" in lines
     assert labels(await house.view()) == [["Switch lamp off", "Deny"]]
 

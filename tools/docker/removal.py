@@ -75,10 +75,10 @@ async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple
     if facts.state == "gone":
         return tuple(notes)
     if facts.alive:
-        notes.append(f"It is {facts.state}: it is stopped, then removed by force.")
+        notes.append(f"{facts.state.capitalize()}: stopped, then removed.")
     written = await _written(client, target)
     if written is not None:
-        notes.append(f"Lost: {written} MB that it wrote outside of volumes, and its log.")
+        notes.append(f"Lost: {written} MB outside of volumes, and its log.")
     if facts.unnamed_volumes:
         fate = "lost with it" if facts.auto_remove else "kept, and mounted again by Undo"
         notes.append(f"Unnamed volumes ({len(facts.unnamed_volumes)}): {fate}.")
