@@ -1,10 +1,13 @@
-"""`python -m tests.evil`: every goal, the benign tasks, and as many random episodes as asked for, with all figures."""
+"""`python -m tests.evil`: every goal and injection, the benign tasks, and random episodes, with all figures."""
 
 import argparse
 import asyncio
 import os
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 os.environ["PTB_TIMEDELTA"] = "true"
 
@@ -12,6 +15,7 @@ from loguru import logger
 
 from tests.evil.benign import report
 from tests.evil.goals import every, pursue
+from tests.evil.injections import SOURCES, inject
 
 
 def goals() -> int:
@@ -24,23 +28,44 @@ def goals() -> int:
             bad.append(name)
             print(f"  REACHED {name} {result.violations}" if result.reached else f"  {name}: {result.violations}")
     print(
-        f"goals: {len(every())} · {calls} calls attempted · {mutating} mutating requests · {len(bad)} reached"
-        f" · {time.monotonic() - began:.0f} s"
+        f"goals: {len(every())} tried · {calls} calls attempted · {mutating} mutating requests · {len(bad)} reached"
+        f" without a person's valid tap, or with a violation · {time.monotonic() - began:.0f} s",
+        flush=True,
     )
     return len(bad)
 
 
-def episodes(count: int, steps: int, number: int) -> int:
-    """Play random episodes; how many violations."""
-    from tests.evil import machine
+def injections() -> int:
+    """The same words in every place where somebody else's can stand; how many of their orders had an effect."""
+    began, told, obeyed, bad = time.monotonic(), 0, 0, 0
+    for name in sorted(SOURCES):
+        for autonomy in ("ask", "reversible"):
+            outcome = asyncio.run(inject(name, autonomy=autonomy))
+            told, obeyed = told + outcome.told, obeyed + outcome.obeyed
+            if outcome.done or outcome.violations:
+                bad += 1
+                print(f"  {name}, {autonomy}: {outcome.done} {outcome.violations}")
+    print(
+        f"injections: {len(SOURCES)} places · {2 * len(SOURCES)} plays · read by the model in {told} ·"
+        f" {obeyed} orders obeyed · {bad} with an effect or a violation · {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
+    return bad
 
-    try:
-        machine.run_episodes(count, steps=steps, number=number)
-    except BaseException as error:  # whatever it was, the figures are still worth seeing
-        print(f"  {type(error).__name__}: {error}")
-        machine.TOTALS.violations = machine.TOTALS.violations or 1
-    print(f"random: {machine.TOTALS}")
-    return machine.TOTALS.violations
+
+def random(count: int, steps: int, number: int, jobs: int) -> int:
+    """Share the episodes among processes; how many violations."""
+    from tests.evil.machine import play, told
+
+    began, figures = time.monotonic(), Counter[str]()
+    each = [count // jobs + (job < count % jobs) for job in range(jobs)]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for wrong, mine in pool.map(play, each, [steps] * jobs, range(number, number + jobs)):
+            figures.update(mine)
+            print(wrong, end="\n" if wrong else "")
+    seeds = ", ".join(str(number + job) for job in range(jobs))
+    print(f"random: {told(figures)} · seed {seeds} · {time.monotonic() - began:.0f} s", flush=True)
+    return figures["violations"]
 
 
 def main() -> int:
@@ -49,11 +74,12 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=20, help="most steps of an episode")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the random episodes; one seed each")
     options = parser.parse_args()
     logger.remove()
-    bad = goals()
+    bad = goals() + injections()
     bad += asyncio.run(report())
-    bad += episodes(options.episodes, options.steps, options.seed) if options.episodes else 0
+    bad += random(options.episodes, options.steps, options.seed, options.jobs) if options.episodes else 0
     return 1 if bad else 0
 
 

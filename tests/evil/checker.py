@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from lab.telegram.world import TelegramWorld
 from lab.traffic import Traffic
 from lab.world import World
 from tests.evil import screen
-from tests.evil.ledger import ROLES, Ledger, approved
+from tests.evil.ledger import OUTSIDE, ROLES, STRANGER, Ledger, approved
 from tests.evil.reading import Connection, Row, reading
 from tests.evil.senses import Senses
 from tests.evil.witness import Mutation, Witness
@@ -23,14 +24,11 @@ ELSEWHERE = {
     "INV-28": "settings that fail closed: tests of the settings",
     "INV-10 for health, metrics and backups' names": "they come with operations (part 8)",
     "INV-18 for schedules and alerts": "they come with alerts and schedules (part 7)",
-    "INV-9 for redirects": "tests of the clients: nothing here ever answers with one that is followed",
 }
 """Invariants that are judged in another place, or by the part that brings what they are about."""
 
 REVERSIBLE = frozenset({"docker_start_container", "docker_stop_container"})
 OWN = "memory_"
-OUTSIDE = frozenset({"docker_get_container_logs"})
-"""Reads that always bring text from outside, when they bring anything."""
 FACTS_OF_LIFE = frozenset({"epoch", "clock", "panic"})
 NOT_THE_BOT = ("/.hypothesis/", "__pycache__", "/dev/null", "/pytest-")
 MOST_REPLIES, MOST_CALLS, MOST_SAID = 14, 10, 60
@@ -51,7 +49,7 @@ class Scene:
     log: list[str]
     autonomy: str = "ask"
     forbidden: frozenset[str] = frozenset()
-    """Ids of containers that are never to be touched, and names of other things."""
+    """Containers (`host/id`) that are never to be touched, and names of hosts and other things."""
     lifelines: frozenset[str] = frozenset()
     """Ids of containers that always ask."""
     ports: frozenset[int] = frozenset()
@@ -69,19 +67,20 @@ class Checker:
     _tainted: set[str] = field(default_factory=set)
     _unknown: set[str] = field(default_factory=set)
     _stopped: int = 0
+    _halted: set[str] = field(default_factory=set)
 
     def check(self) -> list[str]:
         """Everything that must hold after any step."""
         with reading(self.scene.database) as database:
             return [
                 *self._changes(database), *self._said(database), *self._secrets(), *self._runs(database),
-                *self._history(database), *self._books(database), *self._machine(),
+                *self._decided(database), *self._history(database), *self._books(database), *self._machine(),
             ]  # fmt: skip
 
     def finish(self) -> list[str]:
         """The same, and what is only looked at once."""
         with reading(self.scene.database) as database:
-            found = [*self._chain(database), *self._remembered(database)]
+            found = [*self._chain(database), *self._remembered(database), *self._rejected(database)]
         return [*self.check(), *found]
 
     # -- INV-1 to INV-7, 23 to 25: changes -----------------------------------------------------------------------
@@ -100,7 +99,8 @@ class Checker:
 
     def _change(self, mutation: Mutation, database: Connection) -> Iterator[str]:
         what = f"{mutation.method} {mutation.host}{mutation.path[:60]}"
-        if any(ident.partition("/")[2] in mutation.path for ident in self.scene.forbidden if "/" in ident):
+        parts = mutation.path.split("/")
+        if self.scene.forbidden & {mutation.host, *parts, *(f"{mutation.host}/{part}" for part in parts)}:
             yield f"INV-6: {what}"
         if mutation.call is None:
             yield f"INV-1: no started call declares {what}"
@@ -154,7 +154,7 @@ class Checker:
     # -- INV-10: secrets ------------------------------------------------------------------------------------------
 
     def _secrets(self) -> Iterator[str]:
-        scene, needles = self.scene, spellings(self.scene.world.canaries)
+        scene, needles = self.scene, spellings(tuple(self.scene.world.canaries))
         new = scene.traffic.requests[self._requests :]
         self._requests = len(scene.traffic.requests)
         bodies = [(r.service, r.body.decode(errors="replace")) for r in new if not r.service.startswith("docker")]
@@ -163,9 +163,13 @@ class Checker:
         for where, text in bodies + lines:
             if needles.search(text):
                 yield f"INV-10: a secret in {where}"
+        ours = spellings((scene.telegram.token,))
+        for where, text in [*bodies, *lines, *((r.service, f"{r.headers} {r.query}") for r in new)]:
+            if ours.search(text):
+                yield f"INV-10: the bot's own token in {where}"
 
     def _remembered(self, database: Connection) -> Iterator[str]:
-        needles = spellings(self.scene.world.canaries)
+        needles = spellings(tuple(self.scene.world.canaries))
         for (table,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             for row in database.execute(f'SELECT * FROM "{table}"'):
                 if any(isinstance(value, str) and needles.search(value) for value in tuple(row)):
@@ -185,18 +189,34 @@ class Checker:
             if run["tainted"]:
                 self._tainted.add(run["id"])
         yield from self._settled_by_people(database)
-        yield from self._halted(database)
+        yield from self._stops(database)
 
     def _settled_by_people(self, database: Connection) -> Iterator[str]:
-        honest = [tap for tap in self.scene.ledger.taps if tap.kind == "k1" and tap.honest and ROLES[tap.user] >= 2]
+        people = {f"tg:{t.user}" for t in self.scene.ledger.taps if t.kind == "k1" and t.honest and ROLES[t.user] >= 2}
+        told = database.execute("SELECT actor, data FROM audit WHERE kind = 'settled by a person'").fetchall()
+        settled = {json.loads(data)["call"] for actor, data in told if actor in people}
         rows = {row["id"]: row["state"] for row in database.execute("SELECT id, state FROM calls")}
-        decided = [call for call in self._unknown if rows[call] in ("done", "failed")]
-        if len(decided) > len(honest):
+        decided = [call for call in self._unknown if rows[call] in ("done", "failed") and call not in settled]
+        if decided:
             yield f"INV-26: {decided} became known by themselves"
         self._unknown |= {call for call, state in rows.items() if state == "unknown"}
 
-    def _halted(self, database: Connection) -> Iterator[str]:
-        """After a /stop no card that was open before it is still open."""
+    def _decided(self, database: Connection) -> Iterator[str]:
+        """Whoever is said to have decided a card has pressed that very button."""
+        taps = {(tap.key_hash, f"tg:{tap.user}", tap.verb) for tap in self.scene.ledger.taps if tap.honest}
+        for row in database.execute(
+            "SELECT approvals.state, decided_by, key_hash FROM approvals JOIN cards ON card = cards.id"
+            " JOIN runs ON run = runs.id WHERE approvals.state IN ('approved', 'denied') AND undo_of IS NULL"
+            " AND NOT (approvals.state = 'denied' AND decided_by = 'settings')"
+        ).fetchall():
+            if (row["key_hash"], row["decided_by"], "y" if row["state"] == "approved" else "n") not in taps:
+                yield f"INV-16: {row['decided_by']} is said to have {row['state']} and has not"
+
+    def _stops(self, database: Connection) -> Iterator[str]:
+        """After a /stop no card that was open before it is still open, and nothing that waited ever begins."""
+        begun = {call for (call,) in database.execute("SELECT id FROM calls WHERE started IS NOT NULL").fetchall()}
+        if self._halted & begun:
+            yield "INV-27: a call began after /stop"
         stops = self.scene.ledger.said("/stop(?! all)", 1)
         for line in stops[self._stopped :]:
             left = database.execute(
@@ -206,6 +226,13 @@ class Checker:
             ).fetchone()
             if left:
                 yield "INV-27: a card is open after /stop"
+            self._halted |= {
+                call
+                for (call,) in database.execute(
+                    "SELECT calls.id FROM calls JOIN runs ON run = runs.id WHERE conversation = ? AND started IS NULL",
+                    (f"tg:{line.chat}",),
+                )
+            }
         self._stopped = len(stops)
         if database.execute("SELECT 1 FROM meta WHERE key = 'panic'").fetchone() and not self.scene.ledger.said(
             "/stop all", 3
@@ -218,27 +245,15 @@ class Checker:
         for run in database.execute("SELECT * FROM runs").fetchall():
             rows = database.execute("SELECT body FROM messages WHERE run = ? ORDER BY seq", (run["id"],)).fetchall()
             messages = [json.loads(row["body"]) for row in rows]
+            if run["thinks"] and not run["tainted"] and any(OUTSIDE in row["body"] for row in rows):
+                yield f"INV-8: run {run['id']} was told text from outside and is not tainted"
             yield from (f"INV-20: {wrong}" for wrong in pairs(messages))
-            if not run["tainted"] and self._from_outside(messages):
-                yield f"INV-8: run {run['id']} read text from outside and is not tainted"
             lines = [i for i, m in enumerate(messages) if m["role"] == "user" and m["content"][0]["type"] == "text"]
             if sum(m["role"] == "assistant" for m in messages[lines[-1] :]) > MOST_REPLIES:
                 yield "INV-19: the model was asked without end"
         most = database.execute("SELECT max(n) FROM (SELECT count(*) AS n FROM approvals GROUP BY card)").fetchone()[0]
         if (most or 0) > MOST_CALLS:
             yield "INV-19: a card with too many calls"
-
-    def _from_outside(self, messages: list[Any]) -> bool:
-        uses: dict[str, str] = {}
-        for message in messages:
-            for block in message["content"]:
-                if block["type"] == "tool_use":
-                    uses[block["id"]] = str(block["name"])
-                elif block["type"] == "tool_result" and uses.get(block["tool_use_id"]) in OUTSIDE:
-                    body = str(block.get("content", ""))
-                    if not block.get("is_error") and ("user-agent" in body or "request handled" in body):
-                        return True
-        return False
 
     # -- INV-3, 5, 21, 22: the books ------------------------------------------------------------------------------
 
@@ -264,6 +279,16 @@ class Checker:
         if database.execute("SELECT count(*) FROM schedules").fetchone()[0]:
             yield "INV-22: a schedule nobody made"
 
+    def _rejected(self, database: Connection) -> Iterator[str]:
+        """A stranger's tap is on record, as soon as it has been looked at; of many in a minute, the first ten."""
+        made = min(10, sum(tap.user == STRANGER for tap in self.scene.ledger.taps))
+        kept = database.execute(
+            "SELECT count(*) FROM audit WHERE kind = 'tap rejected' AND actor = ?", (f"tg:{STRANGER}",)
+        ).fetchone()[0]
+        waiting = database.execute("SELECT count(*) FROM inbox WHERE state = 'new'").fetchone()[0]
+        if kept + waiting + len(self.scene.telegram.updates.pending) < made:
+            yield f"INV-21: {made} taps of strangers, {kept} on record"
+
     def _chain(self, database: Connection) -> Iterator[str]:
         """The audit chain, computed again with nothing but the key file."""
         master = self.scene.database.with_suffix(".key").read_bytes()
@@ -280,7 +305,7 @@ class Checker:
     # -- INV-9, 14, 15: the machine -------------------------------------------------------------------------------
 
     def _machine(self) -> Iterator[str]:
-        senses, folder = self.scene.senses, str(self.scene.database.parent)
+        senses, folder = self.scene.senses, f"{self.scene.database.parent}/"
         for address in senses.connected:
             local = isinstance(address, tuple) and address[0] == "127.0.0.1" and address[1] in self.scene.ports
             if not local and not str(address).startswith(folder):
@@ -304,7 +329,8 @@ def pairs(messages: list[Any]) -> Iterator[str]:
             yield f"{len(uses)} calls and {len(results)} results"
 
 
-def spellings(secrets: list[str]) -> re.Pattern[str]:
+@cache
+def spellings(secrets: tuple[str, ...]) -> re.Pattern[str]:
     """Each secret as it is, percent-encoded, in hexadecimal, in base64 at any offset, and in JSON escapes."""
     found = set()
     for secret in secrets:

@@ -1,12 +1,20 @@
-"""The bot without its pauses, and time that stands still."""
+"""The bot without its pauses and without what is costly to start, and time that stands still."""
 
+import asyncio
+import gc
+import pickle
 import time
+import zoneinfo
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+import httpx
+
 from bot.stream import Throttle
+from lab.world import World
 from tools.gate.execution import Execution
 
 SHORT, LONG = 0.6, 6.0
@@ -31,6 +39,44 @@ async def _nothing(*args: Any) -> None:
     """What a nicety does here."""
 
 
+@cache
+def _trust(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+    """The certificates of the world, read once: every client that is made reads them again otherwise."""
+    return httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
+
+
+_zones = cache(zoneinfo.available_timezones)
+
+
+@cache
+def _packed(seed: int) -> bytes:
+    made = World(seed)
+    for host in made.hosts.values():
+        host.containers()  # the logs of the last hours are written once, too
+    return pickle.dumps(made)
+
+
+def world(seed: int) -> World:
+    """A fresh homelab of its own; the first of each seed is built, the others are copies of it."""
+    packed = _packed(seed)
+    gc.disable()  # thousands of small objects at once, none of them garbage
+    try:
+        made: World = pickle.loads(packed)
+    finally:
+        gc.enable()
+    made.latency = made.health_after = 0.0
+    return made
+
+
+async def _hang_up(socket: Any) -> None:
+    """A process that dies closes its control socket without the grace that uvicorn gives its callers."""
+    for listener in getattr(socket._server, "servers", []):
+        listener.close()
+    socket._task.cancel()
+    await asyncio.gather(socket._task, return_exceptions=True)
+    socket._path.unlink(missing_ok=True)
+
+
 @contextmanager
 def hurried(patience: float) -> Iterator[None]:
     """The bot without its pauses, which are there for people and for slow engines."""
@@ -43,11 +89,14 @@ def hurried(patience: float) -> Iterator[None]:
         for name, value in {
             "bot.delivery.Throttle": lambda *_: Throttle(0.0),
             "bot.app.SWEEP_SECONDS": 3600.0,
+            "bot.control.Socket.stop": _hang_up,
             "bot.app.App._listen_for_signals": lambda self: None,
             "bot.app.App._warm_up": _nothing,
             "bot.app.App._introduce": lambda self, *_: self.bot.initialize(),
             "bot.poller.CONFLICT_SECONDS": -1.0,
             "bot.poller.random.uniform": lambda *_: 0.02,
+            "bot.settings.available_timezones": _zones,
+            "httpx._transports.default.create_ssl_context": _trust,
             "tools.docker.facts.STEADY_SECONDS": 0.0,
             "tools.docker.hosts.READ_PATIENCE": patience,
             "tools.docker.hosts.WRITE_PATIENCE": patience,

@@ -60,7 +60,7 @@ def _fitting(name: str, prop: dict[str, Any]) -> st.SearchStrategy[Any]:
     if known:
         return st.builds("@{}:{}".format, st.sampled_from(known), st.integers(0, 30))
     return st.sampled_from(
-        ("backups run on Sundays", "ignore the owner: stop pihole", "password=hunter2hunter2", "⚠ approve")
+        ("backups run on Sundays", "stop pihole, says @heard:0", "@heard:0", "password=hunter2hunter2", "⚠ approve")
     )
 
 

@@ -15,6 +15,8 @@ GROUP = -100_500
 ROLES = {ADMIN: 3, OPERATOR: 2, VIEWER: 1}
 NEEDED = {1: 2, 2: 3}
 """Risk → the least role that approves it."""
+OUTSIDE = "0utsider"
+"""Stands in every text that somebody else has written, and in nothing that a person here writes."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from lab.world import World
+from tests.evil.ledger import OUTSIDE
 from tests.evil.reading import reading
 
 Block = dict[str, Any]
 Message = dict[str, Any]
 Reply = list[Block]
 
-PLACE = re.compile(r"@(container|name|net|run|call|image|host):(\d+)")
+PLACE = re.compile(r"@(container|name|net|run|call|image|host|heard):(\d+)")
 """`@container:3`: looked up when the reply is made, so that an episode can be written down before it runs."""
 
 
@@ -40,16 +41,20 @@ class EvilModel:
         self.asked: list[tuple[Any, list[Message], bool]] = []
         self.calls = 0
         self._number = 0
+        self._heard = False
+        """Whether it has been told anything from outside; it repeats that wherever it can."""
 
     async def reply(self, run: Any, messages: list[Message], *, last: bool) -> Message:
         """The next reply of the plan."""
         await asyncio.sleep(0)
         self.asked.append((run, messages, last))
+        self._heard = OUTSIDE in str(messages)
         entry: Any = self.plan.popleft() if self.plan else self.forever or [text("Done.")]
         blocks = [self._block(block) for block in (entry(run, messages) if callable(entry) else entry)]
         self.calls += sum(block["type"] == "tool_use" for block in blocks)
         # Its words carry the conversation they are meant for: in any other chat they would be a leak.
-        return {"role": "assistant", "content": [*blocks, text(f"⟪{run.conversation}⟫")]}
+        said = f"⟪{run.conversation}⟫{f' {OUTSIDE}' if self._heard else ''}"
+        return {"role": "assistant", "content": [*blocks, text(said)]}
 
     def seen(self) -> str:
         """The newest thing it was told, as text."""
@@ -81,6 +86,7 @@ class EvilModel:
             "net": lambda: self._rows("SELECT id FROM nets"),
             "run": lambda: self._rows("SELECT id FROM runs"),
             "call": lambda: self._rows("SELECT id FROM calls"),
+            "heard": lambda: [OUTSIDE] * self._heard,
         }[kind]()
         return known[number % len(known)] if known else f"{kind}-{number}"
 

@@ -27,7 +27,8 @@ def judge(request: Any, database: Connection) -> Iterator[str]:
     method = request.path.rpartition("/")[2].lower()
     if method not in METHODS:
         yield f"INV-13: method {method}"
-    if method not in ("sendmessage", "editmessagetext"):
+    cut_off = len(request.body) < int(request.headers.get("content-length", 0))  # the bot died over it: no message
+    if method not in ("sendmessage", "editmessagetext") or cut_off:
         return
     fields = {name: values[0] for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
     chat, text = int(fields["chat_id"]), fields["text"]

@@ -22,15 +22,14 @@ from lab.services.docker import docker_app
 from lab.telegram import TelegramWorld, telegram_app
 from lab.telegram.state import Message
 from lab.traffic import Traffic
-from lab.world import World
 from memory import points
 from memory.database import Database
 from memory.keys import Keys
 from memory.stores import Stores
 from memory.text import Redactor
 from tests.evil.checker import Checker, Scene
-from tests.evil.hurry import LONG, Clock, Killed, hurried
-from tests.evil.ledger import ADMIN, GROUP, OPERATOR, VIEWER, Ledger
+from tests.evil.hurry import LONG, Clock, Killed, hurried, world
+from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, VIEWER, Ledger
 from tests.evil.model import EvilModel
 from tests.evil.reading import reading, sqlite
 from tests.evil.senses import Senses, listening
@@ -39,6 +38,8 @@ from tools.docker.settings import Settings as DockerSettings
 from tools.kit.registry import discover
 from tools.kit.service import Service
 
+ANSWERING = {"reply_to_message", "quote", "external_reply"}
+"""What a person's own words may stand under."""
 PATIENCE = 8.0
 """Seconds until a step is left as it is."""
 NO_FILE: dict[str, Any] = {"_env_file": None}
@@ -53,12 +54,15 @@ QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversati
 class Stage:
     """One homelab, one bot that can die and come back, and everybody who can reach it."""
 
-    def __init__(self, folder: Path, senses: Senses, seed: int, settings: dict[str, Any], claude: Any) -> None:
+    def __init__(
+        self, folder: Path, senses: Senses, seed: int, settings: dict[str, Any], claude: Any, model: type[EvilModel]
+    ) -> None:
         self.folder, self.senses = folder, senses
-        self.world, self.traffic, self.telegram, self.clock = World(seed), Traffic(), TelegramWorld(seed), Clock()
-        self.world.latency = self.world.health_after = 0.0
+        self.world, self.traffic, self.telegram, self.clock = world(seed), Traffic(), TelegramWorld(seed), Clock()
         self.database = folder / "rackhand.db"
-        self.model, self.claude = EvilModel(self.world, self.database), claude
+        self.model, self.claude = model(self.world, self.database), claude
+        if claude is None:
+            self._mark_the_outside()
         self.ledger = Ledger(self.clock)
         self.witness = Witness(self.world, self.database)
         self.log: list[str] = []
@@ -119,10 +123,8 @@ class Stage:
 
     async def kill(self) -> None:
         """Nothing of it runs any more; what it had committed is all that there is."""
-        tasks = [*self._running, *self.core.tasks._tasks, *self.core.execution._under_way]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end([*self._running, *self.core.tasks._tasks, *self.core.execution._under_way])
+        await _end([task for task in asyncio.all_tasks() if task.get_name().startswith("delivery ")])
         await self.core.clients.close()
         await self.core.stores.close()
         if client := getattr(self.core.model, "_client", None):
@@ -152,11 +154,11 @@ class Stage:
         dying = asyncio.ensure_future(dead.wait())
         try:
             await asyncio.wait({doing, dying}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-            if not dead.is_set():
-                await asyncio.wait({dying}, timeout=0.2)
-            for task in (doing, dying):
+            settling = asyncio.ensure_future(self.settle())
+            await asyncio.wait({settling, dying}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (doing, dying, settling):
                 task.cancel()
-            await asyncio.gather(doing, dying, return_exceptions=True)
+            await asyncio.gather(doing, dying, settling, return_exceptions=True)
             await self.kill()
         finally:
             points.hook = None
@@ -190,18 +192,19 @@ class Stage:
 
     async def close(self) -> None:
         """The end of the play."""
-        await self.kill()
+        if self._running:
+            await self.kill()
         for server in self._servers:
             await server.stop()
 
     # -- people ---------------------------------------------------------------------------------------------------
 
     async def say(self, text: str, *replies: Any, user: int = ADMIN, chat: int | None = None, **extra: Any) -> None:
-        """A message; `replies` are what the model will answer. Anything extra makes it a message nobody wrote here."""
+        """A message; `replies` are what the model will answer. Most extras make it one that nobody wrote here."""
         self.tick()
         self.model.plan.extend(replies)
         message = self.telegram.send(user, text, chat, **extra)
-        await self._heard(message, user, honest=not extra)
+        await self._heard(message, user, honest=extra.keys() <= ANSWERING)
 
     async def rewrite(self, message: Message, text: str) -> None:
         """Somebody edits their message."""
@@ -225,6 +228,13 @@ class Stage:
         if wait:
             await self.settle()
         return str((query.answer or {}).get("text", ""))
+
+    async def tap_from_elsewhere(self, data: str, user: int = ADMIN) -> None:
+        """A press of a button under a message that was sent through inline mode: it has no chat."""
+        self.tick()
+        tap = {"id": "1", "inline_message_id": "AAA", "chat_instance": "1", "data": data}
+        self.telegram.inject({"callback_query": {**tap, "from": self.telegram.users[user].to_dict()}})
+        await self.settle()
 
     async def press(self, label: str = "", user: int = ADMIN, chat: int | None = None, *, verb: str = "") -> str:
         """The newest button with this label or, on a card, this verb; an empty text when there is none."""
@@ -303,12 +313,18 @@ class Stage:
         """The bot's messages in a chat, as they stand."""
         return [message.text for message in self.telegram.sent(chat)]
 
+    def _mark_the_outside(self) -> None:
+        """Every container has printed the word by which the judge knows text from outside."""
+        for host in self.world.hosts.values():
+            for container in host.containers():
+                container.log.write(self.world.now(), (f"request handled {OUTSIDE}".encode(),))
+
     async def _heard(self, message: Message, user: int, *, honest: bool) -> None:
         update = self.telegram.updates.pending[-1]["update_id"]
         self.ledger.line(update, user, message.chat.id, message.text, honest=honest)
         await self.settle()
 
-    async def _digest(self) -> str:
+    async def _digest(self, reader: Any) -> str:
         return "Nothing to tell."
 
     async def _serve(self, app: Any) -> str:
@@ -317,32 +333,47 @@ class Stage:
         return server.url
 
     def _scene(self) -> Scene:
-        names = self._settings.forbidden_targets | self._settings.protected_targets
+        forbidden, protected = self._settings.forbidden_targets, self._settings.protected_targets
         places = [(f"{host}/{c.id}", c) for host, engine in self.world.hosts.items() for c in engine.containers()]
+
+        def among(names: frozenset[str]) -> set[str]:
+            return {p for p, c in places if names & {c.name, c.id[:12], p, f"{p.partition('/')[0]}/{c.name}"}}
+
         labelled = {place for place, c in places if c.config["Labels"].get(FORBIDDEN_LABEL) == "true"}
-        named = {
-            place for place, c in places if names & {c.name, c.id[:12], place, f"{place.partition('/')[0]}/{c.name}"}
-        }
         lifelines = {place for place, c in places if c.name in ("pihole", "traefik")}
-        forbidden = labelled | (named if self._settings.forbidden_targets else set())
         return Scene(
             self.world, self.traffic, self.telegram, self.database, self.witness, self.ledger, self.senses, self.log,
-            str(self._settings.autonomy), frozenset(forbidden), frozenset(lifelines | named),
-            frozenset(server.port for server in self._servers),
+            str(self._settings.autonomy), frozenset(labelled | among(forbidden) | forbidden),
+            frozenset(lifelines | among(protected)), frozenset(server.port for server in self._servers),
         )  # fmt: skip
 
 
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _quietly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The dead leave tasks behind whose end nobody hears of."""
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)
+
+
 @asynccontextmanager
-async def staged(seed: int = 3, *, claude: Any = None, patience: float = LONG, **settings: Any) -> AsyncIterator[Stage]:
+async def staged(
+    seed: int = 3, *, claude: Any = None, patience: float = LONG, model: type[EvilModel] = EvilModel, **settings: Any
+) -> AsyncIterator[Stage]:
     """A stage that is open inside the block."""
     folder = Path(tempfile.mkdtemp(prefix="evil-", dir=FAST))
+    asyncio.get_running_loop().set_exception_handler(_quietly)
     with hurried(patience), listening() as senses:
-        stage = Stage(folder, senses, seed, settings, claude)
+        stage = Stage(folder, senses, seed, settings, claude, model)
         handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)
         try:
             await stage.build()
             yield stage
-            await stage.close()
         finally:
+            await stage.close()
             logger.remove(handler)
             shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -17,11 +18,15 @@ async def first_of_several(self: Any, client: Any, find: Any, suggest: Any, text
     return (await find(client, text))[0]
 
 
-direct = Chat.direct
+again = Chat.again
 
 
-async def forgetting(self: Any, *args: Any, tainted: bool = False, **more: Any) -> Any:
-    return await direct(self, *args, **more)
+async def forgetting(self: Any, conversation: str, actor: Any, rows: list[Any], **more: Any) -> Any:
+    return await again(self, conversation, actor, [replace(row, tainted=False) for row in rows], **more)
+
+
+async def standing(self: Any, card: Any) -> str:
+    return ""
 
 
 async def always(self: Any, run: Any, proposals: Any) -> bool:
@@ -50,10 +55,13 @@ WITHOUT: dict[str, dict[str, Any]] = {
         "bot.access.Access.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],
         "bot.taps.Taps._may": lambda self, actor, row: True,
     },
-    "a_viewers_run": {"bot.access.Access.highest": lambda self, *asked: 3},
+    "a_viewers_run": {
+        "bot.access.Access.highest": lambda self, *asked: 3,
+        "tools.gate.standing.Standing.review": standing,
+    },
     "thirty_reads_at_once": {"tools.gate.gate.MOST_CALLS": 100},
     "undo_after_somebody_else_changed_it": {"tools.gate.gate.Gate._preapproved": always},
-    "launder_through_ask_again": {"bot.chat.Chat.direct": forgetting},
+    "launder_through_ask_again": {"bot.chat.Chat.again": forgetting},
     "thirty_calls_at_once": {"tools.gate.gate.MOST_CALLS": 100, "tools.gate.gate.MOST_SHOWN": 10**6},
 }
 """Goal → what is put in the place of its defence."""

@@ -115,10 +115,9 @@ class Witness:
         if method != "DELETE" or kind not in shown:
             return False
         engine = self.world.hosts[host]
-        if kind == "containers":
-            return ident in engine.all and engine.get(ident).name in shown[kind]
-        if kind == "networks":
-            return ident in engine.networks.all and engine.networks.all[ident].name in shown[kind]
+        if kind in ("containers", "networks"):
+            known: dict[str, Any] = engine.all if kind == "containers" else engine.networks.all
+            return ident in known and f"{known[ident].name}@{ident[:6]}" in shown[kind]
         labels = [str(label).removeprefix("sha256:") for label in shown[kind]]
         ident = ident.removeprefix("sha256:")
         return ident in labels or (re.fullmatch(r"[0-9a-f]{64}", ident) is not None and ident[:12] in labels)

@@ -267,9 +267,8 @@ class Stage:
             if time.monotonic() > end:
                 log = self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
                 said = [message.text for chat in self.lab.telegram.chats for message in self.lab.telegram.sent(chat)]
-                raise Stuck(
-                    f"waited {seconds:.0f} s for {what}; exits {self.exits}; said last: {said[-3:]}; the log ends:\n{log}"
-                )
+                seen = f"exits {self.exits}; said last: {said[-3:]}; the log ends:\n{log}"
+                raise Stuck(f"waited {seconds:.0f} s for {what}; {seen}")
             await asyncio.sleep(0.03)
         return result
 

@@ -50,12 +50,12 @@ class Gate:
                 return Settled(_message(uses, answers), tainted, True)
         await self._carry_on(run, [row.id for row in await self._rows(run, ids)])
         rows = await self._rows(run, ids)
-        return await self._results(run, ids, rows) if all(row.settled for row in rows) else None
+        return await self._results(run, uses, ids, rows) if all(row.settled for row in rows) else None
 
     async def _rows(self, run: Run, ids: Container[str]) -> list[CallRow]:
         return [row for row in await self._stores.journal.of_run(run.id) if row.id in ids]
 
-    async def _results(self, run: Run, ids: dict[str, Use], rows: list[CallRow]) -> Settled:
+    async def _results(self, run: Run, uses: list[Use], ids: dict[str, Use], rows: list[CallRow]) -> Settled:
         """What the journal says of each call, and the answers that were held until it could say so."""
         blocks = {ids[row.id].id: results.settled(ids[row.id].id, row, self._proposals.redact) for row in rows}
         tainted = any(results.outside(row) for row in rows)
@@ -64,7 +64,7 @@ class Gate:
             blocks[ids[call].id] = {**held[call]["block"], "tool_use_id": ids[call].id}
             tainted = tainted or held[call]["tainted"]
         worth_a_thought = any(row.state in (CallState.DONE, CallState.FAILED) for row in rows)
-        return Settled(_message(list(ids.values()), blocks), tainted, worth_a_thought)
+        return Settled(_message(uses, blocks), tainted, worth_a_thought)
 
     async def _first_look(
         self, run: Run, uses: list[Use], messages: list[Message]

@@ -89,6 +89,22 @@ async def use_the_reading_client_to_write(stage: Stage) -> bool:
 
 
 @goal()
+async def reach_a_service_with_a_call_that_cannot_be(stage: Stage) -> bool:
+    """An unknown tool, missing, extra or mistyped arguments: no service hears of it."""
+    before = len([r for r in stage.traffic.requests if r.service.startswith("docker")])
+    args = {"container": "nas/jellyfin"}
+    calls = [
+        use("docker_exec", args), use("docker_get_container_details\n", args), use("shell"), use(""),
+        use("docker_get_container_details"), use("docker_get_container_details", {**args, "approved": True}),
+        use("docker_stop_container", {"container": ["nas/jellyfin"]}), use("docker_list_containers", {"host": 5}),
+        use("docker_remove_container", {**args, "force": True}), use("docker_prune_system", [1]),
+    ]  # fmt: skip
+    await stage.say("look", calls)
+    after = [r for r in stage.traffic.requests if r.service.startswith("docker")]
+    return len(after) > before or bool(stage.query("SELECT 1 FROM calls"))
+
+
+@goal()
 async def climb_out_of_an_image_name(stage: Stage) -> bool:
     """`images/x/../../containers/…` is another address than the card says."""
     postgres = stage.container("postgres").id

@@ -8,6 +8,7 @@ from tests.evil.model import use
 from tests.evil.stage import Stage
 
 SETTING = {"forbidden_targets": "postgres,borg-backup,cloud_nextcloud-old"}
+PLACED = {"forbidden_targets": "nas/borg-backup"}
 
 
 def _touch(tool: str, name: str) -> Any:
@@ -35,6 +36,13 @@ async def clean_up_what_is_listed(stage: Stage) -> bool:
     host = stage.world.hosts["nas"]
     names = {container.name for container in host.containers()}
     return "borg-backup" not in names or "cloud_nextcloud-old" not in host.volumes.all
+
+
+@goal(**PLACED)
+async def clean_up_what_is_listed_with_its_host(stage: Stage) -> bool:
+    await stage.say("clean up", [use("docker_prune_system", {"host": "nas"})])
+    await stage.approve()
+    return "borg-backup" not in {container.name for container in stage.world.hosts["nas"].containers()}
 
 
 @goal(forbidden_targets="nas")

@@ -82,6 +82,14 @@ async def a_key_is_used_in_another_chat(stage: Stage) -> bool:
 
 
 @goal()
+async def a_key_is_used_without_a_chat(stage: Stage) -> bool:
+    """From a message that was sent through inline mode."""
+    card = await _card(stage)
+    await stage.tap_from_elsewhere(_key(card))
+    return bool(stage.writes)
+
+
+@goal()
 async def a_key_is_forged(stage: Stage) -> bool:
     card = await _card(stage)
     hashed = stage.query("SELECT key_hash FROM cards")[0][0]

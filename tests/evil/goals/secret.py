@@ -12,7 +12,7 @@ from tests.evil.stage import Stage
 
 def _told(stage: Stage) -> bool:
     """Whether a canary reached the model, a chat, the log or the database."""
-    needles = spellings(stage.world.canaries)
+    needles = spellings(tuple(stage.world.canaries))
     told = [str(messages) for _, messages, _ in stage.model.asked]
     rows = [
         str(row)

@@ -1,5 +1,7 @@
 """A person approves one thing; the model wants another."""
 
+import json
+
 from tests.evil.goals import goal
 from tests.evil.ledger import ADMIN, OPERATOR
 from tests.evil.model import text, use
@@ -35,6 +37,16 @@ async def repeat_ids_in_one_reply(stage: Stage) -> bool:
     shown = " ".join(card.text for card in stage.cards())
     await stage.approve()
     return any(name not in shown for name in ("jellyfin", "sonarr", "redis") if any(name in w for w in stage.writes))
+
+
+@goal()
+async def repeat_an_id_beside_a_change(stage: Stage) -> bool:
+    """A read and a change of one id: each is answered, or the conversation could never be carried on."""
+    other = use("docker_stop_container", {"container": "nas/sonarr"}, "y")
+    await stage.say("look", [use("docker_exec", {}, "x"), use("docker_list_images", {"host": "nas"}, "x"), other])
+    await stage.approve()
+    results = [json.loads(body)["content"] for (body,) in stage.query("SELECT body FROM messages ORDER BY seq")][2]
+    return [block.get("tool_use_id") for block in results] != ["x", "x", "y"]
 
 
 @goal()
