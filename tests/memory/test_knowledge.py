@@ -1,7 +1,6 @@
 """Memories: what is kept, what is found, and that every way to compare vectors finds the same."""
 
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,28 +9,8 @@ from memory import migrations
 from memory.database import Database
 from memory.embeddings import NoEmbedder, WordLlamaEmbedder, packed
 from memory.knowledge import IdTaken, Knowledge, match_any
+from tests.fakes import Clock
 from tests.memory.labelled import EIGHT, MEMORIES, QUESTIONS, TEN
-
-
-class Clock:
-    """Time that a test moves."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def database(tmp_path: Path, clock: Clock) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "test.db", clock=clock)
-    yield database
-    await database.close()
 
 
 @pytest.fixture(scope="module")
@@ -163,18 +142,18 @@ async def test_a_new_embedder_fills_what_is_missing(database: Database, wordllam
 async def test_a_memory_keeps_who_when_and_where_from(words_only: Knowledge, clock: Clock) -> None:
     added = await words_only.add("The fan squeaks.", "tg:1", tainted=True, run="run-1")
     assert await words_only.get(added.id) == added
-    assert (added.actor, added.run, added.tainted, added.created) == ("tg:1", "run-1", True, 1_000.0)
+    assert (added.actor, added.run, added.tainted, added.created) == ("tg:1", "run-1", True, clock())
     assert await words_only.get(99) is None
 
 
 async def test_an_update_replaces_text_writer_and_origin(by_meaning: Knowledge, clock: Clock) -> None:
     added = await by_meaning.add("The fan squeaks.", "tg:1", tainted=True)
-    clock.now = 2_000.0
+    clock.move(1000)
     assert await by_meaning.update(added.id, "Pictures are kept in Immich.", "tg:2", tainted=False)
     now = await by_meaning.get(added.id)
     assert now is not None
     assert (now.text, now.actor, now.tainted) == ("Pictures are kept in Immich.", "tg:2", False)
-    assert (now.created, now.updated) == (1_000.0, 2_000.0)
+    assert (now.created, now.updated) == (clock() - 1000, clock())
     assert await found(by_meaning, "where are our photos") == [added.id]
     assert await found(by_meaning, "squeaks") == []
     assert not await by_meaning.update(99, "nothing", "tg:2", tainted=False)
@@ -184,11 +163,11 @@ async def test_an_update_replaces_text_writer_and_origin(by_meaning: Knowledge, 
 async def test_history_outlives_the_memory(words_only: Knowledge, clock: Clock) -> None:
     await words_only.add("one", "tg:1", tainted=False)
     await words_only.update(1, "two", "tg:2", tainted=False)
-    clock.now = 3_000.0
+    clock.move(2000)
     assert await words_only.delete([1, 99], "tg:3") == 1
     told = [(version.what, version.text, version.actor) for version in await words_only.history(1)]
     assert told == [("added", "one", "tg:1"), ("updated", "two", "tg:2"), ("deleted", "two", "tg:3")]
-    assert (await words_only.history(1))[-1].at == 3_000.0
+    assert (await words_only.history(1))[-1].at == clock()
     assert await words_only.changes([1]) == 3
 
 
@@ -268,7 +247,7 @@ async def test_a_snapshot_restores_every_column(by_meaning: Knowledge, database:
     await by_meaning.add(MEMORIES[10], "tg:1", tainted=False)
     before = [tuple(row) for row in await database.all("SELECT * FROM memories ORDER BY id")]
     kept = await by_meaning.snapshot([1, 2])
-    clock.now = 2_000.0
+    clock.move(1000)
     await by_meaning.update(1, "something else", "tg:2", tainted=False)
     await by_meaning.delete([2], "tg:2")
     await by_meaning.add("a third", "tg:2", tainted=False)
@@ -296,11 +275,11 @@ async def test_the_summary_counts(words_only: Knowledge, clock: Clock) -> None:
     empty = await words_only.summary()
     assert (empty.memories, empty.oldest, empty.newest, empty.by) == (0, None, None, {})
     await words_only.add("one", "tg:2", tainted=False)
-    clock.now = 2_000.0
+    clock.move(1000)
     await words_only.add("two", "tg:1", tainted=True)
     await words_only.add("three", "tg:1", tainted=False)
     summary = await words_only.summary()
-    assert (summary.memories, summary.tainted, summary.oldest, summary.newest) == (3, 1, 1_000.0, 2_000.0)
+    assert (summary.memories, summary.tainted, summary.oldest, summary.newest) == (3, 1, clock() - 1000, clock())
     assert list(summary.by.items()) == [("tg:1", 2), ("tg:2", 1)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fakes import Clock
 from tests.tools.conftest import TOOLS, Rack
 from tools.docker import service
 from tools.docker.facts import container_facts
@@ -13,19 +14,6 @@ from tools.docker.hosts import DockerHosts
 from tools.docker.settings import Settings
 from tools.kit import Access, CircuitOpen, Context, NoAnswer, OutcomeUnknown, Unreachable
 from tools.kit.clients import Clients
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -15,39 +15,20 @@ from memory.knowledge import Knowledge, Recall
 from memory.models import Actor, CallRow, CallState, Role, Run, Use
 from memory.stores import Stores
 from memory.text import Redactor
+from tests.tools.conftest import KeptNets, Outcome
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate
 from tools.gate.nets import StoredNets
 from tools.gate.policy import Autonomy
 from tools.gate.proposals import Proposals, Rules
 from tools.gate.taint import taints
-from tools.kit import Access, Change, Conflict, Context, Facts, Gone, Risk, ToolFailed
+from tools.kit import Access, Conflict, Context, Gone, Risk, ToolFailed
 from tools.kit.clients import Clients
 from tools.kit.registry import catalogue
 from tools.memory import Settings, service
 
 TOOLS = {tool.name.removeprefix("memory_"): tool for tool in service.tools}
 OWNER = Actor("tg:1", "Admin")
-
-
-class KeptNets:
-    """The nets of one test."""
-
-    def __init__(self) -> None:
-        self.all: dict[str, dict[str, Any]] = {}
-
-    async def open(self, net: str) -> dict[str, Any]:
-        return self.all[net]
-
-
-@dataclass
-class Outcome:
-    """A change carried to its end, as a gate would."""
-
-    change: Change[Any]
-    before: Facts
-    after: Facts
-    verified: bool
 
 
 @dataclass

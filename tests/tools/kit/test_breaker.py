@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fakes import Clock
 from tools.kit import (
     Access,
     Area,
@@ -24,19 +25,6 @@ from tools.kit.clients import Clients
 
 DOWN = Unreachable("Pi-hole cannot be reached.")
 REJECTED = Unauthorised("Pi-hole rejected the credential.")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
