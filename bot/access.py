@@ -14,7 +14,7 @@ ANONYMOUS_ADMIN = 1087968824
 """The id behind which Telegram hides a group's anonymous admins: nobody in particular."""
 
 
-class Access:
+class Roster:
     """The configured people. Strangers get nothing and are counted."""
 
     def __init__(self, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot import pages as pages  # registers the menu pages
-from bot.access import Access
+from bot.access import Roster
 from bot.cards import Cards
 from bot.commands import COMMANDS, Commands, Desk, nearest_command
 from bot.control import Control, serve_socket
@@ -180,7 +180,7 @@ class App:
                 async with asyncio.timeout(LOOK_AGAIN_SECONDS):
                     await poller.arrived.wait()
 
-    async def _offer_commands(self, access: Access) -> None:
+    async def _offer_commands(self, access: Roster) -> None:
         """To each chat that has written the commands of its role; strangers are offered nothing."""
         await self.bot.delete_my_commands()
         offered: set[int] = set()
@@ -196,7 +196,7 @@ class App:
                     await self.bot.set_my_commands(commands, scope=BotCommandScopeChat(chat))
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _introduce(self, access: Access) -> None:
+    async def _introduce(self, access: Roster) -> None:
         """Who am I, and which commands I know: niceties, tried until they work."""
         while True:
             try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.access import Access
+from bot.access import Roster
 from bot.agent.budget import Budget
 from bot.chat import Chat
 from bot.halt import Halt
@@ -33,7 +33,7 @@ class Desk:
     proposals: Proposals
     chat: Chat
     taps: Taps
-    access: Access
+    access: Roster
     halt: Halt
     budget: Budget
     form: Format
@@ -58,7 +58,7 @@ class Command:
     everywhere: bool = False
     """Whether it concerns every service at once: a role that is limited to some is not enough."""
 
-    def is_for(self, access: Access, actor: str) -> bool:
+    def is_for(self, access: Roster, actor: str) -> bool:
         """Whether this person may use it."""
         return (access.overall(actor) if self.everywhere else access.role(actor)) >= self.role
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.access import Access, console_actor
+from bot.access import Roster, console_actor
 from bot.agent.budget import Budget
 from bot.agent.claude import Claude
 from bot.agent.loop import Loop
@@ -73,7 +73,7 @@ class Core:
     settings: Settings
     stores: Stores
     redact: Redactor
-    access: Access
+    access: Roster
     halt: Halt
     budget: Budget
     tools: dict[str, Tool]
@@ -115,7 +115,7 @@ def assemble(
     """Put the parts together; nothing is connected and nothing runs yet."""
     redact.learn([*settings.secrets(), *(v for s in service_settings.values() for v in secret_values(s))])
     stores.audit.redact = redact
-    access, tasks = Access(settings), Tasks()
+    access, tasks = Roster(settings), Tasks()
     tools = catalogue(services)
     clients = Clients(services, service_settings, stores)
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)

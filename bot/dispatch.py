@@ -9,7 +9,7 @@ from telegram import Bot, CallbackQuery, Message, Update, User
 from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
-from bot.access import TELEGRAM, Access
+from bot.access import TELEGRAM, Roster
 from bot.chat import Chat
 from bot.commands import Commands, Request
 from bot.delivery import Telegram
@@ -33,7 +33,7 @@ class Dispatch:
     """Handles one update at a time; nothing here waits for a run."""
 
     def __init__(
-        self, stores: Stores, bot: Bot, telegram: Telegram, access: Access, commands: Commands, taps: Taps, chat: Chat,
+        self, stores: Stores, bot: Bot, telegram: Telegram, access: Roster, commands: Commands, taps: Taps, chat: Chat,
         owner: str,
     ) -> None:  # fmt: skip
         self._stores, self._bot, self._telegram, self._access = stores, bot, telegram, access

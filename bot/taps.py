@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from bot.access import Access
+from bot.access import Roster
 from bot.chat import Chat
 from memory.database import Transaction
 from memory.keys import Keys, digest
@@ -36,7 +36,7 @@ class Tap:
 class Taps:
     """Decides approvals, Undo and unknown outcomes. Each answer is the toast to show."""
 
-    def __init__(self, stores: Stores, keys: Keys, chat: Chat, access: Access, standing: Standing) -> None:
+    def __init__(self, stores: Stores, keys: Keys, chat: Chat, access: Roster, standing: Standing) -> None:
         self._stores, self._keys, self._chat = stores, keys, chat
         self._access, self._standing = access, standing
         self._noted: defaultdict[str, deque[float]] = defaultdict(deque)

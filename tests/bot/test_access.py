@@ -1,20 +1,20 @@
-"""Access: numeric ids only, for messages and for taps; whatever is not known is nobody."""
+"""Roster: numeric ids only, for messages and for taps; whatever is not known is nobody."""
 
 import os
 from typing import Any
 
 import pytest
 
-from bot.access import ANONYMOUS_ADMIN, Access, console_actor
+from bot.access import ANONYMOUS_ADMIN, Roster, console_actor
 from bot.settings import Settings
 from memory.models import Actor, Role
 from tests.house import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER
 from tools.kit.service import Risk
 
 
-def access(**values: str) -> Access:
+def access(**values: str) -> Roster:
     people = {"telegram_admins": "1", "telegram_operators": "2", "telegram_viewers": "3", "telegram_chats": "-100"}
-    return Access(Settings(_env_file=None, **{**people, **values}))  # type: ignore[call-arg]
+    return Roster(Settings(_env_file=None, **{**people, **values}))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
