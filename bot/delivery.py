@@ -32,6 +32,8 @@ from memory.text import Redactor, clean
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 LONGEST_BACKOFF = 60.0
+LAST_WORDS = 0.5
+"""Seconds for messages on their way when the process is told to end."""
 LOOK_AGAIN = 10.0
 GROUP_INTERVAL = 3.0
 SHORT_TEXT = 1000
@@ -181,17 +183,31 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver for ever."""
+        try:
+            while True:
+                await self._look()
+        finally:
+            await self._hang_up(list(self._workers.values()))
+
+    async def _look(self) -> None:
         outbox = self._stores.outbox
-        while True:
-            outbox.changed.clear()
-            for row in await outbox.open(TELEGRAM):
-                if row.conversation not in self._workers:
-                    worker = asyncio.create_task(self._work(row.conversation), name=f"delivery {row.conversation}")
-                    self._workers[row.conversation] = worker
-            # Whatever was missed is found at the next look.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN):  # `wait_for` can lose a cancellation, and the shutdown with it
-                    await outbox.changed.wait()
+        outbox.changed.clear()
+        for row in await outbox.open(TELEGRAM):
+            if row.conversation not in self._workers:
+                worker = asyncio.create_task(self._work(row.conversation), name=f"delivery {row.conversation}")
+                self._workers[row.conversation] = worker
+        # Whatever was missed is found at the next look.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN):  # `wait_for` can lose a cancellation, and the shutdown with it
+                await outbox.changed.wait()
+
+    async def _hang_up(self, workers: list[asyncio.Task[None]]) -> None:
+        """Let what is on its way arrive, or it would be said again; the rest waits for the next start."""
+        if workers:
+            await asyncio.wait(workers, timeout=LAST_WORDS)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
     async def _work(self, conversation: str) -> None:
         failures = 0
