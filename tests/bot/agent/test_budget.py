@@ -157,10 +157,10 @@ async def test_what_was_not_used_is_free_again(stores: Stores, midnight: float) 
 
 async def test_a_crash_leaves_the_most_it_can_have_cost(stores: Stores, midnight: float) -> None:
     tight = budget(stores, task=worst(MOST) + 1e-9)
-    await tight.reserve("r1", MODEL, PREFIX, SAID, most=MOST).__aenter__()
-    assert (await stores.usage.of_run("r1")).usd == pytest.approx(worst(MOST))
-    with pytest.raises(OutOfBudget):
-        await granted(budget(stores, task=tight.task))
+    async with tight.reserve("r1", MODEL, PREFIX, SAID, most=MOST):  # nothing more is heard of this one
+        assert (await stores.usage.of_run("r1")).usd == pytest.approx(worst(MOST))
+        with pytest.raises(OutOfBudget):
+            await granted(budget(stores, task=tight.task))
 
 
 async def test_what_was_measured_is_not_guessed_again(stores: Stores, midnight: float) -> None:
