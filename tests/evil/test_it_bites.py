@@ -51,12 +51,12 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "a_late_tap_counts": {"memory.approvals.EXPIRY_SECONDS": 1e9},
     "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": lambda self, approval: False},
     "a_stranger_taps": {
-        "bot.access.Access.welcome": lambda self, *who: True,
-        "bot.access.Access.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],
+        "bot.access.Roster.welcome": lambda self, *who: True,
+        "bot.access.Roster.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],
         "bot.taps.Taps._may": lambda self, actor, row: True,
     },
     "a_viewers_run": {
-        "bot.access.Access.highest": lambda self, *asked: 3,
+        "bot.access.Roster.highest": lambda self, *asked: 3,
         "tools.gate.standing.Standing.review": standing,
     },
     "thirty_reads_at_once": {"tools.gate.gate.MOST_CALLS": 100},
