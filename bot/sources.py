@@ -20,13 +20,13 @@ def env_file_problems(path: Path, names: frozenset[str], secrets: frozenset[str]
 
     Raises Unreadable when there is no way to tell.
     """
-    if path.is_symlink() and not path.exists():
-        raise Unreadable(f"{path}: this link leads nowhere.")
-    if path.is_dir():
-        raise Unreadable(f"{path}: this is a folder, not a settings file.")
-    if not path.is_file():
-        return []  # /dev/null, a pipe, or nothing
     try:
+        if path.is_symlink() and not path.exists():
+            raise Unreadable(f"{path}: this link leads nowhere.")
+        if path.is_dir():
+            raise Unreadable(f"{path}: this is a folder, not a settings file.")
+        if not path.is_file():
+            return []  # /dev/null, a pipe, or nothing
         bindings = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8"))))
     except OSError as error:
         raise Unreadable(f"{path}: cannot be read ({error.strerror}).") from None

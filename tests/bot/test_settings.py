@@ -1,6 +1,5 @@
 """Settings: every problem at once, never a value, and nothing that opens more than was meant."""
 
-import os
 import re
 from pathlib import Path
 
@@ -146,11 +145,6 @@ def test_what_is_no_file_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none") == "" == refusal(Path("/dev/null"))
     assert refusal(tmp_path) == f"{tmp_path}: this is a folder, not a settings file."
     assert "UTF-8" in refusal(written(tmp_path / "a", b"\xff\xfeT\x00=\x001"))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
-    assert "cannot be read" in refusal(written(tmp_path / ".env", "TIMEZONE=UTC", 0o000))
 
 
 def test_a_setting_stands_once(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from lab.lab import Lab
 from lab.telegram.state import ADMIN, STRANGER, VIEWER
-from tests.e2e.harness import MAIN, ROOT, Home, environment, open_home, run_door
+from tests.e2e.harness import MAIN, ROOT, Home, bound_by_permissions, environment, open_home, run_door
 
 CONFIGURATION, UNUSABLE = 78, 75
 TOKEN = "7000000001:" + "A" * 35
@@ -128,15 +128,13 @@ def _read_only(database: Path) -> None:
 async def test_a_database_that_cannot_be_trusted_stops_it_in_one_line(
     tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
-    if spoil is _read_only and os.geteuid() == 0:
-        pytest.skip("root writes to read-only files")
     env = settings(tmp_path)
     assert (await run_door("doctor", "--json", env=env)).code in (0, 1)  # makes the database
     [database] = (tmp_path / "data").glob("*.db")
     try:
         spoil(database)
         before = database.read_bytes()
-        ended = await run_door("run", env=env)
+        ended = await run_door("run", env=env, before=bound_by_permissions())
         assert database.read_bytes() == before
     finally:
         database.parent.chmod(0o700)
@@ -144,6 +142,20 @@ async def test_a_database_that_cannot_be_trusted_stops_it_in_one_line(
     assert "Traceback" not in ended.err
     [line] = ended.err.splitlines()
     assert str(database) in line
+
+
+@pytest.mark.parametrize("locked", [".", ".env"])
+async def test_settings_that_may_not_be_read_are_said_in_one_line(tmp_path: Path, locked: str) -> None:
+    """The file itself, or the folder that it lies in."""
+    file = tmp_path / "settings" / ".env"
+    file.parent.mkdir()
+    file.write_text("TIMEZONE=UTC\n")
+    (file.parent / locked).chmod(0o000)
+    try:
+        ended = await run_door("--env-file", str(file), "doctor", env=settings(tmp_path), before=bound_by_permissions())
+    finally:
+        file.parent.chmod(0o700)
+    assert ended.code == CONFIGURATION and ended.err == f"{file}: cannot be read (Permission denied).\n"
 
 
 async def test_docker_unreachable_is_said_and_stops_nothing(tmp_path: Path) -> None:
