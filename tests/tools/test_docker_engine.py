@@ -4,6 +4,7 @@ And the simulated engine beside it: where the two differ, the simulated one is w
 """
 
 import asyncio
+import fcntl
 import io
 import json
 import os
@@ -170,14 +171,20 @@ async def test_remove_and_make_again(bench: Bench) -> None:
 
 
 @pytest.fixture
-async def networks(bench: Bench) -> AsyncIterator[None]:
+async def networks(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
+    """The two networks that the cases name; one engine can hold them once, so one worker has them at a time."""
     engine = bench.writer.one("local")
-    for name, subnet in recreated.SUBNETS.items():
-        await engine.ask(lambda api, n=name, s=subnet: api.create_network(n, ipam={"Config": [{"Subnet": s}]}))
-    yield
-    await bench.clear()
-    for name in recreated.SUBNETS:
-        await engine.ask(lambda api, n=name: api.remove_network(n))
+    shared = tmp_path_factory.getbasetemp().parent  # of all workers
+    with (shared / "networks.lock").open("w") as turn:
+        await asyncio.to_thread(fcntl.flock, turn, fcntl.LOCK_EX)
+        for name, subnet in recreated.SUBNETS.items():
+            with suppress(Gone):  # left by a run that was killed
+                await engine.ask(lambda api, n=name: api.remove_network(n))
+            await engine.ask(lambda api, n=name, s=subnet: api.create_network(n, ipam={"Config": [{"Subnet": s}]}))
+        yield
+        await bench.clear()
+        for name in recreated.SUBNETS:
+            await engine.ask(lambda api, n=name: api.remove_network(n))
 
 
 @pytest.mark.usefixtures("networks")
