@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,17 +34,27 @@ class Fault:
     """What goes wrong, with which requests, and how many more times."""
 
     service: str
-    method: str
+    """Without a colon, all of its kind: "docker" is both "docker:nas" and "docker:mini"."""
     path: re.Pattern[str]
-    status: int | None
+    """Searched in the path."""
     body: bytes
-    headers: dict[str, str]
-    delay: float
-    drop: bool
-    drop_after: bool
-    stall: bool
-    truncate: int | None
-    times: int | None
+    """What `status` is answered with."""
+    method: str = "*"
+    status: int | None = None
+    """Answered without handling the request."""
+    headers: dict[str, str] | None = None
+    delay: float = 0.0
+    """Seconds to wait first."""
+    drop: bool = False
+    """Close the socket before handling."""
+    drop_after: bool = False
+    """Handle fully, then close without an answer."""
+    stall: bool = False
+    """Never answer."""
+    truncate: int | None = None
+    """Close after this many bytes of the body."""
+    times: int | None = 1
+    """None: until it is cleared."""
 
     def matches(self, request: Request) -> bool:
         """Whether this fault is meant for the request."""
@@ -64,45 +75,10 @@ class Traffic:
     """Rises with every new request and every new status."""
     _faults: list[Fault] = field(default_factory=list)
 
-    def fault(
-        self,
-        service: str,
-        *,
-        method: str = "*",
-        path: str = ".*",
-        status: int | None = None,
-        body: str | bytes = "",
-        headers: dict[str, str] | None = None,
-        delay: float = 0.0,
-        drop: bool = False,
-        drop_after: bool = False,
-        stall: bool = False,
-        truncate: int | None = None,
-        times: int | None = 1,
-    ) -> None:
-        """Spoil the next `times` matching requests (None: until cleared).
-
-        A `service` without a colon means all of its kind: "docker" is both "docker:nas" and "docker:pve2".
-        `path` is a regular expression searched in the path. `delay` waits first, in seconds. `status` answers
-        without handling; `drop` closes the socket before handling; `drop_after` handles fully, then closes
-        without an answer; `stall` never answers; `truncate` closes after that many bytes of the body.
-        """
-        self._faults.append(
-            Fault(
-                service=service,
-                method=method,
-                path=re.compile(path),
-                status=status,
-                body=body if isinstance(body, bytes) else body.encode(),
-                headers=headers or {},
-                delay=delay,
-                drop=drop,
-                drop_after=drop_after,
-                stall=stall,
-                truncate=truncate,
-                times=times,
-            )
-        )
+    def fault(self, service: str, *, path: str = ".*", body: str | bytes = "", **how: Any) -> None:
+        """Spoil the next matching requests: `how` are fields of a `Fault`; `path` is a regular expression."""
+        content = body if isinstance(body, bytes) else body.encode()
+        self._faults.append(Fault(service, re.compile(path), content, **how))
 
     def clear(self, service: str | None = None) -> None:
         """Forget the faults of one service, or of all."""
@@ -235,7 +211,7 @@ async def _answer(fault: Fault, status: int, send: Send) -> None:
     headers = {"content-length": str(len(fault.body))}
     if fault.body[:1] in (b"{", b"["):
         headers["content-type"] = "application/json"
-    headers |= {name.lower(): value for name, value in fault.headers.items()}
+    headers |= {name.lower(): value for name, value in (fault.headers or {}).items()}
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": fault.body})

@@ -19,7 +19,6 @@ KEYS = {
     "tool_result": {"tool_use_id", "content", "is_error"},
 }
 """Blocks whose keys are checked; server tools and block types to come pass as they are."""
-PERSON_BLOCKS = {"text", "image", "document", "tool_result", "search_result", "container_upload"}
 TOOL_USE_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 

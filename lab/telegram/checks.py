@@ -186,7 +186,7 @@ def found_entities(text: str, given: list[dict[str, Any]]) -> list[dict[str, Any
         if e["type"] in ("code", "pre", "text_link", "bot_command", "url")
     ]
     found = list(given)
-    for match in re.finditer(r"(?<![\w/@<>])/[A-Za-z0-9_]{1,32}(?:@\w{3,32})?(?![\w/])|https?://[^\s<>\"]+", text):
+    for match in FOUND.finditer(text):
         start = utf16(text[: match.start()])
         end = start + utf16(match.group())
         if not any(start < last and first < end for first, last in taken):

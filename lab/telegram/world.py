@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import string
 import time
 from collections.abc import Callable
@@ -129,6 +130,18 @@ class TelegramWorld:
     def sent(self, chat: int) -> list[Message]:
         """The bot's messages in a chat, oldest first."""
         return [m for m in self.messages(chat) if m.from_bot]
+
+    def newest(self, chat: int, pattern: str, *, since: int = 0, data: str = "") -> Message | None:
+        """The bot's newest message in a chat that matches, among those that were sent or edited after version `since`.
+
+        `pattern` is a regular expression searched in the text; `data` is how the data of one of its buttons must begin.
+        """
+        wanted = re.compile(pattern, re.S)
+        for message in reversed(self.sent(chat)):
+            shown = not data or any(str(b.get("callback_data", "")).startswith(data) for b in message.buttons)
+            if message.version > since and shown and wanted.search(message.text):
+                return message
+        return None
 
     def commands_for(self, chat_id: int) -> list[dict[str, str]]:
         """The command menu a person sees in a private chat."""

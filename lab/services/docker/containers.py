@@ -242,7 +242,7 @@ def _matcher(at: Target, given: query.Filters) -> Callable[[Container], bool]:
         "health": lambda c, value: (host.health(c) or "none") == value,
         "ancestor": lambda c, value: _descends(at, c, value),
         "volume": lambda c, value: any(value in (m.get("Name"), m["Destination"]) for m in c.mounts),
-        "network": lambda c, value: _attached(c, value, shapes.endpoints(host, c)),
+        "network": lambda c, value: _attached(shapes.endpoints(host, c), value),
     }
 
     def matches(container: Container) -> bool:
@@ -264,5 +264,5 @@ def _descends(at: Target, container: Container, value: str) -> bool:
     return plain or (image is not None and familiar(value) in (*image.tags, *image.digests))
 
 
-def _attached(container: Container, value: str, networks: Json) -> bool:
+def _attached(networks: Json, value: str) -> bool:
     return value in networks or any(mine["NetworkID"].startswith(value) for mine in networks.values())

@@ -37,9 +37,7 @@ async def list_images(request: Request) -> Response:
     matches = _matcher(host.images, query.filters(request, _FILTERS), host.rules.now())
     found = sorted((i for i in host.images.all.values() if matches(i)), key=lambda image: -image.created)
     counted = query.flag(request, "shared-size")
-    return JSONResponse(
-        [shapes.image_row(host, image, len(host.images.users(image)) if counted else -1) for image in found]
-    )
+    return JSONResponse([shapes.image_row(image, len(host.images.users(image)) if counted else -1) for image in found])
 
 
 async def inspect(request: Request) -> Response:

@@ -77,8 +77,8 @@ def endpoints(host: Host, container: Container) -> Json:
     return {name: _endpoint(host, container, name, mine) for name, mine in container.endpoints.items()}
 
 
-def image_row(host: Host, image: Image, users: int = -1) -> Json:
-    """One row of the image list."""
+def image_row(image: Image, users: int = -1) -> Json:
+    """One row of the image list; -1 users: they were not counted."""
     return {
         "Containers": users,
         "Created": int(image.created),

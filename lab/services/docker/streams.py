@@ -48,7 +48,7 @@ async def follow(host: Host, container: Container, streams: set[str], start: flo
             return
 
 
-def stats(host: Host, container: Container, one_shot: bool, streaming: bool = False) -> Json:
+def stats(host: Host, container: Container, one_shot: bool) -> Json:
     """A sample of what a container uses; dockerd's empty one if it does not run."""
     name = {"name": f"/{container.name}", "id": container.id}
     if container.status not in ("running", "paused"):

@@ -112,7 +112,7 @@ async def disk_usage(request: Request) -> Response:
     if not kinds or "image" in kinds:
         images = host.images.all.values()
         usage["LayersSize"] = sum(image.size for image in images)
-        usage["Images"] = [shapes.image_row(host, image, len(host.images.users(image))) for image in images]
+        usage["Images"] = [shapes.image_row(image, len(host.images.users(image))) for image in images]
     if not kinds or "container" in kinds:
         usage["Containers"] = [shapes.container_row(host, c, size=True) for c in host.containers()]
     if not kinds or "volume" in kinds:
