@@ -24,8 +24,9 @@ from memory.audit import Audit
 from memory.backup import backup
 from memory.database import Database, DatabaseBroken
 from memory.runs import final_text
-from memory.text import every_text
+from memory.text import clean, every_text
 from tools.kit.service import Risk
+from tools.kit.strict import strict_json
 
 WAIT_SECONDS = 120.0
 
@@ -81,7 +82,8 @@ class Control:
         calls = [
             {
                 "id": row.id, "tool": row.tool, "title": row.title, "state": row.state, "verified": row.verified,
-                "args": row.args, "facts": row.before["shown"], "after": (row.after or {}).get("shown"),
+                "args": row.args, "arguments": row.card["args"],
+                "facts": row.before["shown"], "after": (row.after or {}).get("shown"),
                 "detail": row.detail, "notes": row.card["notes"], "undo": row.card["undo"],
             }
             for row in await stores.journal.of_run(run_id)
@@ -92,12 +94,13 @@ class Control:
             "run": run.id, "state": run.state, "error": run.error, "answer": answer,
             "footer": await footer(stores, run_id), "calls": calls, "confirm": any(card.armed for card in cards),
         }  # fmt: skip
-        whole: dict[str, Any] = every_text(shown, self._core.redact)
+        # A terminal obeys what stands in a text: it could rewrite the lines above, the card's among them.
+        whole: dict[str, Any] = every_text(shown, lambda text: self._core.redact(clean(text)[0]))
         return whole
 
     async def decide(self, run_id: str, approve: bool) -> str | None:
         """Decide a run's open cards; a sentence when that is not possible."""
-        actor, stores = console_actor(), self._core.stores
+        actor, stores, taps = console_actor(), self._core.stores, self._core.taps
         cards = [card for card in await stores.approvals.open_cards() if card.run == run_id]
         if not cards:
             return f"Run {run_id} has no open card."
@@ -105,14 +108,12 @@ class Control:
             if actor.id not in card.allowed:
                 return f"This card belongs to {', '.join(card.allowed)}; decide it there."
             calls = [approval.call for approval in await stores.approvals.of_card(card.id)]
-            if approve and not card.armed and await self._destroys(calls):
-                await self._arm(card.id)  # as in a chat, what destroys is said yes to twice
-                continue
+            asks_twice = approve and not card.armed and await self._destroys(calls)  # as in a chat
             async with stores.database.transaction() as tx:
-                won = await stores.approvals.decide(tx, card, calls, approve, actor.id)
-                if won:
-                    word = "approved" if approve else "denied"
-                    await stores.audit.record(tx, word, actor.id, card=card.id, calls=calls)
+                if asks_twice:
+                    won = await taps.arm(tx, card, actor)
+                else:
+                    won = await taps.decide(tx, card, calls, approve, actor)
             if not won:
                 return "The card has expired or was decided elsewhere."
         await self._core.chat.advance(run_id)
@@ -121,11 +122,6 @@ class Control:
     async def _destroys(self, calls: list[str]) -> bool:
         rows = [await self._core.stores.journal.get(call) for call in calls]
         return any(row is not None and row.risk == Risk.DESTROY for row in rows)
-
-    async def _arm(self, card: str) -> None:
-        async with self._core.stores.database.transaction() as tx:
-            await self._core.stores.approvals.arm(tx, card)
-            await self._core.stores.audit.record(tx, "armed", console_actor().id, card=card)
 
     def app(self) -> Starlette:
         """The HTTP face of all this."""
@@ -141,16 +137,20 @@ class Control:
         )
 
     async def _ask(self, request: Request) -> JSONResponse:
-        body = await request.json()
-        return JSONResponse(await self.wait(await self.ask(str(body["objective"]))))
+        objective = await _sent(request, "objective")
+        if not isinstance(objective, str) or not objective.strip():
+            return JSONResponse({"error": "Send a JSON object with an objective, a text."}, 400)
+        return JSONResponse(await self.wait(await self.ask(objective)))
 
     async def _show(self, request: Request) -> JSONResponse:
         shown = await self.wait(request.path_params["run"])
         return JSONResponse(shown, 200 if shown else 404)
 
     async def _decide(self, request: Request) -> JSONResponse:
-        body = await request.json()
-        refusal = await self.decide(request.path_params["run"], body["approve"] is True)
+        approve = await _sent(request, "approve")
+        if not isinstance(approve, bool):
+            return JSONResponse({"error": "Send a JSON object with approve, true or false."}, 400)
+        refusal = await self.decide(request.path_params["run"], approve)
         if refusal:
             return JSONResponse({"error": refusal}, 409)
         return JSONResponse(await self.wait(request.path_params["run"]))
@@ -164,6 +164,15 @@ class Control:
     async def _audit(self, request: Request) -> JSONResponse:
         asked = request.query_params
         return JSONResponse(await audited(self._core.stores.audit, asked.get("head", ""), "entries" in asked))
+
+
+async def _sent(request: Request, name: str) -> Any:
+    """One field of the JSON object that was sent; None when it is none."""
+    try:
+        body = strict_json(await request.body())
+    except ValueError:
+        return None
+    return body.get(name) if isinstance(body, dict) else None
 
 
 class Socket:

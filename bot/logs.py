@@ -32,7 +32,11 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = logger.level(record.levelname).name if record.levelname in logging.getLevelNamesMapping() else "INFO"
-        logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, LookupError):  # a mistake of the library's, and no reason for it to fail
+            message = f"{record.msg} {record.args}"
+        logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, message)
 
 
 class _Sink:
@@ -96,3 +100,12 @@ def set_up(level: str, redact: Redactor) -> None:
     logging.getLogger("telegram").setLevel(logging.INFO)  # below that it logs the token
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: logger.opt(exception=(kind, error, trace)).critical("uncaught")
+    # Left alone, Python itself writes these to standard error, and past the redactor.
+    threading.excepthook = _uncaught
+    sys.unraisablehook = _uncaught
+
+
+def _uncaught(seen: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
+    """What ended a thread, or came up where nobody can catch it."""
+    if seen.exc_value is not None and not isinstance(seen.exc_value, SystemExit):
+        logger.opt(exception=(type(seen.exc_value), seen.exc_value, seen.exc_traceback)).critical("uncaught")

@@ -82,7 +82,7 @@ class Audit:
         seq, _, mark = head.lower().partition(":")
         for row in await self._db.all("SELECT * FROM audit ORDER BY seq"):
             mac = self._mac(previous, row["seq"], row["at"], row["kind"], row["actor"], row["data"])
-            if row["seq"] != expected or not hmac.compare_digest(mac, row["mac"]):
+            if row["seq"] != expected or not hmac.compare_digest(mac.encode(), row["mac"].encode()):
                 return Verdict(row["seq"], previous[-8:], row["seq"])
             if mark and str(expected) == seq and mac.endswith(mark):
                 missing = ""
@@ -95,5 +95,10 @@ class Audit:
 
 
 def _entry(row: Any) -> Entry:
-    data = json.loads(row["data"])
+    try:
+        data = json.loads(row["data"])
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        data = {"unreadable": row["data"]}  # somebody's edit; what it says is evidence, too
     return Entry(row["seq"], row["at"], row["kind"], row["actor"], data, row["mac"])

@@ -4,17 +4,21 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable
+from html import escape
 from itertools import groupby
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
 MASK = "•••"
 SHORTEST_SECRET = 6
+SHORTEST_LINE = 16
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _UNSEEN = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
-    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 INVISIBLE = re.compile(f"[{_UNSEEN}]")
 """Controls, bidirectional marks, tags and fillers. Joiners (200c, 200d) and emoji style (fe0f) have honest uses."""
@@ -29,9 +33,10 @@ PATTERNS = (
     r"s(?<!\ws)k-ant-[A-Za-z0-9_-]{8,}",
     r"t(?<!\wt)skey-[A-Za-z0-9-]{8,}",
     r"g(?<!\wg)h[pousr]_[A-Za-z0-9]{20,}",
-    r"e(?<!\we)yJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",  # JSON web token
+    # JSON web token; no part begins another, or a text of nothing but beginnings would be read to its end from each
+    r"e(?<!\we)yJ(?:\w|-(?!eyJ)){8,}\.(?:\w|-(?!eyJ)){8,}\.[\w-]{8,}",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"(://)[^\s/:@]+:[^\s/@]+(?=@)",
+    r"(://)[^\s/:@]*:[^\s/@]+(?=@)",  # `redis://:secret@host` names nobody
     r"([bB](?i:earer) )[A-Za-z0-9._~+/=-]{8,}",
     r"([pP](?i:assw(?:or)?d)=|[sS](?i:ecret)=|[tT](?i:oken)=|[aA](?i:pi_?key)=)[^\s&\"',;]{3,}",
     r"([pP](?i:assword): |-(?i:-password) |[sS](?i:ecret): |[tT](?i:oken): )[^\s&\"',;]{6,}",
@@ -74,8 +79,10 @@ class Redactor:
     def learn(self, secrets: Iterable[str]) -> None:
         """Add known values; very short ones are left alone, or every text would be masked."""
         for secret in map(str.strip, secrets):  # a setting may end in a space that is not sent
-            if len(secret) >= SHORTEST_SECRET:
-                self._known.update(_spellings(secret))
+            lines = [line for line in secret.splitlines() if len(line) >= SHORTEST_LINE]
+            for part in (secret, *lines):  # a key of several lines is told line by line
+                if len(part) >= SHORTEST_SECRET:
+                    self._known.update(_spellings(part))
         # In any case of letters: libraries capitalise the errors that they quote, and hex comes in both.
         # Grouped by how they begin, so that at most places of a text all of a group is ruled out at once.
         forms = sorted(self._known, key=lambda form: (form[0].lower(), -len(form)))
@@ -116,8 +123,15 @@ def _without_hiding(text: str) -> bytearray:
 
 def _spellings(secret: str) -> set[str]:
     raw = secret.encode()
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), raw.hex(), secret.replace("/", "\\/")}
-    forms |= {json.dumps(secret, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    forms = {
+        secret,
+        *(normalize(form, secret) for form in ("NFC", "NFD")),
+        raw.hex(),
+        quote(secret),
+        quote_plus(secret),
+    }
+    forms |= {json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1], repr(raw)[2:-1]}
+    forms |= {secret.replace("/", "\\/"), escape(secret), escape(secret, quote=False)}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for shift in range(3):
             # Inside longer text the same bytes can start at any of three places of a base64 group;
@@ -126,4 +140,19 @@ def _spellings(secret: str) -> set[str]:
             body = code[(0, 2, 3)[shift] : len(code) - (1 if (shift + len(raw)) % 3 else 0)]
             forms.add(body)
         forms.add(encode(raw).decode())
+    for _ in range(2):  # in an address, in JSON, or in one of these inside the other
+        forms |= {wrapped(form) for form in forms for wrapped in (_in_address, _in_json, _in_go)}
     return {form for form in forms if len(form) >= SHORTEST_SECRET}
+
+
+def _in_address(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _in_go(text: str) -> str:
+    """As Go writes JSON: fit to stand in HTML."""
+    return re.sub("[&<>]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False)[1:-1])

@@ -110,11 +110,7 @@ async def a_bad_day(home: Home, canaries: Canaries) -> list[str]:
     lab.claude.script.extend([[use], [{"type": "text", "text": f"{key} is not there."}]])
     await home.ask("restart it", "not there")
 
-    home.say("remove odd-one")
-    home.tap(await home.card("Remove odd-one"), "Remove odd-one …")
-    home.tap(await home.card("Remove odd-one"), "Yes, remove odd-one")
-    receipt = await home.hear("✓ Removed odd-one")
-    home.tap(receipt, "Undo")
+    home.tap(await home.remove("odd-one"), "Undo")
     await home.hear("✓ .*odd-one")
     lab.traffic.fault("docker:nas", method="POST", path="/stop$", drop_after=True)
     home.say("stop radarr")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
@@ -16,6 +16,7 @@ from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
 from memory.models import Message, Run
 from memory.text import Redactor
 from memory.usage import Tokens
+from tools.kit.strict import refuse, unique
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -26,6 +27,7 @@ REQUEST_SECONDS = 180.0
 """Total deadline of one request, streaming included."""
 COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 SPEND_LIMIT = "spend_limit"
+TOO_LONG = "This conversation has become too long: /new begins a fresh one."
 
 
 class Incomplete(Exception):
@@ -68,7 +70,8 @@ class Claude:
             base_url=self._base_url or None,
             max_retries=0,
             timeout=REQUEST_SECONDS,
-            http_client=DefaultAsyncHttpxClient(trust_env=False),
+            # Its own client would follow, and take the key along.
+            http_client=DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False),
         )
 
     async def reply(self, run: Run, messages: list[Message], *, last: bool) -> Message:
@@ -189,28 +192,18 @@ def _check_arguments(written: list[str]) -> None:
     """
     for arguments in filter(None, written):
         try:
-            found = json.loads(arguments, object_pairs_hook=_once, parse_constant=_refuse)
+            found = json.loads(arguments, object_pairs_hook=unique, parse_constant=refuse)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise Incomplete("a call of the reply is not proper JSON")
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a name appears twice")
-    return found
-
-
 def _stopped(reason: str | None) -> Exception:
     if reason == "refusal":
         return RunStopped("Claude declined to answer this.")
     if reason == "model_context_window_exceeded":
-        return RunStopped("This conversation has become too long: /new begins a fresh one.")
+        return RunStopped(TOO_LONG)
     return Incomplete(f"the reply broke off ({reason or 'no reason given'})")
 
 
@@ -254,15 +247,22 @@ def _explain(error: Any) -> RunStopped:
     """An API error in words that name the setting to look at. Never the API's own text: it may quote the request."""
     if SPEND_LIMIT in _error_code(error):
         return ModelUnavailable("I can't think now: the Anthropic account has reached its own spend limit.")
-    words = {
-        400: "Claude rejected the request; the log has the details. /new begins a fresh conversation.",
-        401: "I can't think now: Anthropic rejects ANTHROPIC_API_KEY.",
-        402: "I can't think now: the Anthropic account has no credit.",
-        403: "I can't think now: ANTHROPIC_API_KEY may not use this model.",
-        404: "I can't think now: Anthropic does not know the model; check MODEL_BALANCED.",
-        413: "This conversation has become too long: /new begins a fresh one.",
-        429: "I can't think now: Anthropic's rate limit is reached. Try again in a few minutes.",
-    }
     logger.warning("Claude answered {} ({})", error.status_code, error.type)
-    text = words.get(error.status_code, "I can't think now: Claude is overloaded or out of order.")
-    return ModelUnavailable(text) if text.startswith("I can't") else RunStopped(text)
+    match error.status_code:
+        case 400:
+            return RunStopped("Claude rejected the request; the log has the details. /new begins a fresh conversation.")
+        case 413:
+            return RunStopped(TOO_LONG)
+        case 401:
+            why = "Anthropic rejects ANTHROPIC_API_KEY."
+        case 402:
+            why = "the Anthropic account has no credit."
+        case 403:
+            why = "ANTHROPIC_API_KEY may not use this model."
+        case 404:
+            why = "Anthropic does not know the model; check MODEL_BALANCED."
+        case 429:
+            why = "Anthropic's rate limit is reached. Try again in a few minutes."
+        case _:
+            why = "Claude is overloaded or out of order."
+    return ModelUnavailable(f"I can't think now: {why}")

@@ -8,7 +8,7 @@ from bot.render.markdown import parse
 from bot.render.page import Page
 from bot.render.split import Piece, arrange, split
 
-__all__ = ["Piece", "code", "escape", "plain", "render"]
+__all__ = ["Piece", "escape", "render"]
 
 _CONTROLS: Final = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 
@@ -27,22 +27,10 @@ def render(markdown: str, redact: Callable[[str], str] = str) -> list[Piece]:
     return pieces or split(redact(source), arrange(redact(source), []))
 
 
-def plain(markdown_or_text: str) -> list[Piece]:
-    """The same messages without entities, for when Telegram refuses them."""
-    return [Piece(piece.text, ()) for piece in render(markdown_or_text)]
-
-
 def escape(text: str) -> str:
     """Markdown that shows this text as it stands, whatever it contains."""
     lines = (line.strip() for line in text.splitlines())
     return re.sub(r"[!-/:-@\[-`{-~]", r"\\\g<0>", "\n".join(lines))
-
-
-def code(text: str) -> str:
-    """Markdown that shows this text as inline code, backticks included."""
-    line = " ".join(text.splitlines())
-    ticks = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
-    return f"{ticks} {line} {ticks}" if line.strip() else ""
 
 
 def _clean(text: str) -> str:

@@ -104,6 +104,11 @@ async def compressed_bomb(bench: Bench) -> None:
     place = await bench.place()
     told = await says(place, gzip.compress(b"[" + b" " * (64 * 2**20) + b"]"), headers={"content-encoding": "gzip"})
     assert '"host":"nas","reason":"unusable answer"' in told and "mini" in told
+    bench.patch.setattr(transport, "LARGEST_ANSWER", 2**30)
+    told = await says(place, gzip.compress(b"[]"), headers={"content-encoding": "gzip"})
+    assert '"host":"nas","reason":"unusable answer"' in told, (
+        "what nobody asked to be compressed is not inflated at all"
+    )
 
 
 @row("B14", "100 000 nested lists, from a service and as arguments", "an error result")
@@ -160,6 +165,18 @@ def spoilt(value: Any) -> Iterator[Any]:
     elif isinstance(value, list) and value:
         for worse in spoilt(value[0]):
             yield [worse, *value[1:]]
+
+
+@row("B18", "ids that are no text, ports in no digits of ours", "left out; the rest is told")
+async def odd_ids(bench: Bench) -> None:
+    place = await bench.place()
+    assert '"running":1' in await says(
+        place, json.dumps([{"Id": {"a": 1}}, {"Id": 5}, {"Id": "a" * 64, "State": "running"}])
+    )
+    ports = {"²/tcp": None, "9" * 5000 + "/tcp": None, "80/tcp": [{"HostPort": "٣"}], "22/tcp": None}
+    raw = json.dumps({"Id": "a" * 64, "NetworkSettings": {"Ports": ports}})
+    place.lab.traffic.fault("docker:nas", path="/containers/[^/]+/json$", status=200, body=raw)
+    assert '"ports":["80/tcp","22/tcp"]' in await place.read("docker_get_container_details", **JELLYFIN)
 
 
 @row("B18", "fields of every answer missing, empty or of another kind", "absent; no surprise, and the rest is told")

@@ -5,6 +5,10 @@ from typing import Any
 
 from lab.claude.reply import Reply
 from lab.claude.sse import encode
+from lab.server import serve
+from lab.services.docker import docker_app
+from lab.traffic import Traffic
+from lab.world import World
 from tests.bad_inputs.rows import Bench, row
 from tests.invariants import every_use_has_one_result
 from tests.place import Place
@@ -143,6 +147,20 @@ async def bad_days(bench: Bench) -> None:
     assert "cannot be reached" in (await asked(place))[1]
     place.lab.claude.cut = False
     assert (await asked(place, [TEXT]))[0] == "done"
+
+
+@row("B35", "a redirect from Claude's address to another host", "not followed; neither the key nor a word goes there")
+async def redirected(bench: Bench) -> None:
+    place, traffic = await thinking(bench), Traffic()
+    elsewhere = await serve(traffic.wrap("elsewhere", docker_app(World(1), "nas")))
+    bench.stack.push_async_callback(elsewhere.stop)
+    for status in (301, 302, 303, 307, 308):
+        there = {"location": f"{elsewhere.url}/v1/messages"}
+        place.lab.traffic.fault("claude", path=MESSAGES, status=status, headers=there, times=None)
+        state, error = await asked(place)
+        place.lab.traffic.clear()
+        assert state == "failed" and "can't think" in error
+    assert traffic.requests == []
 
 
 @row(

@@ -33,7 +33,7 @@ async def card(live: Live, name: str = "jellyfin") -> Message:
 async def two_instances(bench: Bench) -> None:
     bench.patch.setattr("bot.poller.CONFLICT_SECONDS", 0.0)
     bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.05)
-    bench.patch.setattr("bot.app.SWEEP_SECONDS", 0.05)
+    bench.patch.setattr("bot.upkeep.SWEEP_SECONDS", 0.05)
     live = await bench.live()
     await card(live)
     await live.quiet()
@@ -42,7 +42,7 @@ async def two_instances(bench: Bench) -> None:
     )
     live.say_as("/cost")
     await live.hear("Another program polls")
-    assert await live.press("y", card=await live.newest_card(), who=live.admin) == "Running."
+    assert await live.press("y", card=await live.newest_card(), who=live.admin) == "Approved."
     await live.settle()
     assert (await live.call()).state == "not started" and live.writes() == []
     live.lab.traffic.clear()
@@ -278,7 +278,7 @@ async def forged(bench: Bench) -> None:
     assert "no longer open" in await live.press_as(viewers, true, VIEWER)
     assert not live.writes() and await live.has_card()
     assert len(await live.audited("tap rejected")) >= 8
-    assert await live.press_as(open_card, true) == "Running."
+    assert await live.press_as(open_card, true) == "Approved."
 
 
 @row("B87", "names with marks, endless names, people without a name", "the number is the key")
@@ -312,7 +312,7 @@ async def many_cards(bench: Bench) -> None:
     assert not any("Stop gitea" in message.text for message in live.lab.telegram.sent(ADMIN))
     [again] = [message for message in drawn_again() if "Stop watchtower" in message.text]
     assert not cards[-1].buttons and "newer message" in await live.press_as(cards[-1], scrolled_away)
-    assert await live.press_as(again, again.button("Stop watchtower")) == "Running."
+    assert await live.press_as(again, again.button("Stop watchtower")) == "Approved."
     assert (await card(live, "gitea")).button("Stop gitea")
 
 

@@ -42,7 +42,7 @@ async def jumping_clock(bench: Bench) -> None:
         again = await place.press("y", card=card)
         await place.core.taps.sweep()
         await place.settle()
-        assert "Running." not in (toast, again) and place.writes() == []
+        assert "Approved." not in (toast, again) and place.writes() == []
         assert (await place.call()).state == "expired"
         clock.move(-back)
 

@@ -1,10 +1,8 @@
 """What Markdown looks like in a chat."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bot.render import code, escape, plain, render
+from bot.render import escape, render
 from tests.bot.telegram_rules import covered, one
 
 EXAMPLES = {
@@ -135,12 +133,6 @@ def test_addresses_in_a_wide_table_are_inert() -> None:
     assert ("code", "ghcr.io/someone/something/web:latest") in covered(piece)
 
 
-def test_plain_is_the_same_text_without_entities() -> None:
-    markdown = "# Title\n\n" + "**word** `code` [a](b)\n\n" * 500
-    assert [p.text for p in plain(markdown)] == [p.text for p in render(markdown)]
-    assert all(p.entities == () for p in plain(markdown))
-
-
 # Helpers for our own cards
 
 
@@ -151,12 +143,3 @@ def test_plain_is_the_same_text_without_entities() -> None:
 def test_escape_shows_text_as_it_stands(text: str) -> None:
     assert one(escape(text)).text == text
     assert one(f"> {escape(text.splitlines()[0])}").text == text.splitlines()[0]
-
-
-@given(st.text(alphabet="ab `*\\|<[]_ \n", min_size=1).filter(str.strip))
-@settings(deadline=None)
-def test_code_shows_text_as_code(text: str) -> None:
-    line = " ".join(text.splitlines())
-    piece = one("x" + code(text))
-    assert piece.text == ("x" + line).rstrip()
-    assert covered(piece) == [("code", line.strip())]

@@ -42,12 +42,18 @@ async def test_an_untouched_chain_holds(stores: Stores) -> None:
         "UPDATE audit SET kind = 'other' WHERE seq = 3",
         "UPDATE audit SET at = at + 1 WHERE seq = 3",
         "UPDATE audit SET mac = 'f' WHERE seq = 3",
+        "UPDATE audit SET mac = 'é' WHERE seq = 3",
+        "UPDATE audit SET data = 'not even JSON' WHERE seq = 3",
+        "UPDATE audit SET data = '[]' WHERE seq = 3",
     ],
 )
 async def test_an_edit_breaks_the_chain_there(stores: Stores, tmp_path: Path, statement: str) -> None:
     await write(stores, 5)
     tamper(tmp_path, statement)
-    assert (await stores.audit.verify()).broken_at == 3
+    verdict = await stores.audit.verify()
+    assert verdict.broken_at == 3 and "chain broken at 3" in str(verdict)
+    assert len(await stores.audit.export()) == 5, "what somebody made of it can be read, too"
+    assert all(isinstance(entry.data, dict) for entry in await stores.audit.last(5))
 
 
 async def test_a_removal_breaks_the_chain(stores: Stores, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Text in is cleaned, text out is redacted."""
 
 import base64
+import html
 import json
+from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as some
 from memory.text import MASK, Redactor, clean, escaped, every_text
 
 SECRET = 'p4$$/w+rd "é" & so=on'
-HIDDEN = ["\u202e", "\u200b", "\ufeff", "\u2066", "\U000e0041", "\x00", "\x07", "\u00ad", "\u3164", "\x9b"]
+HIDDEN = ["\u202e", "\u200b", "\ufeff", "\u2066", "\U000e0041", "\x00", "\x07", "\u00ad", "\u3164", "\x9b", "\u034f"]
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -76,6 +78,15 @@ def test_lone_surrogates_do_no_harm() -> None:
         base64.b64encode(f"user:{SECRET}".encode()).decode(),
         base64.b64encode(f"admin:{SECRET}:x".encode()).decode(),
         SECRET.replace("/", "\\/"),
+        quote(quote(SECRET, safe=""), safe=""),
+        json.dumps(json.dumps({"a": SECRET})),
+        json.dumps(SECRET, ensure_ascii=False).replace("&", r"\u0026"),  # as Go writes it
+        quote(base64.b64encode(f"user:{SECRET}".encode()).decode(), safe=""),
+        html.escape(SECRET),
+        html.escape(SECRET, quote=False),
+        normalize("NFD", SECRET),
+        repr(SECRET),
+        repr(SECRET.encode()),
     ],
 )
 def test_a_known_secret_is_masked_in_every_spelling(spelled: str) -> None:
@@ -106,6 +117,7 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
     [
         ("http://x/bot123456789:AAFakeFakeFakeFakeFakeFakeFakeFakeFak/getMe", f"http://x/bot{MASK}/getMe"),
         ("postgres://user:hunter2@db/x", f"postgres://{MASK}@db/x"),
+        ("redis://:hunter2@cache:6379/0", f"redis://{MASK}@cache:6379/0"),
         ("Authorization: Bearer abcdefgh.12345", f"Authorization: Bearer {MASK}"),
         ("password=hunter2&x=1", f"password={MASK}&x=1"),
         ("--password hunter22", f"--password {MASK}"),
@@ -124,6 +136,11 @@ def test_ordinary_text_stays(text: str) -> None:
 
 def test_very_short_values_are_not_secrets() -> None:
     assert Redactor(["on", ""])("on and on") == "on and on"
+
+
+def test_a_secret_of_several_lines_is_known_line_by_line() -> None:
+    redact = Redactor(["-----BEGIN X-----\nMIIEvQIBADANBgkqhkiG\nshort\n-----END X-----"])
+    assert redact("key MIIEvQIBADANBgkqhkiG and short") == f"key {MASK} and short"
 
 
 def test_it_learns_more() -> None:

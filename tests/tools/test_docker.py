@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.tools.conftest import TOOLS, Rack
-from tools.docker import service, suggest_container
+from tools.docker import service
 from tools.docker.clean import command_line, moment, number, secrets_of, without_secrets
-from tools.docker.names import find_container, own_container_id
+from tools.docker.names import find_container, own_container_id, suggest_container
 from tools.docker.rows import in_trouble, is_forbidden, row_of
 from tools.kit import Access, ToolFailed, Unreachable
 from tools.kit.registry import catalogue

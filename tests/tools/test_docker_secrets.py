@@ -103,6 +103,19 @@ async def test_an_undo_that_fails_does_not_quote_its_own_request(rack: Rack) -> 
     assert "invalid environment variable" in str(outcome.error) and "never-read" not in str(outcome.error)
 
 
+async def test_what_is_secret_in_one_container_is_hidden_in_the_log_and_the_command_of_another(rack: Rack) -> None:
+    secrets = await values_of(rack, "nas/paperless")
+    await container_facts(rack.reader, await rack.id("nas/paperless"))
+    other = await rack.id("nas/jellyfin")
+    rack.traffic.fault("docker:nas", path="/logs$", status=200, body=f"login with {secrets[0]} failed\n".encode())
+    found = await rack.read("get_container_logs", container=other)
+    assert list(found.lines) == ["login with ••• failed"]
+    raw = json.dumps({"Id": "a" * 64, "Path": "sh", "Args": [secrets[0]], "State": {"Error": f"bad {secrets[0]}"}})
+    rack.traffic.fault("docker:nas", path="/json$", status=200, body=raw)
+    found = await rack.read("get_container_details", container=other)
+    assert found.command == "sh •••" and found.error == "bad •••"
+
+
 async def test_a_pull_that_fails_quotes_no_secret(rack: Rack) -> None:
     secrets = await values_of(rack, "nas/paperless")
     await container_facts(rack.reader, await rack.id("paperless"))

@@ -21,6 +21,7 @@ from tools.gate.gate import Gate
 from tools.gate.nets import StoredNets
 from tools.gate.policy import Autonomy
 from tools.gate.proposals import Proposals, Rules
+from tools.gate.standing import Standing
 from tools.gate.taint import taints
 from tools.kit import Access, Conflict, Context, Gone, Risk, ToolFailed
 from tools.kit.clients import Clients
@@ -304,10 +305,10 @@ class Everybody:
     def role(self, actor: str, service: str) -> Role:
         return Role.ADMIN
 
-    def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
+    def approvers(self, conversation: str, risk: Risk, service: str) -> list[str]:
         return [OWNER.id]
 
-    def highest(self, conversation: str, asker: Actor, service: str) -> Role:
+    def highest(self, conversation: str, service: str) -> Role:
         return Role.ADMIN
 
     def held(self, run: str) -> str | None:
@@ -346,7 +347,7 @@ def gated(database: Database, tmp_path: Path) -> Gated:
     rules = Rules(Autonomy.ASK, lambda target: False, lambda target: "")
     proposals = Proposals(catalogue([service]), clients, people, rules, StoredNets(stores.nets), Redactor())
     execution = Execution(stores, proposals, clients, people, people, people)
-    return Gated(Gate(stores, proposals, execution, people, people), stores, knowledge)
+    return Gated(Gate(stores, proposals, execution, Standing(stores, proposals, people), people), stores, knowledge)
 
 
 async def test_remembering_needs_no_card_and_can_be_undone(gated: Gated) -> None:

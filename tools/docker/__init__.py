@@ -2,7 +2,7 @@
 
 from tools.docker import changes, glance, images, inventory, logs, prune, pull, reads, recreate, removal
 from tools.docker.hosts import service
-from tools.docker.names import suggest_container
 
-__all__ = ["service", "suggest_container"]
+__all__ = ["service"]
 TOOL_MODULES = (reads, glance, inventory, logs, changes, pull, recreate, removal, images, prune)
+"""Importing them registers their tools."""

@@ -3,9 +3,8 @@
 from tools.docker.facts import ContainerFacts, container_facts, has_started, warnings
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.names import Container, is_own
+from tools.docker.rows import STOPPED
 from tools.kit import Call, Change, Conflict, Context, Risk
-
-STOPPED = ("exited", "created", "dead")
 
 
 @service.tool(Risk.CHANGE, undo="stop it again")

@@ -19,10 +19,11 @@ _SECRET_NAME = (
     r"|(?:api|access|private|secret|master|encryption)[-_.]?key)"
 )
 _SECRET_FLAG = re.compile(rf"(?i)--?[\w.-]*{_SECRET_NAME}")
+# Neither begins with a run of any length that could start anywhere: one long word would take minutes.
 _ASSIGNED = re.compile(
-    rf"(?i)([\w.-]*{_SECRET_NAME}[\"']?\s*[=:]\s*)(?!//)(\"[^\"]*\"|'[^']*'|(?:bearer |basic )?[^\s,;&\"']+)"
+    rf"(?i)({_SECRET_NAME}[\"']?\s*[=:]\s*)(?!//)(\"[^\"]*\"|'[^']*'|(?:bearer |basic )?[^\s,;&\"']+)"
 )
-_SPACED = re.compile(rf"(?i)(--[\w.-]*{_SECRET_NAME}\s+)[^\s-]\S*")
+_SPACED = re.compile(rf"(?i)((?<![\w.-])--[\w.-]*{_SECRET_NAME}\s+)[^\s-]\S*")
 _NAMED_SECRET = re.compile(rf"(?i){_SECRET_NAME}")
 _USERINFO = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 

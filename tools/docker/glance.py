@@ -5,8 +5,6 @@ from tools.docker.models import ContainerRow
 from tools.docker.reads import list_containers
 from tools.kit import Context, Glance, Trouble
 
-TARGET_ID = 12
-
 
 @service.glance
 async def glance(ctx: Context[DockerHosts]) -> Glance:
@@ -16,7 +14,7 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
     rows: list[ContainerRow] = listing.containers
     hosts = {row.host for row in rows}
     troubles = [
-        Trouble(row.name, row.host, _detail(row), red=row.state != "running", target=_target(row))
+        Trouble(row.name, row.host, _detail(row), red=row.state != "running", target=row.id)
         for row in rows
         if f"{row.host}/{row.name}" in troubled
     ]
@@ -33,7 +31,3 @@ def _detail(row: ContainerRow) -> str:
     restarts = f", {row.restarts} restarts" if row.restarts else ""
     code = f", exit code {row.exit_code}" if row.exit_code else ""
     return f"{row.state}{restarts}{code}"
-
-
-def _target(row: ContainerRow) -> str:
-    return f"{row.host}/{row.id.rpartition('/')[2][:TARGET_ID]}"

@@ -16,7 +16,7 @@ from tools.docker.models import (
     Volumes,
 )
 from tools.docker.names import Host, list_all
-from tools.docker.rows import name_of, volume_label
+from tools.docker.rows import STOPPED, name_of, volume_label
 from tools.kit import Context, Risk, ToolFailed
 
 MOST_ROWS = 200
@@ -85,7 +85,7 @@ def _is_unused(item: Raw, data: Raw, old: str) -> bool:
             return whole(data.get("RefCount")) == 0
         case "BuildCache":
             return item.get("InUse") is False
-    return item.get("State") in ("exited", "created", "dead")
+    return item.get("State") in STOPPED
 
 
 async def _info(engine: Engine) -> HostInfo:

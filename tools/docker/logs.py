@@ -10,6 +10,7 @@ from tools.docker.clean import record, secrets_of, text, texts, without_secrets
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import LogNote, Logs
 from tools.docker.names import Container
+from tools.docker.seen import seen
 from tools.kit import Context, Field, Risk
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ async def get_container_logs(
         config = record(raw.get("Config"))
         since = int(api.now() - 60 * since_minutes) if since_minutes else None
         data, cut = _newest(api, reference, SEARCHED_LINES if contains else lines, since, config.get("Tty") is True)
-        return text(raw.get("Name")).removeprefix("/"), secrets_of(texts(config.get("Env"))), data, cut
+        own = secrets_of(texts(config.get("Env")))
+        secrets = dict.fromkeys([*own, *seen.secrets_in(data.decode("utf-8", "replace"))])
+        return text(raw.get("Name")).removeprefix("/"), list(secrets), data, cut
 
     name, secrets, data, too_large = await engine.ask(read)
     found = [line for part in data.split(b"\n") if (line := readable(part, secrets))]

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import PlainSerializer
 
-from tools.kit import MASK, Ident, Outside, Result
+from memory.text import MASK
+from tools.kit import Ident, Outside, Result
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]

@@ -10,6 +10,7 @@ from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.rows import is_forbidden, name_of
 from tools.kit import Field, Resolve, Target, Unreachable
+from tools.kit.types import trusted_name
 
 Listed = tuple[Engine, dict[str, Any]]
 
@@ -37,7 +38,7 @@ _ID_START = re.compile(r"[0-9a-f]{6,64}")
 
 async def list_all(engine: Engine) -> list[dict[str, Any]]:
     """Every container of a host as the engine lists it."""
-    return [item for item in records(await engine.ask(lambda api: api.containers(all=True))) if item.get("Id")]
+    return [item for item in records(await engine.ask(lambda api: api.containers(all=True))) if text(item.get("Id"))]
 
 
 async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
@@ -139,11 +140,11 @@ def _protected(item: dict[str, Any], carriers: set[str]) -> str:
 
 
 def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
-    name, container = name_of(item), text(item["Id"])
+    name, container, image = name_of(item), text(item["Id"]), short(text(item.get("Image")))
     return Target(
         id=f"{engine.name}/{container}",
         name=name,
-        detail=f"{engine.name} · {short(text(item.get('Image')))}",
+        detail=f"{engine.name} · {image}" if trusted_name(image) else engine.name,
         forbidden=is_forbidden(item),
         protected=_protected(item, carriers),
         aliases=(name, f"{engine.name}/{name}", container[:12]),

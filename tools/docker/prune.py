@@ -7,7 +7,7 @@ from tools.docker.clean import MB, number, record, records, short, text
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.inventory import tags_of
 from tools.docker.names import Host, is_own
-from tools.docker.rows import is_forbidden, name_of, volume_label
+from tools.docker.rows import STOPPED, is_forbidden, name_of, volume_label
 from tools.kit import (
     Change,
     Conflict,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tools.docker.transport import Session
 
 Raw = dict[str, Any]
-STOPPED = ("exited", "created", "dead")
 DIGITS = 6
 """Of an id, to tell namesakes apart."""
 PREDEFINED = frozenset({"bridge", "host", "none", "ingress", "docker_gwbridge"})

@@ -37,6 +37,7 @@ from tools.docker.rows import (
     volume_label,
     with_inspection,
 )
+from tools.docker.seen import seen
 from tools.kit import Context, Field, Risk, ToolFailed
 
 MOST_ROWS = 200
@@ -83,8 +84,8 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
     engine, reference = ctx.client.at(container)
     raw, now = await engine.ask(lambda api: (record(api.inspect_container(reference)), api.now()))
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("NetworkSettings"))
-    restarts, secrets = whole(raw.get("RestartCount")), secrets_of(texts(config.get("Env")))
-    words = [text(raw.get("Path")), *texts(raw.get("Args"))]
+    words, restarts = [text(raw.get("Path")), *texts(raw.get("Args"))], whole(raw.get("RestartCount"))
+    secrets = [*secrets_of(texts(config.get("Env"))), *seen.secrets_in(" ".join([text(state.get("Error")), *words]))]
     ended = state.get("Status") not in ("running", "paused")
     return ContainerDetails(
         host=engine.name,

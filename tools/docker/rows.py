@@ -23,12 +23,15 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
 
+STOPPED = ("exited", "created", "dead")
+"""States of a container that does not run and is not about to."""
 CLEAN_EXITS = frozenset({0, 130, 137, 143})
 """Exit codes of a process that ended well, or that somebody stopped."""
 LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
 MOST_PORTS = 20
 
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
+_PORT = re.compile(r"[0-9]{1,5}")
 _STATES: tuple[State, ...] = get_args(State)
 _HEALTHS: tuple[Health, ...] = get_args(Health)
 _POLICIES: tuple[RestartPolicy, ...] = get_args(RestartPolicy)
@@ -96,11 +99,11 @@ def inspected_ports(inspected: dict[str, Any]) -> list[str]:
     found: dict[str, None] = {}
     for spec, bindings in record(record(inspected.get("NetworkSettings")).get("Ports")).items():
         inside, _, protocol = spec.partition("/")
-        if not inside.isdigit():
+        if not _PORT.fullmatch(inside):
             continue
         for binding in records(bindings) or [{}]:
             outside = text(binding.get("HostPort"))
-            public = int(outside) if re.fullmatch(r"\d{1,5}", outside) else None
+            public = int(outside) if _PORT.fullmatch(outside) else None
             found[_port(int(inside), protocol or "tcp", text(binding.get("HostIp")), public)] = None
     return list(found)[:MOST_PORTS]
 

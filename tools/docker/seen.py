@@ -20,17 +20,19 @@ class Seen:
 
     def __init__(self, most: int = MOST_VALUES) -> None:
         self._most = most
-        self._values: OrderedDict[str, None] = OrderedDict()
+        self._values: OrderedDict[str, bool] = OrderedDict()
+        """Value → whether it is a secret by its name or its place."""
         self._lock = threading.Lock()
 
     def learn(self, env: Iterable[str]) -> None:
         """Remember what is secret in an environment, `NAME=value` lines: by its name, by its place, or by its look."""
         lines = list(env)
-        made_up = (value for value in (line.partition("=")[2] for line in lines) if _MADE_UP.fullmatch(value))
+        found = {v: False for v in (line.partition("=")[2] for line in lines) if _MADE_UP.fullmatch(v)}
+        found |= dict.fromkeys(secrets_of(lines), True)
         with self._lock:
-            for value in (*secrets_of(lines), *made_up):
+            for value, surely in found.items():
                 if len(value) <= LONGEST_VALUE:
-                    self._values[value] = None
+                    self._values[value] = surely or self._values.get(value, False)
                     self._values.move_to_end(value)
             while len(self._values) > self._most:
                 self._values.popitem(last=False)
@@ -43,6 +45,12 @@ class Seen:
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         return text
+
+    def secrets_in(self, text: str) -> list[str]:
+        """The values in a text that are secret by their name or their place, whichever container they belong to."""
+        with self._lock:
+            values = [value for value, surely in self._values.items() if surely]
+        return [value for value in values if value in text]
 
     def __len__(self) -> int:
         return len(self._values)

@@ -9,6 +9,7 @@ from pydantic import field_validator
 from pydantic_settings import NoDecode
 
 from tools.kit import ServiceSettings
+from tools.kit.strict import unique
 from tools.kit.types import IDENT
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
@@ -28,7 +29,7 @@ class Settings(ServiceSettings):
     def _named_addresses(cls, value: Any) -> Any:
         if isinstance(value, str):
             try:
-                value = json.loads(value or "{}", object_pairs_hook=_unique)
+                value = json.loads(value or "{}", object_pairs_hook=unique)
             except (ValueError, RecursionError):
                 raise ValueError('must be a JSON object like {"nas": "tcp://nas:2375"}') from None
         if not isinstance(value, dict):
@@ -61,12 +62,6 @@ class Settings(ServiceSettings):
     def configured(self) -> bool:
         """Whether there is any host."""
         return bool(self.hosts)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a name appears twice")
-    return dict(pairs)
 
 
 def _check(address: Any, whose: str = "") -> None:

@@ -72,6 +72,7 @@ class Session(APIClient):
         kwargs |= {"allow_redirects": False, "stream": True, "timeout": (CONNECT_SECONDS, patience)}
         try:
             response = super().send(request, **kwargs)
+            _as_asked(response)
             if not streaming:
                 # The SDK reads `content`; filled here, because it would read without any limit.
                 response._content = _bounded(response, time.monotonic() + patience)
@@ -170,6 +171,13 @@ class Session(APIClient):
             return
         offset = theirs - time.time()
         self.clock_offset = offset if abs(offset) > 2 else 0.0
+
+
+def _as_asked(response: requests.Response) -> None:
+    """Refuse a compressed answer, which nobody asked for: a piece of it can inflate to a thousand times its size."""
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        response.close()
+        raise requests.exceptions.ContentDecodingError("compressed unasked")
 
 
 def _bounded(response: requests.Response, until: float) -> bytes:

@@ -21,11 +21,11 @@ from tools.kit.glance import Glance, Trouble
 from tools.kit.http import Api
 from tools.kit.service import Area, Risk, Service, ServiceSettings, Tool
 from tools.kit.threads import Threads
-from tools.kit.types import MASK, Ident, Outside, Own, Resolve, Result, Target, mask_env
+from tools.kit.types import Ident, Outside, Own, Resolve, Result, Target
 
 __all__ = [
-    "MASK", "Access", "Api", "Area", "BadAnswer", "Call", "Change", "CircuitOpen", "Conflict", "Context",
-    "Facts", "Field", "Glance", "Gone", "Ident", "Link", "NoAnswer", "OutcomeUnknown", "Outside", "Own",
-    "RateLimited", "Refused", "Resolve", "Result", "Risk", "SecretStr", "Service", "ServiceSettings", "Shown",
-    "Target", "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable", "mask_env",
+    "Access", "Api", "Area", "BadAnswer", "Call", "Change", "CircuitOpen", "Conflict", "Context", "Facts", "Field",
+    "Glance", "Gone", "Ident", "Link", "NoAnswer", "OutcomeUnknown", "Outside", "Own", "RateLimited", "Refused",
+    "Resolve", "Result", "Risk", "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool",
+    "ToolFailed", "Trouble", "Unauthorised", "Unreachable",
 ]  # fmt: skip

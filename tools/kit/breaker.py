@@ -53,6 +53,7 @@ class Breaker:
         self._trying = False
         self._reason = ""
         self._after: type[BaseException] = ToolFailed
+        self._outside = False
 
     @property
     def trouble(self) -> str:
@@ -113,7 +114,7 @@ class Breaker:
             return False
         if self._trying or self._clock() < self._until:
             refusal = CircuitOpen(f"{self._service} was not asked: {self.trouble}")
-            refusal.after = self._after
+            refusal.after, refusal.outside = self._after, self._outside
             raise refusal
         self._trying = True
         return True
@@ -123,7 +124,7 @@ class Breaker:
             return  # began before the circuit opened: no news
         self._failures += 1
         self._reason = str(error) or f"{self._service} did not answer in time."
-        self._after = type(error)
+        self._after, self._outside = type(error), isinstance(error, ToolFailed) and error.outside
         if at_once or self._failures >= TOLERATED:
             self._pause = min(max(FIRST_PAUSE, 2 * self._pause, pause), LONGEST_PAUSE)
             self._until = self._clock() + self._pause

@@ -115,7 +115,7 @@ def from_answer(response: "Answer", service: str, *, write: bool, hide: Hide = s
     """An answer that is not a success as one of our errors, with the service's own words where it has some."""
     words = _words(response, hide)
     error = _refusal(response, service, f" ({words})" if words else "", write=write)
-    error.outside = bool(words)
+    error.outside = bool(words) or 300 <= response.status_code < 400  # says where a redirect leads
     return error
 
 
@@ -153,7 +153,9 @@ def not_json(service: str, body: bytes, *, write: bool) -> ToolFailed:
     """A success whose body is not what was promised; says how it begins."""
     begins = body[: 20 * LONGEST_EXCERPT].decode("utf-8", "replace")
     begins = _cut(_without_credentials(escaped(" ".join(begins.split()))), LONGEST_EXCERPT)
-    return _unusable(service, f'with something that is not proper JSON: "{begins}"', write=write)
+    error = _unusable(service, f'with something that is not proper JSON: "{begins}"', write=write)
+    error.outside = bool(begins)
+    return error
 
 
 def quote(text: str, hide: Hide = str) -> str:

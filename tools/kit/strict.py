@@ -12,7 +12,7 @@ MOST_DIGITS = 20
 def strict_json(body: bytes) -> Any:
     """The JSON value. Raises ValueError for anything that could not be computed with or shown."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
+        value = json.loads(body.decode("utf-8"), parse_constant=refuse, parse_float=_finite, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     level = _containers([value])
@@ -30,8 +30,16 @@ def _containers(item: Any) -> list[Any]:
     return [child for child in inside if isinstance(child, dict | list)]
 
 
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
+def refuse(constant: str) -> NoReturn:
+    """`json.loads(…, parse_constant=refuse)`: no NaN and no infinity. Raises ValueError."""
+    raise ValueError(f"{constant} is not JSON")
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """`json.loads(…, object_pairs_hook=unique)`: no name twice in an object. Raises ValueError."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name appears twice")
+    return found
 
 
 def _finite(text: str) -> float:

@@ -9,8 +9,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from memory.text import MASK as MASK
-
 IDENT = re.compile(r"[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
 
 
@@ -128,8 +126,3 @@ def _flat(annotation: Any) -> Iterator[Any]:
         yield annotation
     for part in args:
         yield from _flat(part)
-
-
-def mask_env(lines: list[str] | None) -> list[str]:
-    """Container environment with every value masked: names stay, values never leave the service."""
-    return [f"{line.partition('=')[0]}={MASK}" for line in lines or []]

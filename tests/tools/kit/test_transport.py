@@ -53,6 +53,7 @@ async def test_a_redirect_is_not_followed(bench: Bench, status: int) -> None:
     found = await failure(bench.api(headers={"X-API-KEY": SECRET, "X-FTL-SID": SECRET}).get_json("/x"))
     await elsewhere.stop()
     assert type(found) is Refused and f"to http://127.0.0.1:{elsewhere.port}:" in str(found)
+    assert found.outside, "the service chose the host that is named"
     assert SECRET not in str(found) and "login" not in str(found)
     assert other.requests == [] and len(bench.asked()) == 1
 
@@ -85,6 +86,7 @@ async def test_what_is_not_strict_json_is_refused(bench: Bench, body: bytes) -> 
     bench.service.bodies = {"/api/x": [body]}
     found = await failure(bench.api().get_json("/x"))
     assert type(found) is BadAnswer and "not proper JSON" in str(found)
+    assert found.outside == ('JSON: ""' not in str(found)), "it quotes how the answer begins"
 
 
 async def test_honest_json_passes(bench: Bench) -> None:
