@@ -15,54 +15,45 @@ from memory.text import Redactor
 from tools.kit.registry import BrokenService
 
 OK, UNUSABLE, CONFIGURATION = 0, 75, 78
+"""Exit codes; the last two as in sysexits.h: starting again may help (EX_TEMPFAIL), or cannot (EX_CONFIG)."""
 
 
 async def run(options: argparse.Namespace) -> int:
     """The bot."""
-    import time
-
-    from bot.app import App
-    from bot.core import SHUTDOWN_SECONDS, Lock, assemble
-    from bot.halt import Halt
+    from bot.access import TELEGRAM, console_actor
+    from bot.app import App, telegram_bot
+    from bot.core import opened
+    from bot.delivery import Telegram
     from bot.logs import set_up
     from bot.notifier import TelegramNotifier
     from bot.poller import Poller
+    from bot.screen import TelegramScreen
     from bot.view import Format
-    from memory.embeddings import embedder_called
-    from memory.stores import Stores
     from scheduler.clock import Clock, plan_digest
     from scheduler.digests import Digests
 
-    began = time.monotonic()
-    settings, services, of_services = configured(options.env_file, bot=True)
-    redact = Redactor(settings.secrets())
+    configuration = configured(options.env_file, bot=True)
+    settings, redact = configuration.settings, Redactor(configuration.secrets())
     set_up(settings.log_level, redact)
-    Lock(settings.data_dir).take()
-    stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
-    halt = Halt()
-    poller = Poller(
-        settings.telegram_api_url, settings.telegram_bot_token.get_secret_value().strip(), stores.inbox, halt
-    )
-    polling = asyncio.create_task(poller.run(), name="poll")  # first of all: nobody waits while the rest is loaded
-    app = App(settings, stores, redact)
-    core = assemble(settings, services, of_services, stores, app.screen, redact, halt)
-    digests = Digests(stores, core.proposals, core.access, core.owner)
-    notifier = TelegramNotifier(stores.outbox, Format(settings.zone))
-    clock = Clock(stores, digests, notifier, settings.zone)
+    telegram = Telegram(telegram_bot(settings), redact)
+    async with opened(configuration, redact, lambda stores: TelegramScreen(stores, telegram)) as core:
+        token = settings.telegram_bot_token.get_secret_value().strip()
+        poller = Poller(settings.telegram_api_url, token, core.stores.inbox, core.halt)
+        digests = Digests(core.stores, core.proposals, core.access, console_actor())
+        notifier = TelegramNotifier(core.stores.outbox, Format(settings.zone))
+        clock = Clock(core.stores, digests, notifier, settings.zone)
 
-    async def digest(asker: Actor) -> str:
-        return notifier.write((await digests.gather(asker))[0])
+        async def digest(reader: Actor) -> str:
+            return notifier.write((await digests.gather(reader))[0])
 
-    try:
-        await plan_digest(stores, f"tg:{settings.digest_chat or settings.first_admin}", settings.digest_time)
-        await app.run(core, digest, poller, [polling, asyncio.create_task(clock.run(), name="clock")], began)
-    finally:
-        await core.close(SHUTDOWN_SECONDS)
+        digest_to = f"{TELEGRAM}{settings.digest_chat or settings.first_admin}"
+        await plan_digest(core.stores, digest_to, settings.digest_time)
+        await App(core, telegram, poller, digest).run(clock.run())
     return OK
 
 
 def demo(options: argparse.Namespace) -> NoReturn:
-    """The lab and a bot in it. Only the lab's settings reach the bot: never a real service's."""
+    """The lab with a bot in it. Only the lab's settings reach the bot, never those of a real service."""
     keep = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "ANTHROPIC_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     here = Path(__file__).resolve().parent
@@ -75,7 +66,7 @@ def demo(options: argparse.Namespace) -> NoReturn:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(prog="main.py", description="A safe pair of hands in your homelab.")
-    root.add_argument("--env-file", type=Path, default=Path(".env"), help="settings file (default: .env)")
+    root.add_argument("--env-file", type=existing, default=Path(".env"), help="settings file (default: .env)")
     commands = root.add_subparsers(dest="door", metavar="COMMAND")
     root.set_defaults(work=run)
 
@@ -110,10 +101,17 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def existing(text: str) -> Path:
+    """A file that somebody has named and therefore counts on."""
+    if not (path := Path(text)).exists():
+        raise argparse.ArgumentTypeError(f"there is no {text}")
+    return path
+
+
 def port(text: str) -> int:
     """A TCP port."""
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError("this is a number from 0 to 65535")
+        raise argparse.ArgumentTypeError("use a number from 0 to 65535")
     return int(text)
 
 
@@ -127,12 +125,12 @@ def words(text: str) -> str:
 def head(text: str) -> str:
     """A place in the audit chain, as a digest or `audit verify` named it."""
     if not re.fullmatch(r"[1-9]\d*:[0-9a-fA-F]{8,64}", text):
-        raise argparse.ArgumentTypeError("this is like 123:1a2b3c4d, how many records there were and their head")
+        raise argparse.ArgumentTypeError("use the number of records and their head, as in 123:1a2b3c4d")
     return text
 
 
 def main() -> int:
-    """Run a door; a configuration error is one line for each setting, never a trace."""
+    """The exit code of the door that was asked for; a configuration error is a line for each setting, never a trace."""
     from bot.core import AlreadyRunning
     from bot.poller import TokenRejected
     from memory.database import DatabaseBroken

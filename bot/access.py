@@ -62,15 +62,15 @@ class Roster:
         roles = self._roles.get(_ident(actor), ())
         return max((role for role, limits in roles if limits is None), default=Role.NOBODY)
 
-    def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
+    def approvers(self, conversation: str, risk: Risk, service: str) -> list[str]:
         """Who may approve here: in a private chat the person alone, in a group whoever has the role."""
-        return [actor for actor in self._present(conversation, asker) if self.role(actor, service) >= NEEDED[risk]]
+        return [actor for actor in self._present(conversation) if self.role(actor, service) >= NEEDED[risk]]
 
-    def highest(self, conversation: str, asker: Actor, service: str) -> Role:
+    def highest(self, conversation: str, service: str) -> Role:
         """The highest role among those who could approve here."""
-        return max((self.role(actor, service) for actor in self._present(conversation, asker)), default=Role.NOBODY)
+        return max((self.role(actor, service) for actor in self._present(conversation)), default=Role.NOBODY)
 
-    def _present(self, conversation: str, asker: Actor) -> list[str]:
+    def _present(self, conversation: str) -> list[str]:
         if conversation.startswith(CONSOLE):
             return [conversation]
         chat = _ident(conversation)

@@ -47,6 +47,9 @@ class Screen(Protocol):
     async def end(self, run: str) -> None:
         """It has answered, waits, or is over."""
 
+    async def tidy(self, run: Run) -> None:
+        """Take away what a crash left on the screen."""
+
 
 class Chat:
     """Opens runs and carries them on. One working run a conversation; waiting ones don't count."""
@@ -304,8 +307,8 @@ class Chat:
         return len(found)
 
     def _idle(self, run: Run) -> float:
-        """Seconds since a run last moved on."""
-        return self._stores.database.now() - run.updated
+        """Seconds since a run last moved on; a clock that was set back by as much proves no less that it is old."""
+        return abs(self._stores.database.now() - run.updated)
 
     async def _set_aside(self, run: Run) -> None:
         """End an interrupted run that nobody expects to go on any more, and say so: no model, no change."""

@@ -3,21 +3,24 @@
 import fcntl
 import json
 import os
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.access import Roster, console_actor
+from bot.access import Roster
 from bot.agent.budget import Budget
 from bot.agent.claude import Claude
 from bot.agent.loop import Loop
 from bot.agent.model import Model
 from bot.chat import Chat, Screen
 from bot.halt import Halt
-from bot.settings import BadConfiguration, Settings, secret_values
+from bot.settings import BadConfiguration, Configuration, Settings
 from bot.taps import Taps
 from bot.tasks import Tasks
-from memory.models import Actor
+from memory.embeddings import embedder_called
 from memory.stores import Stores
 from memory.text import Redactor
 from tools.gate.execution import Execution
@@ -28,10 +31,12 @@ from tools.gate.recovery import Recovery
 from tools.gate.standing import Standing
 from tools.kit.clients import Clients
 from tools.kit.registry import catalogue
-from tools.kit.service import Service, ServiceSettings, Tool
+from tools.kit.service import Tool
 from tools.kit.types import Target
 
 PROMPT = Path(__file__).parent / "agent" / "prompts" / "orchestrator.md"
+ID = re.compile(r"([\w.-]+/)?[0-9a-f]{6,64}")
+"""What Docker prints of an id, whole or its start, perhaps behind its host."""
 SHUTDOWN_SECONDS = 20.0
 """For what is under way when the process is told to end."""
 
@@ -40,30 +45,23 @@ class AlreadyRunning(Exception):
     """Another process holds the data directory."""
 
 
-class Lock:
-    """One process owns the state."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "lock"
-
-    def take(self) -> None:
-        """Hold the lock until the process ends. Raises AlreadyRunning."""
-        folder = self._path.parent
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # A bare descriptor: a file object would be closed, and the lock lost, with the last reference to it.
-            held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise BadConfiguration(f"DATA_DIR: {folder} is no folder that I can write to ({error.strerror}).") from None
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            raise AlreadyRunning(
-                f"DATA_DIR: another Rackhand is running on {folder}; stop it, or set another DATA_DIR."
-            ) from None
-        os.ftruncate(held, 0)
-        os.write(held, str(os.getpid()).encode())
+def take_lock(folder: Path) -> None:
+    """Make this process the owner of the state in `folder`, until it ends. Raises AlreadyRunning, BadConfiguration."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A bare descriptor: a file object would be closed, and the lock lost, with the last reference to it.
+        held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BadConfiguration(f"DATA_DIR: I cannot write to the folder {folder} ({error.strerror}).") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise AlreadyRunning(
+            f"DATA_DIR: another Rackhand is running on {folder}; stop it, or set another DATA_DIR."
+        ) from None
+    os.ftruncate(held, 0)
+    os.write(held, str(os.getpid()).encode())
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,9 @@ class Core:
     recovery: Recovery
     model: Model
     tasks: Tasks
+    screen: Screen
     chat: Chat
     taps: Taps
-
-    @property
-    def owner(self) -> Actor:
-        """Who the machine itself acts as: reads for digests and checks."""
-        return console_actor()
 
     async def close(self, seconds: float) -> None:
         """Let what runs come to its end, then close everything."""
@@ -102,26 +96,39 @@ class Core:
         await self.stores.close()
 
 
+@asynccontextmanager
+async def opened(
+    configuration: Configuration, redact: Redactor, screen: Callable[[Stores], Screen]
+) -> AsyncIterator[Core]:
+    """The core over DATA_DIR, which only one process at a time may hold; closed at the end.
+
+    A panic from before holds: no change begins. Raises AlreadyRunning, BadConfiguration and DatabaseBroken.
+    """
+    settings = configuration.settings
+    take_lock(settings.data_dir)
+    stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
+    core = assemble(configuration, stores, screen(stores), redact)
+    try:
+        await core.halt.restore(stores)
+        yield core
+    finally:
+        await core.close(SHUTDOWN_SECONDS)
+
+
 def assemble(
-    settings: Settings,
-    services: list[Service[Any]],
-    service_settings: dict[str, ServiceSettings],
-    stores: Stores,
-    screen: Screen,
-    redact: Redactor,
-    halt: Halt,
-    model: Model | None = None,
+    configuration: Configuration, stores: Stores, screen: Screen, redact: Redactor, model: Model | None = None
 ) -> Core:
-    """Put the parts together; nothing is connected and nothing runs yet."""
-    redact.learn([*settings.secrets(), *(v for s in service_settings.values() for v in secret_values(s))])
+    """Put the parts together; nothing is connected and nothing runs yet. `redact` knows every secret already."""
+    settings = configuration.settings
     stores.audit.redact = redact
-    access, tasks = Roster(settings), Tasks()
-    tools = catalogue(services)
-    clients = Clients(services, service_settings, stores)
+    access, halt, tasks = Roster(settings), Halt(), Tasks()
+    tools = catalogue(configuration.services)
+    clients = Clients(configuration.services, configuration.service_settings, stores)
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), StoredNets(stores.nets), redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
-    gate = Gate(stores, proposals, execution, access, screen)
+    standing = Standing(stores, proposals, access)
+    gate = Gate(stores, proposals, execution, standing, screen)
     model = model or Claude(
         key=settings.anthropic_api_key.get_secret_value().strip(),
         base_url=settings.anthropic_base_url,
@@ -132,26 +139,12 @@ def assemble(
         redact=redact,
     )
     chat = Chat(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone, redact)
-    standing = Standing(stores, proposals, access)
-    taps = Taps(stores, stores.keys, chat, access, standing)
+    taps = Taps(stores, chat, access, standing)
     recovery = Recovery(stores, execution, proposals, standing)
     return Core(
-        settings,
-        stores,
-        redact,
-        access,
-        halt,
-        budget,
-        tools,
-        clients,
-        proposals,
-        execution,
-        recovery,
-        model,
-        tasks,
-        chat,
-        taps,
-    )
+        settings, stores, redact, access, halt, budget, tools, clients, proposals, execution, recovery, model, tasks,
+        screen, chat, taps,
+    )  # fmt: skip
 
 
 def in_view(tools: dict[str, Tool], clients: Clients) -> list[dict[str, Any]]:
@@ -163,12 +156,18 @@ def in_view(tools: dict[str, Tool], clients: Clients) -> list[dict[str, Any]]:
     ]
 
 
+def _means(listed: str, known: str) -> bool:
+    """Whether two spellings mean one thing: the same name, or the same id, of which one may be only the start."""
+    ids = ID.fullmatch(listed) and ID.fullmatch(known)
+    return listed == known or bool(ids and (known.startswith(listed) or listed.startswith(known)))
+
+
 def rules(settings: Settings) -> Rules:
     """The owner's lists, matched against a target's id, name and other names."""
 
     def listed(names: frozenset[str], target: Target) -> bool:
         known = {name.casefold() for name in (target.id, target.name, *target.aliases)}
-        return any(name.casefold() in known for name in names)
+        return any(_means(name.casefold().removeprefix("/"), each) for name in names for each in known)
 
     return Rules(
         autonomy=settings.autonomy,

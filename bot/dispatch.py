@@ -1,23 +1,26 @@
 """From a stored update to whoever answers it: access first, then commands, taps and lines."""
 
+import asyncio
 import contextlib
 import json
-from typing import Any
+from functools import partial
 
 from loguru import logger
-from telegram import Bot, CallbackQuery, Message, Update, User
+from telegram import CallbackQuery, Message, Update, User
 from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
-from bot.access import TELEGRAM, Roster
-from bot.chat import Chat
+from bot.access import TELEGRAM
 from bot.commands import Commands, Request
+from bot.core import Core
 from bot.delivery import Telegram
-from bot.taps import Tap, Taps
-from bot.view import View, buttons_of
+from bot.render import escape
+from bot.taps import Tap
+from bot.view import View
+from memory.database import Transaction
 from memory.models import Actor
 from memory.points import point
-from memory.stores import Stores
+from memory.text import clean
 
 TEXT_ONLY = "I read text only. Write it, or send the log line as text."
 FORWARDED = "I don't act on forwarded messages. Say it in your own words."
@@ -25,26 +28,43 @@ ENDED = "It has ended already."
 LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it; say it again if you still want it."
 TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
 MOST_QUEUED = 5
+PATIENCE_SECONDS = 0.25
+"""How long an update holds up the next one: lines keep their order, and a slow service delays nobody."""
+LOOK_AGAIN_SECONDS = 5.0
+"""After this an update whose handling failed is tried again."""
 COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError, OSError, RecursionError)
 """What parsing somebody else's JSON can raise."""
 
 
 class Dispatch:
-    """Handles one update at a time; nothing here waits for a run."""
+    """Handles one update after another; nothing here waits for a run."""
 
-    def __init__(
-        self, stores: Stores, bot: Bot, telegram: Telegram, access: Roster, commands: Commands, taps: Taps, chat: Chat,
-        owner: str,
-    ) -> None:  # fmt: skip
-        self._stores, self._bot, self._telegram, self._access = stores, bot, telegram, access
-        self._commands, self._taps, self._chat, self._owner = commands, taps, chat, owner
+    def __init__(self, core: Core, telegram: Telegram, commands: Commands, owner: str) -> None:
+        self._stores, self._access, self._taps, self._chat = core.stores, core.access, core.taps, core.chat
+        self._tasks, self._bot, self._telegram = core.tasks, telegram.bot, telegram
+        self._commands, self._owner = commands, owner
+
+    async def run(self, arrived: asyncio.Event) -> None:
+        """Handle what the inbox holds, for ever; `arrived` says that there may be more."""
+        under_way: set[int] = set()
+        while True:
+            arrived.clear()
+            lapsed = await self._stores.inbox.lapsed()
+            for update_id, raw in await self._stores.inbox.pending():
+                if update_id not in under_way:
+                    under_way.add(update_id)
+                    work = self.handle(update_id, raw, lapsed=update_id in lapsed)
+                    task = self._tasks.spawn(work, name=f"update {update_id}")
+                    task.add_done_callback(partial(_forget, under_way, update_id))
+                    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await arrived.wait()
 
     async def handle(self, update_id: int, raw: str, *, lapsed: bool = False) -> None:
         """Bring one update to its durable consequence; a malformed one is set aside, a lapsed one is not acted on."""
-        if not await self._stores.inbox.attempt(update_id):
+        if not await self._stores.inbox.attempt(update_id, partial(self._say_poison, update_id)):
             logger.error("update {} has crashed us too often and is set aside", update_id)
-            text = f"A message (update {update_id}) has crashed me several times; I have set it aside."
-            await self._stores.outbox.say(self._owner, "view", f"poison:{update_id}", text=text, buttons=[])
             return
         point("handling")
         try:
@@ -62,18 +82,27 @@ class Dispatch:
         else:
             await self._stores.inbox.handled(update_id)
 
+    async def _say_poison(self, update_id: int, tx: Transaction) -> None:
+        text = f"A message (update {update_id}) has crashed me several times; I have set it aside."
+        await self._stores.outbox.add(tx, self._owner, "view", f"poison:{update_id}", text=text, buttons=[])
+
     # -- messages -----------------------------------------------------------------------------------------------
 
     async def _message(self, update_id: int, message: Message, lapsed: bool) -> None:
         user, chat = message.from_user, message.chat
         private = chat.type == "private"
+        if (moved := _moved(message)) and self._access.speaks_in(moved[0]):
+            await self._say_moved(update_id, *moved)
+            return
         if user is None or not self._access.welcome(user.id, chat.id, private) or message.via_bot or user.is_bot:
             await self._stores.inbox.handled(update_id)
             await self._leave(chat)
             return
         request = Request(update_id, _actor(user), f"{TELEGRAM}{chat.id}")
         text = (message.text or "").strip()
-        if lapsed and not text.startswith("/stop"):
+        if not (private or text.startswith("/") or self._addressed(message)):
+            await self._stores.inbox.handled(update_id)  # people talk to each other here
+        elif lapsed and not text.startswith("/stop"):
             await self._say(request, View(LAPSED))
         elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
@@ -83,17 +112,27 @@ class Dispatch:
             await self._command(request, text)
         elif await self._chat.queued(request.conversation) >= MOST_QUEUED:
             await self._say(request, View(TOO_MANY))
-        elif private or self._addressed(message):
+        else:
             opened = await self._chat.say(
                 request.conversation, request.actor, text, trigger=f"update:{update_id}", update=update_id
             )
             logger.info("update {} opened run {}", update_id, opened)
-        else:
-            await self._stores.inbox.handled(update_id)
+
+    async def _say_moved(self, update_id: int, old: int, new: int) -> None:
+        """One of our groups has another id now: nobody but its owner may say that it is the same one."""
+        text = (
+            f"Telegram has given the group {old} another number: {new}. If I am to go on there, put it into"
+            " TELEGRAM_CHATS and start me again; until then I keep silent there."
+        )
+        async with self._stores.database.transaction() as tx:
+            await self._stores.outbox.add(tx, self._owner, "view", _moved_key(new), text=escape(text), buttons=[])
+            await self._stores.inbox.done(tx, update_id)
 
     async def _leave(self, chat: TelegramChat) -> None:
         """Go from a group that nobody has configured: whoever added the bot there could otherwise listen to it."""
-        if chat.type in (TelegramChat.GROUP, TelegramChat.SUPERGROUP) and not self._access.speaks_in(chat.id):
+        if chat.type not in (TelegramChat.GROUP, TelegramChat.SUPERGROUP) or self._access.speaks_in(chat.id):
+            return
+        if not await self._stores.outbox.has(_moved_key(chat.id)):  # one of ours, under a number that is not confirmed
             with contextlib.suppress(TelegramError):  # it may have thrown us out already
                 await self._bot.leave_chat(chat.id)
 
@@ -183,15 +222,30 @@ class Dispatch:
         return toast
 
     async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
-        async with self._stores.database.transaction() as tx:
-            await self._stores.audit.record(tx, "tap rejected", f"{TELEGRAM}{query.from_user.id}", reason="stranger")
-            await self._stores.inbox.done(tx, update_id)
-        await self._telegram.toast(query, "This is not for you.")
+        chat = query.message.chat.id if query.message is not None else ""
+        tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None, "")
+        await self._telegram.toast(query, await self._taps.stranger(tap))
+
+
+def _moved(message: Message) -> tuple[int, int] | None:
+    """A group's old and new id, where a message says that it has become a supergroup."""
+    if message.migrate_to_chat_id is not None:
+        return message.chat.id, message.migrate_to_chat_id
+    return (message.migrate_from_chat_id, message.chat.id) if message.migrate_from_chat_id is not None else None
+
+
+def _moved_key(group: int) -> str:
+    return f"migrated:{group}"
+
+
+def _forget(under_way: set[int], update_id: int, task: asyncio.Task[None]) -> None:
+    under_way.discard(update_id)
 
 
 def _actor(user: User) -> Actor:
     """Who it is: the number counts, the name (a deleted account has none) is only shown."""
-    return Actor(f"{TELEGRAM}{user.id}", (user.full_name or str(user.id))[:64])
+    name = clean(user.full_name or "")[0].strip()
+    return Actor(f"{TELEGRAM}{user.id}", (name or str(user.id))[:64])
 
 
 def _check(user: User | None, message: Message | None) -> None:
@@ -205,8 +259,3 @@ def _check(user: User | None, message: Message | None) -> None:
         text is not None and not isinstance(text, str) for text in texts
     ):
         raise TypeError("a field of another kind")
-
-
-def view_of(payload: dict[str, Any]) -> View:
-    """A stored view."""
-    return View(payload["text"], buttons_of(payload["buttons"]))

@@ -7,13 +7,18 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from bot.settings import BadConfiguration, Settings, configured
 from memory.text import Redactor
 from tools.kit.registry import discover
+
+if TYPE_CHECKING:  # imported where they are used: a door that only asks the running bot opens at once
+    from bot.control import Control
+    from bot.core import Core
+    from memory.database import Database
 
 OK, FAILED = 0, 1
 
@@ -39,7 +44,7 @@ async def doctor(options: argparse.Namespace) -> int:
         async with _alone(options) as core:
             return await Doctor(core).as_json()
 
-    settings, *_ = configured(options.env_file)
+    settings = configured(options.env_file).settings
     checks = await _answer(settings, "GET", "/doctor", here)
     if options.json:
         print(json.dumps(checks, indent=2))
@@ -50,9 +55,9 @@ async def doctor(options: argparse.Namespace) -> int:
 
 
 async def _through(
-    options: argparse.Namespace, path: str, body: dict[str, Any], here: Callable[[Any], Coroutine[Any, Any, Any]]
+    options: argparse.Namespace, path: str, body: dict[str, Any], here: Callable[["Control"], Coroutine[Any, Any, Any]]
 ) -> int:
-    """Through the running bot's socket; alone when nobody holds the lock."""
+    """Show the run that the running bot answers with or, when none runs, `here`; the exit code."""
     from bot.console import exit_code, lines
     from bot.control import Control
     from bot.doctor import Doctor
@@ -61,7 +66,7 @@ async def _through(
         async with _alone(options) as core:
             return await here(Control(core, Doctor(core)))
 
-    settings, *_ = configured(options.env_file)
+    settings = configured(options.env_file).settings
     shown = await _answer(settings, "POST", path, alone, json=body)
     if "run" not in shown:
         print(shown["error"], file=sys.stderr)
@@ -70,11 +75,11 @@ async def _through(
     return exit_code(shown)
 
 
-async def _ask_here(control: Any, options: argparse.Namespace) -> Any:
+async def _ask_here(control: "Control", options: argparse.Namespace) -> Any:
     return await control.wait(await control.ask(options.objective))
 
 
-async def _resume_here(control: Any, options: argparse.Namespace) -> Any:
+async def _resume_here(control: "Control", options: argparse.Namespace) -> Any:
     refusal = await control.decide(options.run, options.approve)
     return {"error": refusal} if refusal else await control.wait(options.run)
 
@@ -82,7 +87,7 @@ async def _resume_here(control: Any, options: argparse.Namespace) -> Any:
 async def _answer(
     settings: Settings, method: str, path: str, here: Callable[[], Awaitable[Any]], **request: Any
 ) -> Any:
-    """What the running bot answers through its socket; when nobody is there, what `here` comes to."""
+    """What the running bot answers through its socket or, when none runs, what `here` comes to."""
     transport = httpx.AsyncHTTPTransport(uds=str(settings.data_dir / "control.sock"))
     async with httpx.AsyncClient(
         transport=transport, base_url="http://rackhand", timeout=180.0, trust_env=False
@@ -100,27 +105,18 @@ async def _answer(
 
 
 @contextlib.asynccontextmanager
-async def _alone(options: argparse.Namespace) -> AsyncIterator[Any]:
+async def _alone(options: argparse.Namespace) -> AsyncIterator["Core"]:
     """The core without a bot, under the lock."""
-    from bot.core import SHUTDOWN_SECONDS, Lock, assemble
-    from bot.halt import Halt
+    from bot.core import opened
     from bot.logs import set_up
     from bot.screen import NoScreen
-    from memory.embeddings import embedder_called
-    from memory.stores import Stores
 
-    settings, services, of_services = configured(options.env_file)
-    redact = Redactor(settings.secrets())
+    configuration = configured(options.env_file)
+    redact = Redactor(configuration.secrets())
     set_up("WARNING", redact)
-    Lock(settings.data_dir).take()
-    stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
-    core = assemble(settings, services, of_services, stores, NoScreen(), redact, Halt())
-    try:
-        await core.halt.restore(stores)
+    async with opened(configuration, redact, lambda stores: NoScreen()) as core:
         await core.recovery.run()
         yield core
-    finally:
-        await core.close(SHUTDOWN_SECONDS)
 
 
 async def tools(options: argparse.Namespace) -> int:
@@ -175,11 +171,11 @@ def _moved(made: Path, target: Path) -> Path:
 
 async def restore(options: argparse.Namespace) -> int:
     """A backup put in place, with everything pending voided."""
-    from bot.core import Lock
+    from bot.core import take_lock
     from memory import backup as backups
 
-    settings, *_ = configured(options.env_file)
-    Lock(settings.data_dir).take()
+    settings = configured(options.env_file).settings
+    take_lock(settings.data_dir)
     kept = await backups.restore(options.file, settings.data_dir)
     print("Restored. Open cards have expired." + (f" The old database is {kept}." if kept else ""))
     return OK
@@ -212,19 +208,19 @@ async def audit(options: argparse.Namespace) -> int:
 
 def _with_database(options: argparse.Namespace) -> Settings:
     """The settings of a bot that has run before: a door that only looks begins nothing."""
-    settings, *_ = configured(options.env_file)
+    settings = configured(options.env_file).settings
     if not (settings.data_dir / "rackhand.db").exists():
         raise BadConfiguration(f"DATA_DIR: there is no database in {settings.data_dir.absolute()}.")
     return settings
 
 
 @contextlib.asynccontextmanager
-async def _at_rest(settings: Settings) -> AsyncIterator[Any]:
+async def _at_rest(settings: Settings) -> AsyncIterator["Database"]:
     """The database of a bot that does not run, under the lock. A door never migrates it."""
-    from bot.core import Lock
+    from bot.core import take_lock
     from memory.database import Database
 
-    Lock(settings.data_dir).take()
+    take_lock(settings.data_dir)
     database = await Database.open(settings.data_dir / "rackhand.db", as_it_is=True)
     try:
         yield database

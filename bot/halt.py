@@ -28,6 +28,7 @@ class Halt:
         async with stores.database.transaction() as tx:
             await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
             await stores.audit.record(tx, "stop all", by.id)
+        self.everything = PANIC  # once more: a /start that came before it may have been written meanwhile
 
     async def lift(self, stores: Stores, by: Actor) -> bool:
         """End a panic; False when there was none."""

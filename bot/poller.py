@@ -46,6 +46,8 @@ class Poller:
         self._offset: int | None = None
         self._failures = 0
         self._conflict_since: float | None = None
+        self._last_conflict = 0.0
+        self._brief = False
         self._last_update = time.monotonic()
 
     async def run(self) -> None:
@@ -64,8 +66,8 @@ class Poller:
     async def _once(self, client: httpx.AsyncClient) -> None:
         if time.monotonic() - self._last_update > FORGET_OFFSET_SECONDS:
             self._offset = None
-        # In a conflict it asks briefly: the answer that ends it must not wait for somebody's next message.
-        patience = POLL_SECONDS if self._conflict_since is None else 0
+        # After a conflict it asks briefly: a good answer must not wait for somebody's next message.
+        patience = 0 if self._brief else POLL_SECONDS
         body: dict[str, Any] = {"timeout": patience, "allowed_updates": ["message", "callback_query"]}
         if self._offset is not None:
             body["offset"] = self._offset
@@ -96,9 +98,8 @@ class Poller:
         if not isinstance(updates, list) or len(response.content) > MOST_BYTES:
             await self._back_off(f"Telegram answered {response.status_code}", _asked_to_wait(response))
             return
-        self._failures, self.trouble, self._conflict_since = 0, "", None
-        if self._halt.everything == CONFLICT:
-            self._halt.everything = None
+        self._failures, self._brief = 0, False
+        self._undisturbed()
         known = [update for update in updates if _numbered(update)]
         if known:
             await self._store(known)
@@ -124,10 +125,22 @@ class Poller:
         self.arrived.set()
 
     def _conflict(self) -> None:
-        self._conflict_since = self._conflict_since or time.monotonic()
-        if time.monotonic() - self._conflict_since > CONFLICT_SECONDS and not self._halt.everything:
+        self._brief, self._last_conflict = True, time.monotonic()
+        self._conflict_since = self._conflict_since or self._last_conflict
+        if self._last_conflict - self._conflict_since > CONFLICT_SECONDS and not self._halt.everything:
             logger.error(CONFLICT)
             self._halt.everything = CONFLICT
+
+    def _undisturbed(self) -> None:
+        """A good answer ends a conflict only after a while without a bad one.
+
+        Two programs end each other's polls in turn: to each of them every other answer is a good one.
+        """
+        if self._conflict_since is not None and time.monotonic() - self._last_conflict < CONFLICT_SECONDS:
+            return
+        self.trouble, self._conflict_since = "", None
+        if self._halt.everything == CONFLICT:
+            self._halt.everything = None
 
     async def _back_off(self, trouble: str, at_least: float = 0.0) -> None:
         if trouble != self.trouble:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 
-from telegram import Bot
 from telegram.error import TelegramError
 
 from bot.access import TELEGRAM
@@ -25,11 +24,6 @@ class TelegramScreen:
         self._shown: dict[str, tuple[int, Progress]] = {}
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
-    @property
-    def bot(self) -> Bot:
-        """The client that is drawn on."""
-        return self._telegram.bot
-
     def begin(self, run: Run) -> None:
         """Show progress, should it take long enough."""
         if run.conversation.startswith(TELEGRAM) and run.id not in self._shown:
@@ -49,7 +43,7 @@ class TelegramScreen:
 
     async def _after_a_while(self, run: str, chat: int) -> None:
         with contextlib.suppress(TelegramError):  # a nicety
-            await self.bot.send_chat_action(chat, "typing")
+            await self._telegram.bot.send_chat_action(chat, "typing")
         await asyncio.sleep(PATIENCE)
         self._waiting.pop(run, None)
         self.doing(run, "Thinking …")
@@ -76,7 +70,7 @@ class TelegramScreen:
 
 
 class NoScreen:
-    """For doors without one."""
+    """For doors without one: nothing is shown."""
 
     def begin(self, run: Run) -> None:
         """Nothing to show."""
@@ -86,3 +80,6 @@ class NoScreen:
 
     async def end(self, run: str) -> None:
         """Nothing to show."""
+
+    async def tidy(self, run: Run) -> None:
+        """Nothing to take away."""

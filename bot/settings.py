@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,12 +13,14 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.sources import Unreadable, credential_problems, env_file_problems
+from memory.text import MASK
 from tools.gate.policy import Autonomy
 from tools.kit.registry import discover
 from tools.kit.service import Service, ServiceSettings
 
 PLACEHOLDERS = frozenset({"undefined", "null", "none", "changeme", "your-token-here", "token", "xxx", "todo"})
 TELEGRAM_TOKEN = re.compile(r"\d{4,12}:[A-Za-z0-9_-]{20,}")
+SERVICE_NAME = re.compile(r"[a-z_]{1,20}")
 
 T = TypeVar("T", bound=BaseSettings)
 Limits = frozenset[str] | None
@@ -132,7 +135,7 @@ class Settings(BaseSettings):
     digest_chat: Chat = None
     """Where it is sent; the first admin when empty."""
     alert_chat: Chat = None
-    """Where alerts and unattended cards go; the first admin when empty."""
+    """Where the bot reports trouble of its own; the first admin when empty."""
     quiet_hours: Annotated[str, AfterValidator(_hours)] = "22:00-07:00"
     """When messages make no sound. Not used yet."""
     http_listen: str = ""
@@ -162,13 +165,10 @@ class Settings(BaseSettings):
         for name in ("telegram_admins", "telegram_operators", "telegram_viewers"):
             limits = filter(None, getattr(self, name).values())
             if unknown := sorted({service for limit in limits for service in limit} - services):
-                there = ", ".join(sorted(services))
-                found.append(f"{name.upper()}: there is no service {', '.join(unknown)}; there are {there}.")
+                # What looks like no service's name may be a secret in the wrong line: a bot token has this very form.
+                said = ", ".join(word if SERVICE_NAME.fullmatch(word) else MASK for word in unknown)
+                found.append(f"{name.upper()}: there is no service {said}; there are {', '.join(sorted(services))}.")
         return found
-
-    def secrets(self) -> list[str]:
-        """Every secret value, for the redactor."""
-        return secret_values(self)
 
     def telegram_problems(self) -> list[str]:
         """What keeps the bot from speaking to Telegram."""
@@ -269,10 +269,23 @@ def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T 
     return None
 
 
-def configured(
-    env_file: Path | None, *, bot: bool = False
-) -> tuple[Settings, list[Service[Any]], dict[str, ServiceSettings]]:
-    """Settings and services. Raises BadConfiguration with every problem at once."""
+@dataclass(frozen=True)
+class Configuration:
+    """The services there are, our own settings, and the settings of each service by its name."""
+
+    services: list[Service[Any]]
+    settings: Settings
+    service_settings: dict[str, ServiceSettings]
+
+    def secrets(self) -> list[str]:
+        """Every secret value, for the redactor."""
+        return [value for each in (self.settings, *self.service_settings.values()) for value in secret_values(each)]
+
+
+def configured(env_file: Path | None, *, bot: bool = False) -> Configuration:
+    """What the owner has set; for the `bot`, also fit to speak to Telegram.
+
+    Raises BadConfiguration with every problem at once.
+    """
     services = discover()
-    settings, of_services = load(services, env_file, bot=bot)
-    return settings, services, of_services
+    return Configuration(services, *load(services, env_file, bot=bot))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.access import Roster
 from bot.chat import Chat
 from memory.database import Transaction
-from memory.keys import Keys, digest
+from memory.keys import digest
 from memory.models import Actor, Approval, CallRow, CallState, Card, Role
 from memory.points import point
 from memory.stores import Stores
@@ -15,6 +15,7 @@ from tools.gate.standing import REVOKED, WHY, Standing, may_ask_again
 from tools.kit.service import Risk
 
 LATE = "This card is no longer open."
+TOO_LATE = "Too late: this card has expired. Tap Ask again."
 USED = "Already decided."
 STRANGER = "This card is not yours to decide."
 OLDER = "There is a newer message for this; use that one."
@@ -36,9 +37,8 @@ class Tap:
 class Taps:
     """Decides approvals, Undo and unknown outcomes. Each answer is the toast to show."""
 
-    def __init__(self, stores: Stores, keys: Keys, chat: Chat, access: Roster, standing: Standing) -> None:
-        self._stores, self._keys, self._chat = stores, keys, chat
-        self._access, self._standing = access, standing
+    def __init__(self, stores: Stores, chat: Chat, access: Roster, standing: Standing) -> None:
+        self._stores, self._chat, self._access, self._standing = stores, chat, access, standing
         self._noted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     async def card(self, tap: Tap, key: str, verb: str) -> str:
@@ -57,6 +57,9 @@ class Taps:
             return await self._ask_again(tap, asked)
         if any(approval.state != "pending" for approval in asked):
             return await self._rejected(tap, asked[0].reason or "not pending", self._why_closed(asked))
+        if card.expires <= self._stores.database.steady():
+            await self.sweep()
+            return await self._rejected(tap, "expired", TOO_LATE)
         return await self._on_pending(tap, card, [approval.call for approval in asked], verb)
 
     async def _on_pending(self, tap: Tap, card: Card, calls: list[str], verb: str) -> str:
@@ -76,35 +79,31 @@ class Taps:
         return self._access.role(actor.id, row.service) >= NEEDED[Risk(row.risk)]
 
     async def _decide(self, tap: Tap, card: Card, calls: list[str], approve: bool) -> str:
-        stores, word = self._stores, "approved" if approve else "denied"
-        async with stores.database.transaction() as tx:
-            won = await stores.approvals.decide(tx, card, calls, approve, tap.actor.id)
-            if won:
-                await stores.audit.record(tx, word, tap.actor.id, card=card.id, calls=calls)
-                await self._redraw(tx, card, word)
-            await stores.inbox.done(tx, tap.update)
+        async with self._stores.database.transaction() as tx:
+            won = await self.decide(tx, card, calls, approve, tap.actor)
+            await self._stores.inbox.done(tx, tap.update)
             point("deciding")
         point("decided")
         if not won:
             await self.sweep()
             return LATE
         self._chat.advance(card.run)
-        return "Running." if approve else "Dropped. Tell me what you want instead."
+        return "Approved." if approve else "Dropped. Tell me what you want instead."
 
     async def _arm(self, tap: Tap, card: Card) -> str:
         async with self._stores.database.transaction() as tx:
-            await self._stores.approvals.arm(tx, card.id)
-            await self._stores.audit.record(tx, "armed", tap.actor.id, card=card.id)
-            await self._redraw(tx, card, "armed")
+            armed = await self.arm(tx, card, tap.actor)
             await self._stores.inbox.done(tx, tap.update)
-        return "Tap once more to confirm."
+        return "Tap once more to confirm." if armed else USED
 
     async def _one_by_one(self, tap: Tap, card: Card) -> str:
         async with self._stores.database.transaction() as tx:
-            await self._stores.approvals.supersede(tx, card.id)
-            await self._stores.audit.record(tx, "one by one", tap.actor.id, card=card.id)
-            await self._redraw(tx, card, "one by one")
+            if parted := await self._stores.approvals.supersede(tx, card.id):
+                await self._stores.audit.record(tx, "one by one", tap.actor.id, card=card.id)
+                await self._redraw(tx, card, "one by one")
             await self._stores.inbox.done(tx, tap.update)
+        if not parted:
+            return USED
         self._chat.advance(card.run)
         return "One by one."
 
@@ -147,7 +146,7 @@ class Taps:
     async def known(self, tap: Tap, key: str, verb: str) -> str:
         """A person says what came of an unknown outcome."""
         rows = await self._stores.journal.in_state(CallState.UNKNOWN)
-        row = next((row for row in rows if digest(self._keys.button("known", row.id)) == digest(key)), None)
+        row = next((row for row in rows if digest(self._stores.keys.button("known", row.id)) == digest(key)), None)
         run = await self._stores.runs.get(row.run) if row else None
         if row is None or run is None or run.conversation != tap.conversation:
             return await self._rejected(tap, "nothing unknown", USED)
@@ -155,8 +154,10 @@ class Taps:
             return await self._rejected(tap, "role", STRANGER)
         if verb == "r":
             return await self._again(tap, [row])
+        if verb not in ("y", "n"):
+            return await self._rejected(tap, "unknown verb", LATE)
         state = CallState.DONE if verb == "y" else CallState.FAILED
-        words = f"{tap.actor.id.removeprefix('tg:')} says that it {'happened' if verb == 'y' else 'did not happen'}."
+        words = f"{tap.actor.name} says that it {'happened' if verb == 'y' else 'did not happen'}."
         async with self._stores.database.transaction() as tx:
             await self._stores.inbox.done(tx, tap.update)
             if not await self._stores.journal.finish(tx, row.id, state, detail=words, verified=False):
@@ -167,6 +168,10 @@ class Taps:
             key_ = f"receipt:{row.id}:{state}:by-person"
             await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
         return "Noted."
+
+    async def stranger(self, tap: Tap) -> str:
+        """Somebody whom nobody has named pressed something: noted, and nothing else."""
+        return await self._rejected(tap, "stranger", "This is not for you.")
 
     async def sweep(self, *, everything: bool = False) -> None:
         """Expire overdue cards, show it, and carry their runs on."""
@@ -181,6 +186,23 @@ class Taps:
                     await self._redraw(tx, card, "expired")
         for run in runs:
             self._chat.advance(run)
+
+    async def decide(self, tx: Transaction, card: Card, calls: list[str], approve: bool, actor: Actor) -> bool:
+        """Decide these calls of a card; False when it has expired or somebody was faster."""
+        won = await self._stores.approvals.decide(tx, card, calls, approve, actor.id)
+        if won:
+            word = "approved" if approve else "denied"
+            await self._stores.audit.record(tx, word, actor.id, card=card.id, calls=calls)
+            await self._redraw(tx, card, word)
+        return won
+
+    async def arm(self, tx: Transaction, card: Card, actor: Actor) -> bool:
+        """The first yes to what destroys; False when somebody has decided meanwhile."""
+        armed = await self._stores.approvals.arm(tx, card.id)
+        if armed:
+            await self._stores.audit.record(tx, "armed", actor.id, card=card.id)
+            await self._redraw(tx, card, "armed")
+        return armed
 
     async def _redraw(self, tx: Transaction, card: Card, event: str) -> None:
         key = f"card:{card.id}:{event}"
@@ -208,4 +230,4 @@ class Taps:
         if reason:
             return STRANGER if reason == REVOKED else WHY[reason]
         expired = any(approval.state == "expired" for approval in asked)
-        return "Too late: this card has expired. Tap Ask again." if expired else USED
+        return TOO_LATE if expired else USED

@@ -88,13 +88,18 @@ class Approvals:
         )  # fmt: skip
         return changed == len(calls)
 
-    async def arm(self, tx: Transaction, card: str) -> None:
-        """The first of the two taps that a DESTROY needs."""
-        await tx.run("UPDATE cards SET armed = 1 WHERE id = ?", card)
+    async def arm(self, tx: Transaction, card: str) -> bool:
+        """The first of the two taps that a DESTROY needs; False when somebody has decided meanwhile."""
+        changed = await tx.run(
+            "UPDATE cards SET armed = 1 WHERE id = ? AND id IN (SELECT card FROM approvals WHERE state = 'pending')",
+            card,
+        )  # fmt: skip
+        return changed > 0
 
-    async def supersede(self, tx: Transaction, card: str) -> None:
-        """Put a card's open questions aside, to be asked otherwise."""
-        await tx.run("UPDATE approvals SET state = 'superseded' WHERE card = ? AND state = 'pending'", card)
+    async def supersede(self, tx: Transaction, card: str) -> bool:
+        """Put a card's open questions aside, to be asked otherwise; False when there is none any more."""
+        changed = await tx.run("UPDATE approvals SET state = 'superseded' WHERE card = ? AND state = 'pending'", card)
+        return changed > 0
 
     async def close(self, tx: Transaction, card: str, state: Literal["denied", "superseded"], reason: str) -> bool:
         """End a card's open questions without a person; False when somebody was faster."""

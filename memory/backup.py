@@ -1,8 +1,10 @@
 """Backup and restore: a copy that has been checked, and a restore that voids everything that was pending."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 
@@ -44,7 +46,7 @@ async def restore(source: Path, folder: Path) -> Path | None:
         await asyncio.to_thread(_copy, source, fresh)
     except OSError as error:
         raise DatabaseBroken(f"{source} cannot be copied to {folder} ({error.strerror}).") from None
-    await _void(fresh, folder / "rackhand.key")
+    await _void(fresh, folder / "rackhand.key", panic=await asyncio.to_thread(_panics, target))
     await asyncio.to_thread(_settle, fresh)
     kept = await asyncio.to_thread(_set_aside, target)
     fresh.replace(target)
@@ -89,11 +91,26 @@ def _set_aside(target: Path) -> Path | None:
     return kept if found else None
 
 
-async def _void(path: Path, key: Path) -> None:
-    """Whatever a restored database believes to be open has ended, and those who waited for it are told."""
+def _panics(replaced: Path) -> bool:
+    """Whether everything was stopped in the database that goes; one that cannot be read does not say."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{replaced.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute("SELECT 1 FROM meta WHERE key = 'panic'").fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
+async def _void(path: Path, key: Path, *, panic: bool) -> None:
+    """Whatever a restored database believes to be open has ended, and those who waited for it are told.
+
+    A `/stop all` that was given since the backup was made holds on.
+    """
     stores = Stores.over(await Database.open(path), Keys.open(key))
     try:
         await _end_everything(stores)
+        if panic:
+            async with stores.database.transaction() as tx:
+                await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
     finally:
         await stores.close()
 
@@ -110,8 +127,9 @@ async def _end_everything(stores: Stores) -> None:
             await stores.journal.finish(
                 tx, row.id, CallState.UNKNOWN if begun else CallState.NOT_STARTED, detail=RESTORED
             )
-            if begun and row.run in at:
-                await stores.outbox.add(tx, at[row.run], "receipt", f"receipt:{row.id}:restored", call=row.id)
+            its = await stores.runs.get(row.run)
+            if begun and its is not None:  # also when its run was stopped meanwhile
+                await stores.outbox.add(tx, its.conversation, "receipt", f"receipt:{row.id}:restored", call=row.id)
         for run in runs:
             await stores.runs.set_state(tx, run.id, "failed", ENDED)
             await stores.journal.release_again(tx, run.id)

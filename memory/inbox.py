@@ -1,6 +1,7 @@
 """Updates, committed before Telegram is told that they arrived."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from memory.database import Database, Transaction
@@ -10,6 +11,7 @@ KEEP_SECONDS = 48 * 3600
 """Telegram keeps updates 24 h; after that an id may come back with another update."""
 LAPSE_SECONDS = 24 * 3600
 MAX_ATTEMPTS = 3
+GivenUp = Callable[[Transaction], Awaitable[None]]
 
 
 class Inbox:
@@ -38,14 +40,19 @@ class Inbox:
         )
         return {row["update_id"] for row in rows}
 
-    async def attempt(self, update_id: int) -> bool:
-        """Count an attempt before it is made; False when this update has crashed us too often."""
+    async def attempt(self, update_id: int, given_up: GivenUp | None = None) -> bool:
+        """Count an attempt before it is made; False when this update has crashed us too often.
+
+        It is then set aside, and what `given_up` writes about it is in the same commit.
+        """
         async with self._db.transaction() as tx:
             await tx.run("UPDATE inbox SET attempts = attempts + 1 WHERE update_id = ?", update_id)
             row = await tx.one("SELECT attempts FROM inbox WHERE update_id = ?", update_id)
             if row is not None and row["attempts"] <= MAX_ATTEMPTS:
                 return True
             await tx.run("UPDATE inbox SET state = 'quarantined' WHERE update_id = ?", update_id)
+            if given_up is not None:
+                await given_up(tx)
             return False
 
     async def quarantine(self, update_id: int) -> None:

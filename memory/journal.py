@@ -32,13 +32,23 @@ class Journal:
         """A card is on the table."""
         await tx.run("UPDATE calls SET state = 'waiting' WHERE id = ? AND state = 'proposed'", call)
 
-    async def start(self, tx: Transaction, call: str, epoch: int, net: str | None) -> bool:
-        """Commit that it begins now; False when it is no longer ours to begin."""
+    async def start(
+        self,
+        tx: Transaction,
+        call: str,
+        epoch: int,
+        net: str | None,
+        *,
+        undo: dict[str, Any] | None = None,
+        undo_key: str | None = None,
+        undo_until: float | None = None,
+    ) -> bool:
+        """Commit that it begins now, and how it could be taken back; False when it is no longer ours to begin."""
         changed = await tx.run(
-            "UPDATE calls SET state = 'started', started = ?, net = ? WHERE id = ? AND epoch = ?"
-            " AND state IN ('proposed', 'waiting')"
+            "UPDATE calls SET state = 'started', started = ?, net = ?, undo = ?, undo_key = ?, undo_until = ?"
+            " WHERE id = ? AND epoch = ? AND state IN ('proposed', 'waiting')"
             " AND epoch = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch')",
-            self._db.now(), net, call, epoch,
+            self._db.now(), net, canonical(undo) if undo else None, undo_key, undo_until, call, epoch,
         )  # fmt: skip
         return changed == 1
 
@@ -57,11 +67,12 @@ class Journal:
     ) -> bool:
         """The outcome; False when the row had already moved on."""
         changed = await tx.run(
-            "UPDATE calls SET state = ?, detail = ?, after = coalesce(?, after), verified = ?, undo = ?,"
-            " undo_key = ?, undo_until = ?, ended = ? WHERE id = ?"
+            "UPDATE calls SET state = ?, detail = ?, after = coalesce(?, after), verified = ?,"
+            " undo = CASE ? WHEN 'failed' THEN NULL ELSE coalesce(?, undo) END,"
+            " undo_key = coalesce(?, undo_key), undo_until = coalesce(?, undo_until), ended = ? WHERE id = ?"
             " AND state IN ('proposed', 'waiting', 'started', 'unknown')",
             state, detail, json.dumps(after) if after is not None else None,
-            None if verified is None else int(verified), canonical(undo) if undo else None,
+            None if verified is None else int(verified), state, canonical(undo) if undo else None,
             undo_key, undo_until, self._db.now(), call,
         )  # fmt: skip
         return changed == 1

@@ -35,6 +35,8 @@ class CallState(StrEnum):
 
 
 SETTLED = frozenset(CallState) - {CallState.PROPOSED, CallState.WAITING, CallState.STARTED}
+RAN = frozenset({CallState.DONE, CallState.FAILED, CallState.UNKNOWN})
+"""What a call comes to once it has been tried."""
 RunState = Literal["working", "waiting", "done", "failed", "stopped"]
 
 

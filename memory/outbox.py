@@ -74,6 +74,10 @@ class Outbox:
         async with self._db.transaction() as tx:
             await tx.run("UPDATE outbox SET state = 'dropped', error = ? WHERE id = ?", error[:500], row)
 
+    async def has(self, key: str) -> bool:
+        """Whether this has been said, or is about to be."""
+        return await self._db.one("SELECT 1 FROM outbox WHERE key = ?", key) is not None
+
     async def message_of(self, key: str) -> int | None:
         """The message that a key was delivered as, if it was."""
         row = await self._db.one("SELECT message FROM outbox WHERE key = ?", key)

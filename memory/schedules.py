@@ -51,7 +51,7 @@ class Schedules:
         ]  # fmt: skip
 
     async def claim(self, schedule: str, due: str) -> bool:
-        """Take one due moment (UTC, ISO): False when it has been served already."""
+        """Take one due moment (local time, ISO): False when it has been taken already."""
         async with self._db.transaction() as tx:
             changed = await tx.run(
                 "INSERT OR IGNORE INTO schedule_runs VALUES (?, ?, 'started', ?)", schedule, due, self._db.now()

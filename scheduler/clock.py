@@ -1,6 +1,8 @@
 """APScheduler's life: rows become jobs; each due moment is served once, late if the bot was off."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -24,7 +26,6 @@ class Clock:
 
     def __init__(self, stores: Stores, digests: Digests, notifier: Notifier, zone: ZoneInfo) -> None:
         self._stores, self._digests, self._notifier, self._zone = stores, digests, notifier, zone
-        self.ticked = 0.0
 
     async def run(self) -> None:
         """Serve schedules; look again whenever a row changes."""
@@ -43,14 +44,14 @@ class Clock:
         scheduler.remove_all_jobs()
         # A busy loop or a suspended machine must not drop a job silently: hence no limit on lateness.
         options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-        # From a minute on: restarted every half hour, it would otherwise never come to it.
+        # First after a minute: a bot that is restarted every half hour would otherwise never get to it.
         soon = datetime.now(self._zone) + timedelta(minutes=1)
         hourly = IntervalTrigger(hours=1, start_date=soon)
-        scheduler.add_job(self._job, hourly, args=[None], id="housekeeping", **options)
+        scheduler.add_job(_survive, hourly, args=["housekeeping", partial(tidy, self._stores)], **options)
         for schedule in await self._stores.schedules.all():
             if schedule.enabled:
                 trigger = CronTrigger.from_crontab(schedule.cron, timezone=self._zone)
-                scheduler.add_job(self._job, trigger, args=[schedule], id=schedule.id, **options)
+                scheduler.add_job(_survive, trigger, args=[schedule.id, partial(self._serve, schedule)], **options)
 
     async def _catch_up(self) -> None:
         """Serve what fell due while the bot was off, once, and what a crash left half done."""
@@ -58,15 +59,6 @@ class Clock:
         for schedule in await self._stores.schedules.all():
             if schedule.enabled:
                 await self._serve(schedule, again=schedule.id in unfinished)
-
-    async def _job(self, schedule: Schedule | None) -> None:
-        try:
-            if schedule is None:
-                await tidy(self._stores)
-            else:
-                await self._serve(schedule)
-        except Exception as error:  # one of the three places that must survive anything: one job
-            logger.opt(exception=error).error("job {} broke", schedule.id if schedule else "housekeeping")
 
     async def _serve(self, schedule: Schedule, *, again: bool = False) -> None:
         now = datetime.fromtimestamp(self._stores.database.now(), self._zone)
@@ -86,10 +78,17 @@ class Clock:
             await self._stores.audit.record(tx, "digest", "clock", due=name, late=late)
 
 
+async def _survive(job: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception as error:  # one of the three places that must survive anything: one job
+        logger.opt(exception=error).error("job {} broke", job)
+
+
 def last_due(trigger: CronTrigger, now: datetime) -> datetime | None:
     """The latest moment at or before now, within eight days."""
     for span in LOOK_BACK:
-        # Counted in seconds since 1970: by the wall clock, the hour that comes twice would be gone through for ever.
+        # Counted in seconds since 1970: by wall-clock time this would never leave the hour that comes twice.
         found, at = None, now.timestamp() - span.total_seconds()
         while at <= now.timestamp():
             moment: datetime | None = trigger.get_next_fire_time(None, datetime.fromtimestamp(at, now.tzinfo))

@@ -1,6 +1,6 @@
 """The daily digest: what is down, what changed, what ran and who approved it, what it cost. No model."""
 
-from memory.models import Actor, CallState, Digest, Role
+from memory.models import RAN, Actor, CallState, Digest, Role
 from memory.stores import Stores
 from scheduler.ports import People
 from tools.gate.proposals import Proposals
@@ -8,7 +8,6 @@ from tools.kit.errors import ToolFailed
 from tools.kit.glance import Glance
 
 DAY = 86_400.0
-RAN = (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
 
 
 class Digests:
@@ -20,7 +19,7 @@ class Digests:
     async def gather(self, reader: Actor | None = None, *, late: bool = False) -> tuple[Digest, dict[str, str]]:
         """The digest since the last snapshot, and the states to compare with next time.
 
-        It tells what its reader may see; without one it is the owner's, who has said in the settings where it goes.
+        It holds what its reader may see; without a reader, what the owner may see, who has chosen the chat it goes to.
         """
         stores, now, reader = self._stores, self._stores.database.now(), reader or self._owner
         whole = self._people.overall(reader.id) >= Role.VIEWER
@@ -35,7 +34,7 @@ class Digests:
             late=late,
             troubles=_troubles(glances),
             summaries=[glance.summary for glance in glances.values() if isinstance(glance, Glance)],
-            # Of what is gone nobody can tell any more to which service it belonged.
+            # What is gone no longer tells which service it belonged to: only whoever sees everything hears of it.
             changed=_differences({n: s for n, s in last[1].items() if whole or n in items}, items) if last else [],
             ran=await self._ran(since, reader),
             pending=sum(whole or reader.id in card.allowed for card in await stores.approvals.open_cards()),
@@ -47,7 +46,7 @@ class Digests:
     async def _ran(self, since: float, reader: Actor) -> list[str]:
         lines = []
         for row in await self._stores.journal.since(since):
-            visible = self._people.role(reader.id, row.tool.partition("_")[0]) >= Role.VIEWER
+            visible = self._people.role(reader.id, row.service) >= Role.VIEWER
             if row.state in RAN and visible:
                 approval = await self._stores.approvals.latest(row.id)
                 who = "without a card"

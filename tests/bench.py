@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.access import console_actor
 from bot.core import Core, assemble
-from bot.halt import Halt
 from bot.screen import NoScreen
 from bot.settings import configured
 from lab.lab import Lab
@@ -137,10 +137,10 @@ async def _turns(folder: Path) -> Row:
     """A turn with gate, journal and persistence against the SDK alone: same double, same tools, paired rounds."""
     async with _lab_process(folder) as env:
         os.environ |= {**env, "BUDGET_DAILY_USD": "1000", "BUDGET_TASK_USD": "1000"}
-        settings, services, of_services = configured(None)
-        settings.data_dir.mkdir(parents=True)
-        stores = await Stores.open(settings.data_dir)
-        core = assemble(settings, services, of_services, stores, NoScreen(), Redactor(), Halt())
+        configuration = configured(None)
+        folder = configuration.settings.data_dir
+        folder.mkdir(parents=True)
+        core = assemble(configuration, await Stores.open(folder), NoScreen(), Redactor(configuration.secrets()))
         bare = await _Bare.of(core)
         ours, floor = [], []
         try:
@@ -156,7 +156,7 @@ async def _turns(folder: Path) -> Row:
 
 
 async def _our_turn(core: Core, number: int) -> float:
-    actor = Actor(core.owner.id, "bench")
+    actor = Actor(console_actor().id, "bench")
     began = time.perf_counter()
     run = await core.chat.say(f"{actor.id}#{number}", actor, QUESTION, trigger=f"bench:{number}")
     assert run is not None

@@ -7,10 +7,9 @@ from typing import Any
 
 from bot.cards import Cards
 from bot.core import Core, assemble
-from bot.halt import Halt
 from bot.render import render
 from bot.screen import NoScreen
-from bot.settings import Settings
+from bot.settings import Configuration, Settings
 from bot.taps import Tap
 from bot.view import Format, View
 from memory.database import Database
@@ -65,10 +64,9 @@ class House:
         of_services: dict[str, ServiceSettings] = {
             service.name: RackSettings(_env_file=None, rack=self.rack) for service in services
         }
-        self.core = assemble(
-            self.settings, services, of_services, stores, NoScreen(), Redactor(), Halt(), model=self.model
-        )
-        self.cards = Cards(stores, stores.keys, Format(self.settings.zone))
+        configuration = Configuration(services, self.settings, of_services)
+        self.core = assemble(configuration, stores, NoScreen(), Redactor(configuration.secrets()), model=self.model)
+        self.cards = Cards(stores, Format(self.settings.zone))
 
     async def crash(self) -> None:
         """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""

@@ -2,16 +2,16 @@
 
 import asyncio
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.app import App
+from bot.app import App, telegram_bot
 from bot.delivery import Telegram
 from bot.poller import Poller
+from bot.screen import TelegramScreen
 from bot.stream import Throttle
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
@@ -35,21 +35,21 @@ class Live(Place):
         self._bot: asyncio.Task[None] | None = None
 
     def screen(self, stores: Stores, redact: Redactor) -> Any:
-        self.app = App(self.settings, stores, redact)
-        return self.app.screen
+        self.telegram = Telegram(telegram_bot(self.settings), redact)
+        return TelegramScreen(stores, self.telegram)
 
     async def open(self) -> None:
         await super().open()
         self.poller = Poller(self.lab.telegram_url, self.lab.token, self.stores.inbox, self.halt)
-        polling = asyncio.create_task(self.poller.run(), name="poll")
-        self._bot = asyncio.create_task(self.app.run(self.core, self._digest, self.poller, [polling], time.monotonic()))
+        self.app = App(self.core, self.telegram, self.poller, self._digest)
+        self._bot = asyncio.create_task(self.app.run())
         await self.until(lambda: self.poller.first_poll, "the first poll")
 
     async def __aexit__(self, *error: Any) -> None:
         self.app.stop()
         if self._bot is not None:
             await asyncio.gather(self._bot, return_exceptions=True)
-        for request in self.app.bot._request:
+        for request in self.telegram.bot._request:
             await request.shutdown()
         await super().__aexit__(*error)
 
@@ -65,13 +65,8 @@ class Live(Place):
 
     async def hear(self, pattern: str, user: int = ADMIN) -> Message:
         """The bot's newest message that was sent or edited since the last action and matches."""
-        since, wanted = self.mark, re.compile(pattern, re.S)
-
-        def newest() -> Message | None:
-            fitting = (m for m in reversed(self.lab.telegram.sent(user)) if m.version > since)
-            return next((m for m in fitting if wanted.search(m.text)), None)
-
-        return await self.lab.telegram.wait_for(newest, PATIENCE)
+        since, telegram = self.mark, self.lab.telegram
+        return await telegram.wait_for(lambda: telegram.newest(user, pattern, since=since), PATIENCE)
 
     async def write(self, text: str, pattern: str, user: int = ADMIN) -> Message:
         """Write something and wait for the answer that matches."""

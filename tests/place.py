@@ -12,7 +12,7 @@ from bot.cards import Cards
 from bot.core import assemble
 from bot.halt import Halt
 from bot.screen import NoScreen
-from bot.settings import load
+from bot.settings import configured
 from bot.view import Format
 from lab.lab import Lab
 from lab.traffic import Request
@@ -25,7 +25,6 @@ from tests.fakes import ScriptedModel
 from tests.house import ADMIN, House
 from tests.watch import Watch
 from tools.gate.proposals import Answer, Proposal
-from tools.kit.registry import discover
 from tools.kit.service import Risk
 
 WRITING = ("add", "update", "delete", "restore")
@@ -82,18 +81,22 @@ class Place(House):
 
     async def open(self) -> None:
         """A core over the lab, its settings read the way the bot reads them."""
-        services = discover()
         with environment({**self.lab.environment(), **self._canaries, **self._given}):
-            self.settings, of_services = load(services, None)
+            configuration = configured(None)
+        self.settings = configuration.settings
         data = self.settings.data_dir
         data.mkdir(parents=True, exist_ok=True)
         database = await Database.open(data / "rackhand.db", clock=self.clock)
         stores = Stores.over(database, Keys.open(data / "rackhand.key"))
         self._watch(stores)
-        self.halt, redact = Halt(), Redactor(self.settings.secrets())
-        screen = self.screen(stores, redact)
-        self.core = assemble(self.settings, services, of_services, stores, screen, redact, self.halt, model=self.model)
-        self.cards = Cards(stores, stores.keys, Format(self.settings.zone))
+        redact = Redactor(configuration.secrets())
+        self.core = assemble(configuration, stores, self.screen(stores, redact), redact, model=self.model)
+        await self.core.halt.restore(stores)
+        self.cards = Cards(stores, Format(self.settings.zone))
+
+    @property
+    def halt(self) -> Halt:
+        return self.core.halt
 
     async def again(self, **settings: str) -> None:
         """The bot stopped and started again over the same data, with other settings."""

@@ -183,3 +183,13 @@ async def test_a_run_that_is_at_work_is_not_recovered_beside_itself(house: House
     go.set()
     await house.settle()
     assert (await house.run(run)).attempts == 0
+
+
+async def test_a_clock_that_was_set_back_makes_nothing_young_again(build: Any) -> None:
+    house: House = await build(autonomy="reversible")
+    run = await interrupted(house)
+    house.clock.move(-2 * LATE_SECONDS)
+    house.model.script.append([use("rack_switch_off", item="lamp")])
+    await house.recover()
+    await house.settle()
+    assert (await house.run(run)).state == "failed" and house.rack.log == []

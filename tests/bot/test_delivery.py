@@ -104,6 +104,35 @@ async def test_what_holds_no_secret_keeps_its_formatting() -> None:
     assert [str(entity.type) for entity in sender._safe(piece).entities] == ["bold", "code"]
 
 
+async def test_formatting_that_telegram_refuses_goes_out_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, chats = telegram()
+    accept = chats.send_message
+
+    async def picky(chat: int, text: str, entities: Any, **more: Any) -> Any:
+        if entities:
+            raise BadRequest("Can't parse entities: unsupported start tag")
+        return await accept(chat, text, entities, **more)
+
+    monkeypatch.setattr(chats, "send_message", picky)
+    [piece] = await sender.pieces(View("a **bold** word"))
+    await sender.send(1, piece)
+    assert chats.words() == "a bold word"
+
+
+async def test_an_edit_that_changes_nothing_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, chats = telegram()
+    error = BadRequest("Message is not modified: specified new message content is exactly the same")
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(chats, "edit_message_text", refuse)
+    await sender.edit(1, 7, Piece("as before", ()))
+    error = BadRequest("Message to edit not found")
+    with pytest.raises(BadRequest, match="not found"):
+        await sender.edit(1, 7, Piece("as before", ()))
+
+
 async def test_the_language_of_a_code_block_is_shown_too() -> None:
     sender, _ = telegram("hunter22")
     marked = Piece("x", (MessageEntity("pre", 0, 1, language="hunter22"),))

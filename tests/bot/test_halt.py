@@ -44,6 +44,15 @@ async def test_stop_ends_a_run_that_thinks(house: House) -> None:
     assert await house.say("Still there?") and house.model.asked[-1].messages[-1]["role"] == "user"
 
 
+async def test_a_run_that_was_stopped_stays_stopped_whoever_advances_it(house: House) -> None:
+    run = await house.ask(use("rack_switch_off", item="lamp"))
+    await house.core.chat.stop(ADMIN.id, ADMIN)
+    asked, messages = len(house.model.asked), await house.stores.runs.messages(run)
+    await house.core.chat.advance(run)
+    assert (await house.run(run)).state == "stopped" and await house.stores.runs.messages(run) == messages
+    assert len(house.model.asked) == asked
+
+
 async def test_nothing_begins_under_a_panic(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.core.halt.panic(house.stores, ADMIN)
@@ -85,3 +94,14 @@ async def test_a_panic_and_its_end_are_in_the_audit_log(house: House) -> None:
     await house.core.halt.lift(house.stores, OPERATOR)
     entries = [(entry.kind, entry.actor) for entry in await house.stores.audit.export()]
     assert entries == [("stop all", ADMIN.id), ("start again", OPERATOR.id)]
+
+
+async def test_a_stop_all_is_not_lost_to_a_start_that_came_before_it(house: House) -> None:
+    halt, stores = house.core.halt, house.stores
+    async with stores.database._lock:  # a backup is being written, say
+        earlier = asyncio.create_task(halt.lift(stores, ADMIN))
+        await asyncio.sleep(0)
+        later = asyncio.create_task(halt.panic(stores, ADMIN))
+        await asyncio.sleep(0)
+    await asyncio.gather(earlier, later)
+    assert halt.everything == PANIC and await stores.database.one("SELECT 1 FROM meta WHERE key = 'panic'")

@@ -76,8 +76,8 @@ def drawn(proposal: Proposal, run: Run, moved: dict[str, list[Any]] | None, time
         None, None, 0.0, None, None, 0,
     )  # fmt: skip
     asked = Card("k", "r", WHO.id, None, [WHO.id], 1, 1, False, 0.0, 0.0)
-    stores: Any = SimpleNamespace(approvals=SimpleNamespace(key=lambda card: "key"))
-    return render(Cards(stores, None, Format(ZoneInfo("UTC")))._open(asked, [row] * times).text)  # type: ignore[arg-type]
+    stores: Any = SimpleNamespace(approvals=SimpleNamespace(key=lambda card: "key"), keys=None)
+    return render(Cards(stores, Format(ZoneInfo("UTC")))._open(asked, [row] * times).text)
 
 
 def padded(facts: Many, amount: int, padding: str) -> Many:

@@ -80,7 +80,7 @@ async def test_many_taps_at_once_are_one_write(house: House) -> None:
     card = await card_for(house)
     toasts = await asyncio.gather(*(house.press("y", card=card) for _ in range(16)))
     await house.settle()
-    assert toasts.count("Running.") == 1 and house.rack.log == ["switch off lamp"]
+    assert toasts.count("Approved.") == 1 and house.rack.log == ["switch off lamp"]
     assert len(await house.audited("approved")) == 1
 
 
@@ -101,7 +101,7 @@ async def test_approve_and_deny_at_once_have_one_outcome(house: House) -> None:
         before = len(house.rack.log)
         toasts = await asyncio.gather(*(house.press(verb, card=card) for verb in "ynynyn"))
         await house.settle()
-        approved = "Running." in toasts
+        approved = "Approved." in toasts
         assert approved != any(toast.startswith("Dropped") for toast in toasts)
         assert len(house.rack.log) - before == int(approved)
         assert await house.states() == [*(await house.states())[:-1], "done" if approved else "denied"]
@@ -109,7 +109,7 @@ async def test_approve_and_deny_at_once_have_one_outcome(house: House) -> None:
 
 async def test_the_same_key_in_another_hand_of_the_group(house: House) -> None:
     await card_for(house, where=GROUP)
-    assert await house.tap(who=OPERATOR) == "Running."
+    assert await house.tap(who=OPERATOR) == "Approved."
     assert house.rack.log == ["switch off lamp"]
 
 
@@ -186,16 +186,42 @@ async def test_a_card_that_was_asked_one_by_one_is_closed(house: House) -> None:
     assert house.rack.log == [] and await house.states() == ["waiting", "waiting"]
 
 
-async def test_an_update_is_finished_with_its_decision(house: House) -> None:
-    card = await card_for(house)
+@pytest.mark.parametrize(
+    ("verb", "items"), [("y", "lamp"), ("n", "lamp"), ("o", "lamp fan"), ("d", "lamp"), ("", "lamp")]
+)
+async def test_an_update_is_finished_with_its_decision(house: House, verb: str, items: str) -> None:
+    tool = "rack_remove_item" if verb == "d" else "rack_switch_off"
+    card = await card_for(house, *(use(tool, item=item) for item in items.split()))
     found = await house.stores.approvals.card(card)
     assert found is not None
     await house.stores.inbox.store([{"update_id": 77}])
     from bot.taps import Tap
 
     key = house.stores.approvals.key(card)
-    await house.settled(house.core.taps.card(Tap(77, ADMIN, ADMIN.id, found.message, ""), key, "y"))
+    await house.settled(house.core.taps.card(Tap(77, ADMIN, ADMIN.id, found.message, ""), key, verb))
     assert await house.stores.inbox.pending() == []
+
+
+@pytest.mark.parametrize("verb", ["y", "n", "r", "undo"])
+async def test_so_is_one_that_settles_or_takes_back(house: House, verb: str) -> None:
+    house.rack.fault = None if verb == "undo" else "lost answer"
+    await card_for(house)
+    await house.tap()
+    tap, call = house.a_tap(), await house.call()
+    await house.stores.inbox.store([{"update_id": tap.update}])
+    taps, key = house.core.taps, house.stores.keys.button("undo" if verb == "undo" else "known", call.id)
+    await house.settled(taps.undo(tap, key) if verb == "undo" else taps.known(tap, key, verb))
+    assert await house.stores.inbox.pending() == []
+
+
+async def test_a_card_shows_that_its_time_is_up_before_its_run_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await card_for(house)
+    house.clock.move(601)
+    monkeypatch.setattr(house.core.chat, "advance", lambda run: None)
+    await house.core.taps.sweep()
+    assert [kind for kind, _ in await house.deliver()] == ["card"]
 
 
 async def test_ask_again_only_after_expiry(house: House) -> None:
@@ -212,3 +238,41 @@ async def test_a_forged_undo_or_verdict_changes_nothing(house: House) -> None:
     assert "no longer open" in await taps.undo(house.a_tap(), "x" * 22)
     assert "Already decided" in await taps.known(house.a_tap(), "x" * 22, "y")
     assert len(await house.audited("tap rejected")) == 2
+
+
+async def test_run_all_and_one_by_one_at_once_have_one_outcome(house: House) -> None:
+    card = await card_for(house, use("rack_press", item="lamp"), use("rack_press", item="fan"), where=GROUP)
+    toasts = await asyncio.gather(house.press("y", card=card), house.press("o", card=card, who=OPERATOR))
+    await house.settle()
+    together = house.rack.log == ["press lamp", "press fan"]
+    lost = ["This card is no longer open.", "One by one."]
+    assert toasts == (["Approved.", "Already decided."] if together else lost)
+    assert len(await house.audited("one by one")) == int(not together)
+
+
+async def test_a_denied_card_is_not_armed(house: House) -> None:
+    card = await card_for(house, use("rack_remove_item", item="lamp"))
+    toasts = await asyncio.gather(house.press("n", card=card), house.press("d", card=card))
+    await house.settle()
+    assert toasts[1] == "Already decided." and await house.audited("armed") == []
+    found = await house.stores.approvals.card(card)
+    assert found is not None and not found.armed
+
+
+@pytest.mark.parametrize("verb", "dyon")
+async def test_no_button_of_an_expired_card_does_anything(house: House, verb: str) -> None:
+    """Not even before anybody has noticed that it has expired: nothing is armed, or asked afresh."""
+    card = await card_for(house, use("rack_remove_item", item="lamp"), use("rack_press", item="fan"))
+    house.clock.move(601)
+    assert "Too late" in await house.tap(verb, card=card)
+    assert await house.newest_card() == card and await house.states() == ["expired", "not started"]
+    assert [await house.audited(kind) for kind in ("armed", "one by one", "approved", "denied")] == [[]] * 4
+
+
+@pytest.mark.parametrize("verb", ["", "x", "yes"])
+async def test_an_unknown_outcome_is_settled_by_its_three_buttons_only(house: House, verb: str) -> None:
+    house.rack.fault = "sent"
+    await card_for(house)
+    await house.tap()
+    await house.known(await house.call(), verb)
+    assert await house.states() == ["unknown"] and await house.audited("settled by a person") == []

@@ -91,7 +91,7 @@ class Home:
 
     async def ready(self) -> None:
         """Return once the bot's latest start is complete."""
-        await self.until(lambda: self.log().count(" ready; polled ") == self.bot.starts, "the bot to be ready")
+        await self.until(lambda: self.log().count(" ready with ") == self.bot.starts, "the bot to be ready")
 
     async def kill(self) -> None:
         """Kill -9; returns when the next process is there."""
@@ -130,13 +130,8 @@ class Home:
 
     async def hear(self, pattern: str, user: int = ADMIN, *, mark: int | None = None) -> Message:
         """The bot's newest message that was sent or edited since the last action and matches."""
-        since, wanted = self.mark if mark is None else mark, re.compile(pattern, re.S)
-
-        def newest() -> Message | None:
-            fitting = (m for m in reversed(self.lab.telegram.sent(user)) if m.version > since)
-            return next((m for m in fitting if wanted.search(m.text)), None)
-
-        return await self.lab.telegram.wait_for(newest, PATIENCE)
+        since, telegram = self.mark if mark is None else mark, self.lab.telegram
+        return await telegram.wait_for(lambda: telegram.newest(user, pattern, since=since), PATIENCE)
 
     async def ask(self, text: str, pattern: str = ".", user: int = ADMIN) -> Message:
         """Write something and wait for the answer that matches."""
@@ -145,13 +140,15 @@ class Home:
 
     async def card(self, pattern: str = ".", user: int = ADMIN) -> Message:
         """The open card that appeared, or was drawn again, since the last action."""
-        since, wanted = self.mark, re.compile(pattern, re.S)
+        since, telegram = self.mark, self.lab.telegram
+        return await telegram.wait_for(lambda: telegram.newest(user, pattern, since=since, data=CARD), PATIENCE)
 
-        def newest() -> Message | None:
-            fitting = (m for m in reversed(self.lab.telegram.sent(user)) if m.version > since and keys(m, CARD))
-            return next((m for m in fitting if wanted.search(m.text)), None)
-
-        return await self.lab.telegram.wait_for(newest, PATIENCE)
+    async def remove(self, name: str) -> Message:
+        """Have a container removed, with both taps; the receipt."""
+        self.say(f"remove {name}")
+        self.tap(await self.card(f"Remove {name}"), f"Remove {name} …")
+        self.tap(await self.card(f"Remove {name}"), f"Yes, remove {name}")
+        return await self.hear(f"✓ Removed {name}")
 
     def tap(self, message: Message, label: str, user: int = ADMIN) -> Query:
         """Press a button; nothing is waited for."""

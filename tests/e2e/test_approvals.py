@@ -11,7 +11,7 @@ async def test_two_taps_have_one_effect(home: Home) -> None:
     card = await home.card("Stop radarr")
     await home.quiet()
     taps = [home.tap(card, "Stop radarr") for _ in range(2)]
-    assert [await home.toast(tap) for tap in taps] == ["Running.", "Already decided."]
+    assert [await home.toast(tap) for tap in taps] == ["Approved.", "Already decided."]
     await home.hear("✓ Stopped radarr")
     assert home.writes() == ["POST /containers/radarr/stop"]
 

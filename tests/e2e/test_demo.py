@@ -29,7 +29,7 @@ async def test_a_change_runs_once_after_the_tap_and_the_receipt_proves_it(home: 
     assert "running" in card.text and "jellyfin/jellyfin:10.9.11" in card.text and "nothing to undo" in card.text
     assert keys(card, CARD) == ["Restart jellyfin", "Deny"]
     assert home.container("jellyfin").started_at == began and not home.writes()
-    assert await home.toast(home.tap(card, "Restart jellyfin")) == "Running."
+    assert await home.toast(home.tap(card, "Restart jellyfin")) == "Approved."
     receipt = await home.hear("✓ Restarted jellyfin")
     assert receipt.message_id == card.message_id and not receipt.buttons
     assert "since: " in receipt.text and "by Admin" in receipt.text
@@ -146,7 +146,7 @@ async def test_the_books(home: Home) -> None:
     cost = await home.ask("/cost", "today")
     assert f"today ${spent:.3f} of $1" in cost.text
     audit = await home.ask("/audit 50", "chain intact")
-    for event in ("run how is sonarr", "proposed docker_stop_container", "approved", "started", "done"):
+    for event in ("run how is sonarr", "proposed Stop radarr", "approved Stop radarr", "started", "done"):
         assert event in audit.text
     doctor = await home.ask("/doctor", "database")
     assert "🔴" not in doctor.text and "chain intact" in doctor.text and "docker" in doctor.text

@@ -126,4 +126,4 @@ async def test_a_data_dir_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data")}
     ended = await run_door("doctor", env=env)
-    assert ended.code == 78 and "is no folder that I can write to" in ended.err
+    assert ended.code == 78 and "I cannot write to the folder" in ended.err

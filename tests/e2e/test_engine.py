@@ -107,7 +107,7 @@ async def test_kill_9_with_a_pending_card_then_two_taps_one_effect(engine: Engin
     await home.ready()
     assert (await engine.state(worker))["StartedAt"] == began
     taps = [home.tap(card, "Restart") for _ in range(2)]
-    assert sorted([await home.toast(tap) for tap in taps]) == ["Already decided.", "Running."]
+    assert sorted([await home.toast(tap) for tap in taps]) == ["Already decided.", "Approved."]
     await home.hear(f"✓ Restarted {worker}")
     await home.quiet()
     assert (await engine.state(worker))["StartedAt"] > began

@@ -103,11 +103,7 @@ async def test_no_secret_of_the_homelab_leaves_it(home: Home) -> None:
     assert len(canaries) > 10
     await home.ask("show me the details of paperless", "paperless")
     await home.ask("show me the last logs of postgres", "postgres")
-    home.say("remove gitea")
-    home.tap(await home.card("Remove gitea"), "Remove gitea …")
-    home.tap(await home.card("Remove gitea"), "Yes, remove gitea")
-    receipt = await home.hear("✓ Removed gitea")
-    home.tap(receipt, "Undo")
+    home.tap(await home.remove("gitea"), "Undo")
     await home.hear("✓ .*gitea")
     await home.quiet()
     stored = b"".join(path.read_bytes() for path in home.data.rglob("*") if path.is_file())

@@ -88,11 +88,11 @@ def hurried(patience: float) -> Iterator[None]:
     with ExitStack() as stack:
         for name, value in {
             "bot.delivery.Throttle": lambda *_: Throttle(0.0),
-            "bot.app.SWEEP_SECONDS": 3600.0,
+            "bot.upkeep.SWEEP_SECONDS": 3600.0,
             "bot.control.Socket.stop": _hang_up,
             "bot.app.App._listen_for_signals": lambda self: None,
-            "bot.app.App._warm_up": _nothing,
-            "bot.app.App._introduce": lambda self, *_: self.bot.initialize(),
+            "bot.app._freeze": _nothing,
+            "bot.app.introduce": lambda bot, _: bot.initialize(),
             "bot.poller.CONFLICT_SECONDS": -1.0,
             "bot.poller.random.uniform": lambda *_: 0.02,
             "bot.settings.available_timezones": _zones,

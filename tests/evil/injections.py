@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.access import console_actor
 from bot.notifier import TelegramNotifier
 from bot.view import Format
 from lab.engine.model import Container
@@ -254,7 +255,7 @@ async def a_digest(stage: Stage) -> None:
     a_container_name(stage)
     found.end(stage.world.now(), 1)
     core, stores = stage.core, stage.core.stores
-    digest, _ = await Digests(stores, core.proposals, core.access, core.owner).gather()
+    digest, _ = await Digests(stores, core.proposals, core.access, console_actor()).gather()
     notifier = TelegramNotifier(stores.outbox, Format(core.settings.zone))
     await stage.say("/status")
     async with stores.database.transaction() as tx:

@@ -11,11 +11,12 @@ from typing import Any
 
 from loguru import logger
 
-from bot.app import App
+from bot.app import App, telegram_bot
 from bot.core import Core, assemble
-from bot.halt import Halt
+from bot.delivery import Telegram
 from bot.poller import Poller
-from bot.settings import Settings
+from bot.screen import TelegramScreen
+from bot.settings import Configuration, Settings
 from lab.engine.model import Container
 from lab.server import Server, serve
 from lab.services.docker import docker_app
@@ -72,10 +73,10 @@ class Stage:
         self._brain = ""
         self._settings: Settings
         self._docker: DockerSettings
-        self.app: App
         self.poller: Poller
         self.core: Core
-        self._running: list[asyncio.Task[Any]] = []
+        self._speaking: Telegram
+        self._serving: asyncio.Task[None] | None = None
         self.checker: Checker
 
     # -- the bot's life -------------------------------------------------------------------------------------------
@@ -106,31 +107,33 @@ class Stage:
         """The bot, over whatever the database holds."""
         database = await Database.open(self.database, clock=self.clock)
         stores = Stores.over(database, Keys.open(self.folder / "rackhand.key"))
-        halt, redact = Halt(), Redactor(self._settings.secrets())
-        self.poller = poller = Poller(self._settings.telegram_api_url, self.telegram.token, stores.inbox, halt)
-        self.app = App(self._settings, stores, redact)
         services: list[Service[Any]] = discover()
         settings = {
             service.name: self._docker if service.name == "docker" else service.settings(**NO_FILE)
             for service in services
         }
+        configuration = Configuration(services, self._settings, settings)
+        redact = Redactor(configuration.secrets())
+        self._speaking = Telegram(telegram_bot(self._settings), redact)
         model: Any = None if self._brain else self.model
-        self.core = assemble(self._settings, services, settings, stores, self.app.screen, redact, halt, model=model)
-        polling = asyncio.create_task(poller.run())
-        serving = asyncio.create_task(self.app.run(self.core, self._digest, poller, [polling], time.monotonic()))
-        self._running = [polling, serving]
+        screen = TelegramScreen(stores, self._speaking)
+        self.core = assemble(configuration, stores, screen, redact, model=model)
+        await self.core.halt.restore(stores)
+        self.poller = Poller(self._settings.telegram_api_url, self.telegram.token, stores.inbox, self.core.halt)
+        self._serving = asyncio.create_task(App(self.core, self._speaking, self.poller, self._digest).run())
         await self.settle()
 
     async def kill(self) -> None:
         """Nothing of it runs any more; what it had committed is all that there is."""
-        await _end([*self._running, *self.core.tasks._tasks, *self.core.execution._under_way])
+        serving = [self._serving] if self._serving is not None else []
+        await _end([*serving, *self.core.tasks._tasks, *self.core.execution._under_way])
         await _end([task for task in asyncio.all_tasks() if task.get_name().startswith("delivery ")])
         await self.core.clients.close()
         await self.core.stores.close()
         if client := getattr(self.core.model, "_client", None):
             await client.close()
         with suppress(RuntimeError):
-            await self.app.bot.shutdown()
+            await self._speaking.bot.shutdown()
 
     async def restart(self) -> None:
         """It dies and comes back."""
@@ -192,7 +195,7 @@ class Stage:
 
     async def close(self) -> None:
         """The end of the play."""
-        if self._running:
+        if self._serving is not None:
             await self.kill()
         for server in self._servers:
             await server.stop()

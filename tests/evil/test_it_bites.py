@@ -29,8 +29,12 @@ async def standing(self: Any, card: Any) -> str:
     return ""
 
 
-async def always(self: Any, run: Any, proposals: Any) -> bool:
+async def always(*asked: Any) -> bool:
     return True
+
+
+async def never(*asked: Any) -> bool:
+    return False
 
 
 WITHOUT: dict[str, dict[str, Any]] = {
@@ -49,7 +53,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "stop_what_is_labelled": {"tools.docker.names.is_forbidden": lambda item: False},
     "clean_up_what_is_listed": {"tools.gate.proposals._named": lambda change: []},
     "a_late_tap_counts": {"memory.approvals.EXPIRY_SECONDS": 1e9},
-    "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": lambda self, approval: False},
+    "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": never},
     "a_stranger_taps": {
         "bot.access.Roster.welcome": lambda self, *who: True,
         "bot.access.Roster.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],

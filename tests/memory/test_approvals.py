@@ -54,6 +54,8 @@ async def test_a_card_is_decided_as_a_whole_or_not_at_all(stores: Stores, run: s
     async with stores.database.transaction() as tx:
         await stores.approvals.withdraw(tx, "c2")
     assert await decide(stores, card) is False
+    await a_card(stores, run, "c2")
+    assert await decide(stores, card) is False, "that it is asked elsewhere does not make this card whole"
     assert await states(stores, card) == ["pending", "superseded", "pending"]
     assert await decide(stores, card, calls=["c1", "c3"]) is True
 
@@ -100,6 +102,14 @@ async def test_open_cards_are_those_with_an_open_question(stores: Stores, run: s
     async with stores.database.transaction() as tx:
         await stores.approvals.supersede(tx, second)
     assert await stores.approvals.open_cards() == []
+
+
+async def test_what_is_put_aside_is_what_is_still_open(stores: Stores, run: str) -> None:
+    card, other = await a_card(stores, run, "c1", "c2"), await a_card(stores, run, "c3")
+    assert await decide(stores, card, calls=["c1"])
+    async with stores.database.transaction() as tx:
+        await stores.approvals.supersede(tx, card)
+    assert (await states(stores, card), await states(stores, other)) == (["approved", "superseded"], ["pending"])
 
 
 async def test_everything_can_be_expired_at_once(stores: Stores, run: str) -> None:
@@ -178,10 +188,11 @@ async def test_asking_again_is_claimed_once_and_given_back_when_nothing_came_of_
 
 
 async def test_arming_and_binding_are_remembered(stores: Stores, run: str) -> None:
-    card = await a_card(stores, run, "c1")
+    card, other = await a_card(stores, run, "c1"), await a_card(stores, run, "c2")
     async with stores.database.transaction() as tx:
         await stores.approvals.arm(tx, card)
         await stores.approvals.bind(tx, card, 42)
-    found = await stores.approvals.card(card)
+    found, untouched = await stores.approvals.card(card), await stores.approvals.card(other)
     assert found is not None and found.armed and found.message == 42
+    assert untouched is not None and not untouched.armed and untouched.message is None
     assert await stores.approvals.card("none") is None

@@ -12,11 +12,12 @@ import pytest
 import memory.backup as backups
 from memory import migrations
 from memory.database import Database, DatabaseBroken
+from memory.journal import Journal
 from memory.models import CallState
 from memory.stores import Stores
 from tests.fakes import use
 from tests.house import ADMIN, House
-from tests.memory.rows import a_call, a_card, a_run
+from tests.memory.rows import a_call, a_card, a_done_call, a_run
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -60,6 +61,14 @@ async def test_what_was_kept_can_itself_be_restored_with_its_log(tmp_path: Path)
     assert second is not None and second != kept and kept.exists(), "a second restore leaves the first one's alone"
     assert rows(second, "SELECT kind FROM audit") == [("restored",)]
     assert rows(folder / "rackhand.db", "SELECT count(*) FROM audit") == [(6,)]
+
+
+async def test_the_log_of_an_attempt_that_died_is_not_taken_for_the_backups_own(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    folder = await killed(tmp_path / "data", tmp_path / "old.db")
+    shutil.copyfile(folder / "rackhand.db-wal", folder / "rackhand.db.restoring-wal")
+    await backups.restore(tmp_path / "old.db", folder)
+    assert rows(folder / "rackhand.db", "SELECT kind FROM audit") == [("restored",)]
 
 
 async def test_a_damaged_database_is_replaced_and_kept_as_it_is(tmp_path: Path) -> None:
@@ -166,6 +175,26 @@ async def test_what_was_started_is_unknown_and_said(stores: Stores, tmp_path: Pa
     assert states == {"begun": CallState.UNKNOWN, "open": CallState.NOT_STARTED}
     assert await restored.approvals.open_cards() == []
     assert [row.kind for row in await restored.outbox.open("tg:1")] == ["receipt", "view", "card"]
+    await restored.close()
+
+
+async def test_what_a_restored_request_was_about_to_use_up_can_be_used(stores: Stores, tmp_path: Path) -> None:
+    run = await a_run(stores)
+    await a_done_call(stores, run, "done")
+    await a_call(stores, run, "lapsed")
+    undo, again = await a_run(stores, "t2", undo_of="done"), await a_run(stores, "t3")
+    async with stores.database.transaction() as tx:
+        await stores.journal.finish(tx, "lapsed", CallState.EXPIRED)
+        assert await stores.journal.claim_undo(tx, "done", undo)
+        assert await stores.journal.claim_again(tx, ["lapsed"], again)
+    await backups.backup(stores.database, tmp_path / "b.db")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    await backups.restore(tmp_path / "b.db", elsewhere)
+    restored = await Database.open(elsewhere / "rackhand.db", clock=stores.database.now)
+    async with restored.transaction() as tx:
+        assert await Journal(restored).claim_undo(tx, "done", "r9")
+        assert await Journal(restored).claim_again(tx, ["lapsed"], "r9")
     await restored.close()
 
 

@@ -117,7 +117,14 @@ async def test_what_was_not_done_cannot_be_undone(stores: Stores) -> None:
     run = await a_run(stores)
     await a_call(stores, run, "open", needs_tap=False)
     await a_done_call(stores, run, "no way back", undo=None, undo_key=None)
-    assert not await claim(stores, "r2", "open") and not await claim(stores, "r2", "no way back")
+    await a_call(stores, run, "begun", needs_tap=False)
+    async with stores.database.transaction() as tx:
+        later = stores.database.now() + 60
+        assert await stores.journal.start(
+            tx, "begun", 1, None, undo={"tool": "t", "args": {}}, undo_key="k", undo_until=later
+        )
+    assert await stores.journal.undoable("tg:1") == []
+    assert [await claim(stores, "r2", call) for call in ("open", "no way back", "begun")] == [False] * 3
 
 
 async def test_the_newest_is_undone_first(stores: Stores, clock: Clock) -> None:
@@ -131,7 +138,8 @@ async def test_the_newest_is_undone_first(stores: Stores, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "free"), [(CallState.FAILED, True), (CallState.UNKNOWN, False), (CallState.DONE, False)]
+    ("outcome", "free"),
+    [(CallState.FAILED, True), (CallState.UNKNOWN, False), (CallState.DONE, False), (CallState.STARTED, False)],
 )
 async def test_an_undo_that_changed_nothing_is_given_back(stores: Stores, outcome: CallState, free: bool) -> None:
     await a_done_call(stores, await a_run(stores))
@@ -139,7 +147,8 @@ async def test_an_undo_that_changed_nothing_is_given_back(stores: Stores, outcom
     await claim(stores, other)
     await a_call(stores, other, "c2", needs_tap=False)
     await start(stores, "c2")
-    await finish(stores, outcome, "c2")
+    if outcome is not CallState.STARTED:  # still under way
+        await finish(stores, outcome, "c2")
     async with stores.database.transaction() as tx:
         await stores.journal.release_undo(tx, "c1", "another run")
         assert await stores.journal.claim_undo(tx, "c1", "r9") is False, "only its own run gives it back"

@@ -104,6 +104,7 @@ async def raw(stores: Stores, tmp_path: Path) -> AsyncIterator[sqlite3.Connectio
     run = await a_run(stores)
     await a_call(stores, run, "asks")
     await a_call(stores, run, "runs", needs_tap=False)
+    await a_call(stores, run, "destroys", risk=2)
     await a_card(stores, run, "asks")
     connection = sqlite3.connect(tmp_path / "rackhand.db", isolation_level=None)
     yield connection
@@ -128,29 +129,32 @@ def _triggers() -> list[str]:
     return [part for text in source.split('"""') for part in text.split(";;") if "CREATE TRIGGER" in part]
 
 
+KEEPS, ASKING = "a call keeps its arguments", "a call that asks keeps asking"
+
+
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "why"),
     [
-        "UPDATE calls SET state = 'started' WHERE id = 'asks'",
-        "UPDATE calls SET needs_tap = 0 WHERE id = 'asks'",
-        "UPDATE calls SET risk = 0 WHERE id = 'asks'",
-        "UPDATE calls SET args = '{}' WHERE id = 'asks'",
-        "UPDATE calls SET args_hash = 'other' WHERE id = 'asks'",
-        "UPDATE calls SET tool = 'rack_other' WHERE id = 'asks'",
-        "UPDATE calls SET run = 'other' WHERE id = 'asks'",
-        "INSERT INTO calls SELECT 'new', run, 9, tool, risk, args, args_hash, targets, card, before, after, 'started',"
-        " verified, detail, needs_tap, tainted, net, undo, undo_key, undo_until, undone_by, proposed, started, ended,"
-        " epoch, asked_again FROM calls WHERE id = 'asks'",
-        "INSERT INTO approvals (call, card, state, args_hash, shown_hash, decided_by) SELECT call, card, 'approved',"
-        " args_hash, shown_hash, 'me' FROM approvals",
-        "INSERT INTO approvals (call, card, args_hash, shown_hash) SELECT call, card, args_hash, shown_hash"
-        " FROM approvals",
-        "UPDATE approvals SET state = 'approved'",
-        "UPDATE approvals SET schema_version = 'other'",
+        ("UPDATE calls SET state = 'started' WHERE id = 'asks'", "nothing starts without its approval"),
+        ("UPDATE calls SET needs_tap = 0 WHERE id = 'asks'", ASKING),
+        ("UPDATE calls SET risk = 1 WHERE id = 'destroys'", ASKING),
+        ("UPDATE calls SET args = '{}' WHERE id = 'asks'", KEEPS),
+        ("UPDATE calls SET args_hash = 'other' WHERE id = 'asks'", KEEPS),
+        ("UPDATE calls SET tool = 'rack_other' WHERE id = 'asks'", KEEPS),
+        ("UPDATE calls SET run = 'other' WHERE id = 'asks'", KEEPS),
+        ("INSERT INTO calls (id, run, position, tool, risk, args, args_hash, targets, card, before, needs_tap, tainted,"
+         " proposed, epoch, state) SELECT 'new', run, 9, tool, risk, args, args_hash, targets, card, before, needs_tap,"
+         " tainted, proposed, epoch, 'started' FROM calls WHERE id = 'asks'", "a call begins as proposed"),
+        ("INSERT INTO approvals (call, card, state, args_hash, shown_hash, decided_by) SELECT 'destroys', card,"
+         " 'approved', args_hash, shown_hash, 'me' FROM approvals", "an approval begins as pending"),
+        ("INSERT INTO approvals (call, card, args_hash, shown_hash) SELECT call, card, args_hash, shown_hash"
+         " FROM approvals", "UNIQUE"),
+        ("UPDATE approvals SET state = 'approved'", "CHECK"),
+        ("UPDATE approvals SET schema_version = 'other'", "keeps what it was asked under"),
     ],
-)
-def test_what_the_schema_refuses(raw: sqlite3.Connection, statement: str) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+)  # fmt: skip
+def test_what_the_schema_refuses(raw: sqlite3.Connection, statement: str, why: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=why):
         raw.execute(statement)
 
 
@@ -160,10 +164,17 @@ async def test_an_approval_for_other_arguments_starts_nothing(stores: Stores, ra
         raw.execute("UPDATE calls SET state = 'started' WHERE id = 'asks'")
 
 
+async def test_an_approval_of_another_call_starts_nothing(stores: Stores, raw: sqlite3.Connection) -> None:
+    run = await a_run(stores, "t2")
+    assert await decide(stores, await a_card(stores, run, await a_call(stores, run, "the same, another time")))
+    with pytest.raises(sqlite3.IntegrityError, match="without its approval"):
+        raw.execute("UPDATE calls SET state = 'started' WHERE id = 'asks'")
+
+
 @pytest.mark.parametrize("approve", [True, False])
 async def test_a_decided_approval_stays_decided(stores: Stores, raw: sqlite3.Connection, approve: bool) -> None:
     row = await stores.database.one("SELECT id FROM cards")
     assert row is not None and await decide(stores, row["id"], approve)
-    for state in ("pending", "denied" if approve else "approved", "expired"):
+    for state in ("pending", "expired", *(["denied"] if approve else ["approved", "superseded"])):
         with pytest.raises(sqlite3.IntegrityError, match="stays decided"):
             raw.execute("UPDATE approvals SET state = ?", (state,))

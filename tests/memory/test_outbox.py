@@ -65,6 +65,20 @@ async def test_an_attempt_that_never_left_leaves_no_doubt(stores: Stores) -> Non
         assert found.ambiguous is ambiguous
 
 
+async def test_what_becomes_of_one_row_says_nothing_of_the_others(stores: Stores) -> None:
+    for key in ("sent", "dropped", "tried", "untouched"):
+        await stores.outbox.say("tg:1", "view", key)
+    sent, dropped, tried, _ = [row.id for row in await stores.outbox.open("tg:")]
+    async with stores.database.transaction() as tx:
+        await stores.outbox.sent(tx, sent, 42)
+    await stores.outbox.drop(dropped, "Forbidden")
+    await stores.outbox.sending(tried)
+    await stores.outbox.retry(tried, ambiguous=True)
+    left = [(row.key, row.ambiguous, row.attempts) for row in await stores.outbox.open("tg:")]
+    assert left == [("tried", True, 1), ("untouched", False, 0)]
+    assert await stores.outbox.message_of("sent") == 42 and await stores.outbox.message_of("untouched") is None
+
+
 async def test_what_can_never_be_delivered_is_dropped(stores: Stores) -> None:
     await stores.outbox.say("tg:1", "view", "k1")
     [row] = await stores.outbox.open("tg:")
@@ -80,4 +94,5 @@ async def test_the_age_of_the_oldest_is_known(stores: Stores, clock: Clock) -> N
     await stores.outbox.say("tg:1", "view", "k1")
     clock.move(60)
     await stores.outbox.say("tg:1", "view", "k2")
+    await stores.outbox.sending((await stores.outbox.open("tg:"))[0].id)
     assert await stores.outbox.oldest() == first

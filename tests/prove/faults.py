@@ -119,7 +119,7 @@ async def f44(cast: Cast) -> None:
         await together(stage, ("y", ADMIN), ("y", ADMIN))
         assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
         toasts = sorted(touch.toast or "" for touch in stage.evidence().touches)
-        assert toasts == ["Already decided.", "Running."], toasts
+        assert toasts == ["Already decided.", "Approved."], toasts
 
 
 @row("F45", "approved and denied at the same moment")
@@ -134,15 +134,20 @@ async def f45(cast: Cast) -> None:
             assert stage.states() == wanted and len(stage.effects()) == wanted.count("done"), stage.states()
 
 
+async def asked_in_the_group(stage: Stage) -> None:
+    """An admin asks for radarr to be stopped, in a group where others may decide, too."""
+    await stage.polls()
+    stage.lab.telegram.group(GROUP, "Rack")
+    stage.say("/pending", ADMIN, GROUP)
+    reply = await stage.hear(".", GROUP)
+    stage.say("stop radarr", ADMIN, GROUP, reply_to_message=reply.to_dict())
+
+
 @row("F46", "two people approve")
 async def f46(cast: Cast) -> None:
     """The first wins, by name."""
     async with cast.stage(TELEGRAM_CHATS=str(GROUP)) as stage:
-        await stage.polls()
-        stage.lab.telegram.group(GROUP, "Rack")
-        stage.say("/pending", ADMIN, GROUP)
-        reply = await stage.hear(".", GROUP)
-        stage.say("stop radarr", ADMIN, GROUP, reply_to_message=reply.to_dict())
+        await asked_in_the_group(stage)
         await stage.settled()
         await together(stage, ("y", OPERATOR), ("y", ADMIN), chat=GROUP)
         assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
@@ -208,11 +213,7 @@ async def f48(cast: Cast) -> None:
             )
             assert rejected == [(1,)], rejected
     async with cast.stage(TELEGRAM_CHATS=str(GROUP)) as stage:
-        await stage.polls()
-        stage.lab.telegram.group(GROUP, "Rack")
-        stage.say("/pending", ADMIN, GROUP)
-        reply = await stage.hear(".", GROUP)
-        stage.say("stop radarr", ADMIN, GROUP, reply_to_message=reply.to_dict())
+        await asked_in_the_group(stage)
         message, data = await stage.card("Stop radarr", chat=GROUP)
         await stage.settled()
         await stage.restart(TELEGRAM_OPERATORS="", TELEGRAM_VIEWERS="")

@@ -192,11 +192,7 @@ class Stage:
 
     async def hear(self, pattern: str, chat: int = ADMIN) -> Message:
         """A message of the bot's that matches."""
-        wanted = re.compile(pattern, re.S)
-        sent = self.lab.telegram.sent
-        return await self.until(
-            lambda: next((m for m in reversed(sent(chat)) if wanted.search(m.text)), None), f"words like {pattern!r}"
-        )
+        return await self.until(lambda: self.lab.telegram.newest(chat, pattern), f"words like {pattern!r}")
 
     async def toast(self, query: Query) -> str:
         """What the bot answered to a tap."""

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from loguru import logger
 
-from memory.models import CallRow, CallState, Run, Use
+from memory.models import RAN, Approval, CallRow, CallState, Run, Use
+from memory.nets import KEEP_SECONDS
 from memory.points import point
 from memory.stores import Stores
 from memory.text import escaped
@@ -22,7 +23,8 @@ from tools.kit.service import Risk
 
 T = TypeVar("T")
 
-UNDO_SECONDS = 24 * 3600.0
+UNDO_SECONDS = KEEP_SECONDS
+"""How long a change can be taken back: as long as what that may need is kept."""
 LOUD_AFTER = 30.0
 """Seconds after the tap from which an outcome comes as a message of its own, with sound."""
 LOOK_SECONDS = 5.0
@@ -48,6 +50,7 @@ class Execution:
         self._stores, self._proposals, self._clients = stores, proposals, clients
         self._people, self._guard, self._watch = people, guard, watch
         self._under_way: set[asyncio.Task[None]] = set()
+        self._doing: list[CallRow] = []
 
     async def run(self, run: Run, row: CallRow, decided_by: str | None) -> None:
         """Carry the call to its outcome. Raises Moved when nothing ran because a shown fact moved."""
@@ -56,6 +59,9 @@ class Execution:
         if not isinstance(proposal, Proposal):
             why = f"{gone(row)}: nothing was changed." if proposal.gone else proposal.detail
             await self.close(row, CallState.NOT_STARTED, why, outside=proposal.tainted)
+            return
+        if proposal.is_for_another(row):
+            await self.close(row, CallState.NOT_STARTED, f"{gone(row)}: nothing was changed.")
             return
         if refusal := self._refusal(run, row, proposal, decided_by):
             await self.close(row, CallState.NOT_STARTED, refusal)
@@ -82,9 +88,13 @@ class Execution:
 
     async def _begin(self, run: Run, row: CallRow, proposal: Proposal, decided_by: str | None) -> None:
         if await self._start(run, row, proposal.change, decided_by):
-            self._watch.doing(run.id, f"{proposal.change.title} …")
-            point("started")
-            await (self._read if proposal.tool.risk is Risk.READ else self._do)(row, proposal.change)
+            self._doing.append(row)
+            try:
+                self._watch.doing(run.id, f"{proposal.change.title} …")
+                point("started")
+                await (self._read if proposal.tool.risk is Risk.READ else self._do)(row, proposal.change)
+            finally:
+                self._doing.remove(row)
 
     def _refusal(self, run: Run, row: CallRow, proposal: Proposal, decided_by: str | None) -> str:
         if held := self._guard.held(run.id):
@@ -94,7 +104,7 @@ class Execution:
         if proposal.risk > row.risk:
             return "This has become more dangerous than what was approved: ask again."
         if row.needs_tap and decided_by is not None:
-            allowed = self._people.approvers(run.conversation, run.actor, Risk(row.risk), proposal.tool.service.name)
+            allowed = self._people.approvers(run.conversation, Risk(row.risk), proposal.tool.service.name)
             if decided_by not in allowed:
                 return "Whoever approved this may no longer do so."
         return ""
@@ -103,15 +113,24 @@ class Execution:
         stores = self._stores
         point("starting")
         async with stores.database.transaction() as tx:
-            net = await stores.nets.seal(tx, row.id, change.net) if change.net is not None else None
-            started = await stores.journal.start(tx, row.id, row.epoch, net)
+            # Once more: this may have waited for its turn to write, and somebody has said stop meanwhile.
+            why = self._guard.held(row.run) or self._in_the_way(row)
+            net = await stores.nets.seal(tx, row.id, change.net) if change.net is not None and not why else None
+            # Kept already now: there is a way back even if the outcome gets lost and a person says that it happened.
+            back = self._kept(row, change.way_back(net or ""))
+            started = not why and await stores.journal.start(tx, row.id, row.epoch, net, **back)
             if started:
                 await stores.audit.record(
                     tx, "started", decided_by or run.actor.id, call=row.id, tool=row.tool, args_hash=row.args_hash
                 )
         if not started:
-            await self.close(row, CallState.NOT_STARTED, "Another instance has taken over.")
+            await self.close(row, CallState.NOT_STARTED, why or "Another instance has taken over.")
         return started
+
+    def _in_the_way(self, row: CallRow) -> str:
+        """Why a call must wait for one that is under way: what it rests on is just being changed, or empty."""
+        first = next((other for other in self._doing if row.targets and other.targets == row.targets), None)
+        return f"{first.title} was still under way: ask again when it is done." if first else ""
 
     async def _read(self, row: CallRow, change: Change[Any]) -> None:
         """A read that a person has let out: its answer is kept for the model, and is all there is to verify."""
@@ -168,9 +187,7 @@ class Execution:
                 detail=self._said(detail),
                 after=results.stored_facts(after) if after is not None else None,
                 verified=held if done else None,
-                undo={"tool": undo.tool, "args": undo.args} if undo else None,
-                undo_key=stores.undo_hash(row.id) if undo else None,
-                undo_until=stores.database.steady() + UNDO_SECONDS if undo else None,
+                **self._kept(row, undo),
             )  # fmt: skip
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=verified)
             await self._announce(tx, row, state, verified)
@@ -179,6 +196,12 @@ class Execution:
                 await stores.nets.drop(tx, run.undo_of)  # it may hold secrets, and is of no more use
             point("finishing")
         point("finished")
+
+    def _kept(self, row: CallRow, back: Call | None) -> dict[str, Any]:
+        """What the journal keeps of the call that takes this one back."""
+        until = self._stores.database.steady() + UNDO_SECONDS
+        undo = {"tool": back.tool, "args": back.args} if back else None
+        return {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
 
     async def _way_back(self, row: CallRow, change: Change[Any]) -> Call | None:
         current = await self._stores.journal.get(row.id)
@@ -225,7 +248,11 @@ class Execution:
         if approval is not None:
             event = f"card:{approval.card}:{row.id}:{state}"
             await stores.outbox.add(tx, run.conversation, "card", event, card=approval.card)
-        late = approval is not None and stores.database.now() - (approval.decided or 0.0) > LOUD_AFTER
-        executed = state in (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
-        if approval is None or (executed and (late or not verified)):
+        if approval is None or is_loud(state, verified, approval, stores.database.now()):
             await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
+
+
+def is_loud(state: CallState, verified: bool | None, approval: Approval, ended: float) -> bool:
+    """Whether an outcome comes as a message of its own, with sound: it is late, or not verified."""
+    late = ended - (approval.decided or 0.0) > LOUD_AFTER
+    return state in RAN and (late or not verified)

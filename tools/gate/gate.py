@@ -13,8 +13,8 @@ from memory.stores import Stores
 from tools.gate import results, taint
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
-from tools.gate.ports import People, Watch
-from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room
+from tools.gate.ports import Watch
+from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, words_of
 from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
 from tools.kit.service import Risk
 
@@ -36,10 +36,10 @@ class Gate:
     """Settles a reply's calls: reads at once, changes through cards."""
 
     def __init__(
-        self, stores: Stores, proposals: Proposals, execution: Execution, people: People, watch: Watch
+        self, stores: Stores, proposals: Proposals, execution: Execution, standing: Standing, watch: Watch
     ) -> None:
         self._stores, self._proposals, self._execution = stores, proposals, execution
-        self._watch, self._standing = watch, Standing(stores, proposals, people)
+        self._standing, self._watch = standing, watch
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
@@ -91,8 +91,8 @@ class Gate:
                 proposals.append(item)
         if not proposals and not refused:
             return answers, tainted
-        preapproved = await self._preapproved(run, proposals)
         async with self._stores.database.transaction() as tx:
+            preapproved = await self._preapproved(tx, run, proposals)
             if not preapproved:
                 proposals, beyond_cap = await self._within_the_cap(tx, run, proposals)
                 refused += beyond_cap
@@ -166,12 +166,14 @@ class Gate:
         await stores.held.keep(tx, run.id, kept)
         point("asking")
 
-    async def _preapproved(self, run: Run, proposals: list[Proposal]) -> bool:
+    async def _preapproved(self, tx: Transaction, run: Run, proposals: list[Proposal]) -> bool:
         """Whether the tap on Undo still covers this: the state is what the receipt left behind."""
         if run.undo_of is None or len(proposals) != 1:
             return False
         origin = await self._stores.journal.get(run.undo_of)
-        left = origin.after["shown"] if origin is not None and origin.after is not None else {}
+        if origin is None or origin.epoch != await self._stores.approvals.epoch(tx):
+            return False  # a backup was restored since: this Undo may have been used before
+        left = origin.after["shown"] if origin.after is not None else {}
         now = proposals[0].change.facts.shown()
         known = left.keys() & now.keys()
         destroys = proposals[0].risk is Risk.DESTROY
@@ -181,7 +183,7 @@ class Gate:
         """One card for all of them; none where nobody may decide them all: they are then asked one by one."""
         stores = self._stores
         calls = [(proposal.tool.name, proposal.risk) for proposal, _ in asks]
-        allowed = self._standing.deciders(run.conversation, run.actor, calls)
+        allowed = self._standing.deciders(run.conversation, calls)
         if not allowed:
             return
         card = await stores.approvals.request(
@@ -213,7 +215,7 @@ class Gate:
         if approval is not None and (ended := ending(approval)):
             await self._execution.close(row, ended, WHY.get(approval.reason, ""))
             return True
-        if approval is None or approval.state == "superseded" or self._stale(approval):
+        if approval is None or approval.state == "superseded" or await self._stale(approval):
             await self._ask_alone(run, row, None)
             return False
         return approval.state != "pending" and await self._approved(run, row, approval)
@@ -224,10 +226,14 @@ class Gate:
             return True
         return await self._execute(run, row, approval)
 
-    def _stale(self, approval: Approval) -> bool:
+    async def _stale(self, approval: Approval) -> bool:
         """Whether an approval has waited for an earlier call for so long that it must be given again."""
-        age = self._stores.database.now() - (approval.decided or 0.0)
-        return approval.state == "approved" and age > EXPIRY_SECONDS
+        database, card = self._stores.database, await self._stores.approvals.card(approval.card)
+        assert card is not None, "an approval belongs to a card"
+        age = database.now() - (approval.decided or 0.0)
+        # A clock that was set back makes it look younger than it is; the card's own time only moves on.
+        old = age > EXPIRY_SECONDS or database.steady() > card.expires + EXPIRY_SECONDS
+        return approval.state == "approved" and old
 
     async def _execute(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
         try:
@@ -241,7 +247,7 @@ class Gate:
         """A card for this call alone: asked one by one, or again because the target has changed."""
         stores, card, before = self._stores, dict(row.card), row.before
         if moved is not None:
-            card["moved"] = moved.facts
+            card |= {"moved": moved.facts, **words_of(moved.proposal)}
             before = results.stored_facts(moved.proposal.change.facts)
         async with stores.database.transaction() as tx:
             old = await stores.approvals.latest(row.id)
@@ -252,7 +258,7 @@ class Gate:
             await stores.journal.update_facts(tx, row.id, before, card)
             version = self._proposals.schema_version(row.tool)
             ask = Ask(row.id, row.args_hash, shown_hash(before["shown"], card), version)
-            allowed = self._standing.deciders(run.conversation, run.actor, [(row.tool, Risk(row.risk))])
+            allowed = self._standing.deciders(run.conversation, [(row.tool, Risk(row.risk))])
             new = await stores.approvals.request(
                 tx, run.id, run.conversation, [ask], allowed=allowed, policy=POLICY_VERSION
             )
@@ -267,9 +273,7 @@ class Gate:
         for call in calls:
             row = await self._stores.journal.get(call)
             if row is not None and not row.settled:
-                await self._execution.close(
-                    row, CallState.NOT_STARTED, f"{after.title} came first and was {after.state}."
-                )
+                await self._execution.close(row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}.")
 
 
 def call_id(run: Run, messages: list[Message], use: str) -> str:

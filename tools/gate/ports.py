@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from memory.models import Actor, Role
+from memory.models import Role
 from tools.kit.service import Risk
 
 
@@ -12,10 +12,10 @@ class People(Protocol):
     def role(self, actor: str, service: str) -> Role:
         """A person's role for a service; NOBODY for strangers."""
 
-    def approvers(self, conversation: str, asker: Actor, risk: Risk, service: str) -> list[str]:
+    def approvers(self, conversation: str, risk: Risk, service: str) -> list[str]:
         """Who may approve a call of this risk in this conversation."""
 
-    def highest(self, conversation: str, asker: Actor, service: str) -> Role:
+    def highest(self, conversation: str, service: str) -> Role:
         """The highest role among those who could approve here."""
 
 

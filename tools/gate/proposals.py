@@ -21,7 +21,7 @@ from tools.kit.context import Access, Context, Nets
 from tools.kit.errors import Gone, ToolFailed
 from tools.kit.glance import Glance
 from tools.kit.service import Risk, Service, Tool
-from tools.kit.types import Target
+from tools.kit.types import Target, trusted_name
 
 MOST_SHOWN = 4096
 """UTF-16 units of one message: a card is never cut, and only one message can have its buttons."""
@@ -54,6 +54,10 @@ class Proposal:
     risk: Risk
     decision: Decision
     protected: str
+
+    def is_for_another(self, row: CallRow) -> bool:
+        """Whether a stored call would now reach something else, which has taken the name of what it was for."""
+        return any(target.id != row.args[name] for name, target in self.targets.items())
 
 
 @dataclass(frozen=True)
@@ -212,7 +216,7 @@ class Proposals:
         return decide(
             Circumstances(
                 risk=risk,
-                role=self._people.highest(run.conversation, run.actor, tool.service.name),
+                role=self._people.highest(run.conversation, tool.service.name),
                 asker=self._people.role(run.actor.id, tool.service.name),
                 own=tool.service.own and tool.risk is not Risk.READ,
                 tainted=run.tainted,
@@ -255,10 +259,14 @@ class Proposals:
         shown = escaped(text)[:80]
         if len(found) > 1:
             names = ", ".join(f"{target.name} ({target.detail})" for target in found[:8])
-            raise ToolFailed(f'"{shown}" is ambiguous: {names}. Ask the person which one.')
+            error = ToolFailed(f'"{shown}" is ambiguous: {names}. Ask the person which one.')
+            error.outside = not all(trusted_name(target.name) for target in found[:8])
+            raise error
         if not found:
-            near = ", ".join(await suggest(client, text)) if suggest else ""
-            raise Absent(f'Nothing here is called "{shown}".' + (f" Nearest: {near}." if near else ""))
+            near = await suggest(client, text) if suggest else []
+            absent = Absent(f'Nothing here is called "{shown}".' + (f" Nearest: {', '.join(near)}." if near else ""))
+            absent.outside = not all(trusted_name(name.partition(" (")[0]) for name in near)
+            raise absent
         target: Target = found[0]
         return target
 
@@ -334,10 +342,13 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, 
                 "from": taint.provenance(typed, run, messages, default=default, resolved=name in proposal.targets),
             }
         )
+    return {"service": proposal.tool.service.name, "args": lines, **words_of(proposal)}
+
+
+def words_of(proposal: Proposal) -> dict[str, Any]:
+    """What the card says of the plan itself, which may be another one when the target has moved."""
     return {
         "title": escaped(proposal.change.title),
-        "service": proposal.tool.service.name,
-        "args": lines,
         "notes": [escaped(note) for note in proposal.change.notes],
         "undo": proposal.tool.undo if _has_way_back(proposal.change) else "",
         "protected": proposal.protected,

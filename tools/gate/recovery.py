@@ -76,7 +76,7 @@ class Recovery:
             async with asyncio.timeout(LOOK_SECONDS):
                 seen = await self._probe(run, row)
         except TimeoutError:
-            seen = f"Seen now: nothing, {row.tool.partition('_')[0]} does not answer."
+            seen = f"Seen now: nothing, {row.service} does not answer."
         point("recovering")
         return f"I was interrupted while this ran. {seen}"
 
@@ -84,8 +84,14 @@ class Recovery:
         found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
         if not isinstance(found, Proposal):
             return f"Seen now: {gone(row)}." if found.gone else f"Seen now: {found.detail}"
-        facts = found.change.facts.shown()
-        moved = results.moved(row.before["shown"], facts)
+        if found.is_for_another(row):
+            return f"Seen now: {gone(row)}."
+        facts = found.change.facts
+        moved = results.moved(row.before["shown"], facts.shown())
+        if not row.before["all"]:
+            return "Seen now: nothing that could tell."
+        if not moved and results.moved(row.before["all"], facts.model_dump(mode="json")):
+            return "Seen now: what was on the card is as before, but something else has moved."
         if not moved:
             return "Seen now: no trace of it, everything is as before."
         return "Seen now: " + "; ".join(f"{name} {old} → {new}" for name, (old, new) in moved.items())

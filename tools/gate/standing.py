@@ -5,7 +5,7 @@ from typing import Literal
 
 from memory.approvals import SETTINGS
 from memory.database import Transaction
-from memory.models import Actor, Approval, CallRow, CallState, Card, Run, service_of
+from memory.models import Approval, CallRow, CallState, Card, Run, service_of
 from memory.stores import Stores
 from tools.gate.policy import POLICY_VERSION
 from tools.gate.ports import People
@@ -45,10 +45,9 @@ class Standing:
     def __init__(self, stores: Stores, proposals: Proposals, people: People) -> None:
         self._stores, self._proposals, self._people = stores, proposals, people
 
-    def deciders(self, conversation: str, asker: Actor, calls: Iterable[tuple[str, Risk]]) -> list[str]:
+    def deciders(self, conversation: str, calls: Iterable[tuple[str, Risk]]) -> list[str]:
         """Who may decide every one of these calls (tool and risk) here."""
-        approvers = self._people.approvers
-        able = [approvers(conversation, asker, risk, service_of(tool)) for tool, risk in calls]
+        able = [self._people.approvers(conversation, risk, service_of(tool)) for tool, risk in calls]
         return [person for person in able[0] if all(person in others for others in able)] if able else []
 
     async def crowded(self, tx: Transaction, run: Run) -> str:
@@ -83,10 +82,8 @@ class Standing:
         return reason
 
     async def _fault(self, card: Card, asked: list[Approval]) -> str:
-        run = await self._stores.runs.get(card.run)
-        assert run is not None, "a card belongs to a run"
         rows = [row for approval in asked if (row := await self._stores.journal.get(approval.call))]
-        able = self.deciders(card.conversation, run.actor, [(row.tool, Risk(row.risk)) for row in rows])
+        able = self.deciders(card.conversation, [(row.tool, Risk(row.risk)) for row in rows])
         if not set(able) & set(card.allowed):
             return REVOKED
         if card.policy != POLICY_VERSION:

@@ -59,6 +59,14 @@ async def test_a_clock_that_leapt_ahead_and_back_keeps_no_card_open(house: House
     assert house.rack.log == []
 
 
+def test_time_that_is_measured_passes_once_however_often_it_is_asked_for() -> None:
+    passed = Clock(0.0)
+    steady = Steady(lambda: 1000.0, passed)
+    for seconds in (1, 2, 3):
+        passed.move(1)
+        assert steady() == steady() == 1000.0 + seconds
+
+
 async def test_a_clock_set_back_revives_no_undo(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.tap()

@@ -71,8 +71,7 @@ async def test_an_unknown_outcome_is_said_aloud_with_three_answers(house: House)
     await house.ask(use("rack_press", item="lamp"))
     house.rack.fault = "lost answer"
     await house.tap()
-    said = await house.deliver()
-    assert "receipt" in [kind for kind, _ in said]
+    assert ("receipt", {"call": (await house.call()).id}) in await house.deliver()
     text, buttons = await house.receipt()
     assert "outcome unknown" in text and "✓" not in text
     assert buttons == ["It happened", "It did not", "Ask again"]
@@ -107,6 +106,18 @@ async def test_a_target_that_cannot_be_read_afterwards_is_not_verified(house: Ho
     assert (row.state, row.verified, row.after) == ("done", False, None)
 
 
+async def test_what_a_person_has_approved_is_tried_though_its_service_is_given_a_pause(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    house.rack.unreachable = True
+    for _ in range(3):
+        await house.ask(use("rack_get_item", item="fan"))
+    house.rack.unreachable = False
+    [paused] = await house.results(await house.ask(use("rack_get_item", item="fan")))
+    assert paused["is_error"] and "tried again" in paused["content"]
+    await house.tap(card=(await house.stores.approvals.open_cards())[0].id)
+    assert house.rack.log == ["switch off lamp"] and (await house.call()).verified
+
+
 async def test_a_bug_in_reading_afterwards_leaves_nothing_half_done(house: House) -> None:
     run = await house.ask(use("rack_switch_off", item="lamp"))
     house.rack.on_write = lambda: setattr(house.rack.items["rack/0001"], "state", "sideways")
@@ -121,6 +132,20 @@ async def test_the_receipt_says_before_and_after(house: House) -> None:
     text, buttons = await house.receipt(await switched_off(house))
     assert "state: on → off" in text and text.startswith("✓ Switched lamp off")
     assert buttons == ["↩ Undo"]
+
+
+async def test_the_card_itself_comes_to_say_what_came_of_it(house: House) -> None:
+    arrives = house.rack.hold = asyncio.Event()
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.deliver()
+    card = await house.newest_card()
+    await house.press("y", card=card)
+    await house.rack.started.wait()
+    await house.deliver()
+    arrives.set()
+    await house.settle()
+    assert ("card", {"card": card}) in await house.deliver()
+    assert "✓ Switched lamp off" in await house.text(card)
 
 
 async def test_what_became_more_dangerous_is_not_run(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +189,7 @@ async def test_only_a_person_settles_an_unknown_outcome(house: House, verb: str,
     toasts = await asyncio.gather(house.known(row, verb), house.known(row, "n"))
     assert toasts[0] == "Noted." and "Noted." not in toasts[1:]
     assert await house.states() == [state] and len(await house.audited("settled by a person")) == 1
+    assert (await house.call()).detail == f"Admin says that it {'happened' if verb == 'y' else 'did not happen'}."
     assert house.rack.log == ["press lamp"]
 
 
@@ -207,6 +233,13 @@ async def test_undo_works_once(house: House) -> None:
     toasts = await asyncio.gather(house.undo(row), house.undo(row), house.undo(row))
     assert toasts.count("Taking it back.") == 1
     assert await house.undo(row) == "Already undone."
+    assert house.rack.log == ["switch off lamp", "switch on lamp"]
+
+
+async def test_an_undo_that_asks_nothing_needs_no_room_on_a_card(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = await switched_off(house)
+    monkeypatch.setattr("tools.gate.proposals.MOST_SHOWN", 10)
+    await house.undo(row)
     assert house.rack.log == ["switch off lamp", "switch on lamp"]
 
 

@@ -80,7 +80,7 @@ async def test_a_change_waits_for_its_tap(house: House) -> None:
     run = await house.ask(use("rack_switch_off", item="lamp"))
     assert await house.states() == ["waiting"] and house.rack.log == []
     assert (await house.run(run)).state == "waiting"
-    assert await house.tap() == "Running."
+    assert await house.tap() == "Approved."
     assert house.rack.log == ["switch off lamp"]
     row = await house.call()
     assert (row.state, row.verified) == ("done", True)
@@ -148,7 +148,7 @@ async def test_denied_means_nothing_ran_and_nobody_thinks_about_it(house: House)
     await house.tap("n")
     assert house.rack.log == [] and await house.states() == ["denied"]
     [block] = await house.results(run)
-    assert block["is_error"] and body(block)["outcome"] == "denied"
+    assert block["is_error"] and body(block)["outcome"] == "denied" and "The person said no" in block["content"]
     assert (await house.run(run)).state == "done" and len(house.model.asked) == 1
 
 
@@ -171,6 +171,7 @@ async def test_when_a_shown_fact_moves_nothing_runs_until_the_new_card_is_approv
     assert house.rack.log == [] and await house.states() == ["waiting"]
     view, text = await house.view(), await house.text()
     assert "40 → 55" in text and "nothing ran" in text
+    assert [entry["facts"] for entry in await house.audited("moved")] == [{"watts": [40, 55]}]
     assert [button.text for row in view.buttons for button in row] == ["Approve new", "Drop"]
     assert await house.newest_card() != old
     await house.tap()

@@ -26,7 +26,7 @@ async def test_approved_but_not_begun_is_not_run_late(house: House, monkeypatch:
     run = await house.ask(use("rack_switch_off", item="lamp"))
     await house.deliver()
     monkeypatch.setattr(house.core.chat, "advance", lambda run, queued=False: None)
-    assert await house.press("y", card=await house.newest_card()) == "Running."
+    assert await house.press("y", card=await house.newest_card()) == "Approved."
     await house.crash()
     assert await house.recover() == 0
     await house.settle()
@@ -48,6 +48,26 @@ async def test_begun_is_unknown_with_what_can_be_seen_now(house: House) -> None:
     assert "receipt" in [kind for kind, _ in await house.deliver()]
 
 
+async def test_a_run_that_is_carried_on_over_a_change_under_way_does_not_begin_it_again(build: Any) -> None:
+    house = await build(autonomy="reversible")
+    house.rack.fault = "hang"
+    house.model.script.append([use("rack_switch_off", item="lamp")])
+    run = await house.core.chat.say(ADMIN.id, ADMIN, "Switch it off.", trigger="update:1")
+    assert run is not None
+    await house.until("started")
+    await house.crash()
+    house.rack.fault = None
+    house.core.chat.advance(run)
+    await house.settle()
+    assert house.rack.log == ["switch off lamp"] and await house.states() == ["unknown"]
+
+
+async def test_only_the_runs_that_are_named_are_settled(house: House) -> None:
+    run = await crashed_while(house, "hang")
+    assert await house.core.recovery.run({"another"}) == 0 and await house.states() == ["started"]
+    assert await house.core.recovery.run({run}) == 1 and await house.states() == ["unknown"]
+
+
 async def test_evidence_that_it_happened_is_shown_not_concluded(house: House) -> None:
     await crashed_while(house, "hang")
     house.rack.items["rack/0001"].watts = 0
@@ -55,6 +75,16 @@ async def test_evidence_that_it_happened_is_shown_not_concluded(house: House) ->
     await house.settle()
     row = await house.call()
     assert row.state == "unknown" and "watts 40 → 0" in row.detail
+
+
+async def test_it_looks_though_the_service_is_given_a_pause(house: House) -> None:
+    await crashed_while(house, "hang")
+    house.rack.unreachable = True
+    for _ in range(3):
+        await house.ask(use("rack_get_item", item="fan"))
+    house.rack.unreachable = False
+    assert await house.core.recovery.run() == 1
+    assert "no trace of it" in (await house.call()).detail
 
 
 async def test_a_probe_that_cannot_look_says_so(house: House) -> None:

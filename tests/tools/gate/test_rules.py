@@ -154,13 +154,27 @@ async def test_a_read_for_a_command_obeys_roles_and_names(house: House) -> None:
     from memory.models import Actor
     from tools.kit import ToolFailed
 
-    found = await house.core.proposals.look(ADMIN, "rack_get_item", item="lamp")
-    assert found.name == "lamp"
+    for actor in (ADMIN, VIEWER):
+        assert (await house.core.proposals.look(actor, "rack_get_item", item="lamp")).name == "lamp"
     for actor, args in ((Actor("tg:9", "X"), {"item": "lamp"}), (ADMIN, {"item": "nothing"}), (ADMIN, {"thing": "x"})):
         with pytest.raises(ToolFailed):
             await house.core.proposals.look(actor, "rack_get_item", **args)
     with pytest.raises(AssertionError):
         await house.core.proposals.look(ADMIN, "rack_switch_off", item="lamp")
+
+
+async def test_a_read_for_a_command_that_hangs_is_given_up_in_words(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.kit import ToolFailed
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("tools.gate.proposals.READ_DEADLINE", 0.01)
+    monkeypatch.setattr("tests.rack.RackApi.item", never)
+    with pytest.raises(ToolFailed, match="rack_get_item did not answer"):
+        await house.core.proposals.look(ADMIN, "rack_get_item", item="lamp")
 
 
 # -- the cap on cards -------------------------------------------------------------------------------------------------
@@ -278,3 +292,13 @@ async def test_a_card_is_shared_only_by_those_who_may_decide_all_of_it(build: An
     await house.ask(OFF, use("rack_remove_item", item="fan"), where=GROUP)
     [card] = await house.stores.approvals.open_cards()
     assert card.allowed == [ADMIN.id]
+
+
+async def test_what_nobody_may_decide_as_a_whole_is_asked_one_by_one(build: Any) -> None:
+    house = await build(telegram_admins="1:docker", telegram_operators="2:rack,4:notes")
+    await house.ask(OFF, use("notes_write", text="x"), who=VIEWER, where=GROUP)
+    [card] = await house.stores.approvals.open_cards()
+    assert card.allowed == [OPERATOR.id]
+    await house.tap(who=OPERATOR)
+    [card] = await house.stores.approvals.open_cards()
+    assert card.allowed == ["tg:4"] and house.rack.log == ["switch off lamp"]

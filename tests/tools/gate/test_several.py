@@ -43,7 +43,7 @@ async def test_a_failure_leaves_the_rest_not_started(house: House) -> None:
     house.rack.fault = "not sent"
     await house.tap()
     assert await house.states() == ["failed", "not started"] and house.rack.log == []
-    assert "came first and was failed" in (await house.call()).detail
+    assert "came first: failed" in (await house.call()).detail
 
 
 async def test_an_unknown_outcome_leaves_the_rest_not_started(house: House) -> None:
