@@ -4,10 +4,9 @@ from typing import Any
 
 from bot.render import escape
 from bot.view import Button, Format, View, bold, is_moment, past, seconds, short_id
-from memory.keys import Keys
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
-from tools.gate.execution import LOUD_AFTER
+from tools.gate.execution import is_loud
 from tools.gate.standing import WHY, may_ask_again
 from tools.kit.service import Risk
 
@@ -25,8 +24,8 @@ BUTTON_TEXT = 34
 class Cards:
     """Draws cards and receipts."""
 
-    def __init__(self, stores: Stores, keys: Keys, form: Format) -> None:
-        self._stores, self._keys, self._format = stores, keys, form
+    def __init__(self, stores: Stores, form: Format) -> None:
+        self._stores, self._keys, self._format = stores, stores.keys, form
 
     async def card(self, card_id: str) -> View | None:
         """The card as it stands now: open with buttons, or decided with outcomes."""
@@ -77,7 +76,11 @@ class Cards:
         elif not any("undo" in note.lower() for note in card["notes"]):
             lines.append("no undo")
         warned = [line for line in card["args"] if line["from"] == "outside"]
-        lines += [escape(f"⚠ {line['name']} {line['value']} may come from text from outside") for line in warned]
+        # An id says less than the name above it, and stands whole in the quote below.
+        ids = {name: target["id"] for name, target in row.targets.items()}
+        for line in warned:
+            what = "" if ids.get(line["name"]) == line["value"] else f" {line['value']}"
+            lines.append(escape(f"⚠ {line['name']}{what} may come from text from outside"))
         return "\n".join(filter(None, lines))
 
     def _arguments(self, rows: list[CallRow]) -> str:
@@ -87,7 +90,7 @@ class Cards:
             lines.append(f"> {escape(row.tool)}")
             for line in row.card["args"]:
                 target = row.targets.get(line["name"])
-                meant = f" → {target['id']}" if target else ""
+                meant = f" → {target['id']}" if target and target["id"] != line["value"] else ""
                 text = f"{line['name']}: {line['value']}{meant}{PROVENANCE.get(line['from'], '')}"
                 lines.append(f"> {escape(text)}")
         return "\n".join(lines)
@@ -117,7 +120,7 @@ class Cards:
                 parts.append(f"~~{escape(row.title)}~~\nasked again below")
             else:
                 parts.append(await self._outcome(row, approval))
-                rows += self._afterwards(row, approval)
+                rows += [] if self._loud(row, approval) else self.receipt_buttons(row, alone=len(asked) == 1)
         lapsed = [row for approval, row in asked if may_ask_again(approval)]
         if any(row.asked_again for row in lapsed):
             parts.append("asked again below")
@@ -129,18 +132,13 @@ class Cards:
         if row.settled and self._loud(row, approval):
             return f"{bold(row.title)}\nsee the receipt below"
         if row.state is CallState.WAITING:
-            now = "approved, running …" if approval.state == "approved" else WHY.get(approval.reason, "")
+            now = "approved …" if approval.state == "approved" else WHY.get(approval.reason, "")
             return f"{bold(row.title)}\n{now}".strip()
         return await self.receipt_text(row, approval)
 
-    def _afterwards(self, row: CallRow, approval: Approval) -> list[tuple[Button, ...]]:
-        return [] if self._loud(row, approval) else self.receipt_buttons(row)
-
     def _loud(self, row: CallRow, approval: Approval) -> bool:
-        """Whether the outcome came as a message of its own; the same rule as where it is announced."""
-        executed = row.state in (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
-        late = (row.ended or 0.0) - (approval.decided or 0.0) > LOUD_AFTER
-        return executed and (late or not row.verified)
+        """Whether the outcome came as a message of its own."""
+        return is_loud(row.state, row.verified, approval, row.ended or 0.0)
 
     # -- receipts -----------------------------------------------------------------------------------------------
 
@@ -157,7 +155,9 @@ class Cards:
         lines = [self._headline(row)]
         if row.after is not None:
             old, new = row.before["shown"], row.after["shown"]
-            moved = [name for name in new if old.get(name) != new[name] and new[name] not in (None, "none")]
+            # Of what is gone nothing else is told: its volumes, say, may well be there still.
+            told = ("state",) if new.get("state") == "gone" else new
+            moved = [name for name in told if old.get(name) != new[name] and new[name] not in (None, "none")]
             lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in moved]
             if not moved:
                 lines.append(escape(f"now: {self._format.facts(row.after)}"))
@@ -189,20 +189,19 @@ class Cards:
     async def _who(self, row: CallRow, approval: Approval | None) -> str:
         if approval is None or approval.decided_by is None or approval.reason:
             return "" if row.needs_tap else "ran without a card"
-        verb = "denied" if approval.state == "denied" else "approved"
-        name = await self._stores.runs.name_of(approval.decided_by)
-        return f"{verb} {self._format.moment(approval.decided or 0.0)} by {name}"
+        at, name = self._format.moment(approval.decided or 0.0), await self._stores.runs.name_of(approval.decided_by)
+        return f"by {name}, {at}" if approval.state == "denied" else f"approved {at} by {name}"
 
-    def receipt_buttons(self, row: CallRow) -> list[tuple[Button, ...]]:
-        """Undo while it lasts; for an unknown outcome the three answers a person can give."""
+    def receipt_buttons(self, row: CallRow, *, alone: bool = True) -> list[tuple[Button, ...]]:
+        """Undo while it lasts, named unless it stands alone; for an unknown outcome what a person can answer."""
         if row.state is CallState.UNKNOWN:
             key = self._keys.button("known", row.id)
-            return [
-                (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n")),
-                (Button("Ask again", f"k1:{key}:r"),),
-            ]
-        if row.state is CallState.DONE and row.undo and not row.undone_by:
-            return [(Button("↩ Undo", f"u1:{self._keys.button('undo', row.id)}"),)]
+            answers = (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n"))
+            return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
+        lasts = (row.undo_until or 0.0) > self._stores.database.steady()
+        if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
+            text = "↩ Undo" if alone else _cut(f"↩ Undo: {row.title}")
+            return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
         return []
 
 

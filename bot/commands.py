@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from bot.access import Roster
 from bot.agent.budget import Budget
@@ -10,10 +11,12 @@ from bot.chat import Chat
 from bot.halt import Halt
 from bot.render import escape
 from bot.taps import Tap, Taps
-from bot.view import Button, Format, View, bold
-from memory.models import Actor, CallState, Card, Role
+from bot.view import Button, Format, View, bold, counted
+from memory.models import Actor, CallRow, CallState, Card, Role
 from memory.stores import Stores
+from tools.gate.policy import NEEDED, Autonomy
 from tools.gate.proposals import Proposals
+from tools.kit.service import Risk
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,19 @@ class Command:
     run: Handler
     everywhere: bool = False
     """Whether it concerns every service at once: a role that is limited to some is not enough."""
+    service: str = ""
+    """The one service that it shows."""
 
     def is_for(self, access: Roster, actor: str) -> bool:
         """Whether this person may use it."""
-        return (access.overall(actor) if self.everywhere else access.role(actor)) >= self.role
+        return (access.overall(actor) if self.everywhere else access.role(actor, self.service)) >= self.role
+
+    @property
+    def needs(self) -> str:
+        """Whom it is for, as in `an admin of all services`."""
+        role = self.role.name.lower()
+        of = ALL if self.everywhere else f" of {self.service}" if self.service else ""
+        return f"{'an' if role[0] in 'aeiou' else 'a'} {role}{of}"
 
 
 COMMANDS: dict[str, Command] = {}
@@ -70,12 +82,12 @@ PAGES: dict[str, Handler] = {}
 
 
 def command(
-    name: str, summary: str, role: Role = Role.VIEWER, *, everywhere: bool = False
+    name: str, summary: str, role: Role = Role.VIEWER, *, everywhere: bool = False, service: str = ""
 ) -> Callable[[Handler], Handler]:
     """Register a slash command; its summary is what Telegram's menu shows."""
 
     def register(run: Handler) -> Handler:
-        COMMANDS[name] = Command(name, summary, role, run, everywhere)
+        COMMANDS[name] = Command(name, summary, role, run, everywhere, service)
         return run
 
     return register
@@ -103,7 +115,7 @@ class Commands:
         if found is None:
             return View(f"There is no {escape('/' + name[:32])}. /help lists what there is.")
         if not found.is_for(self._desk.access, request.actor.id):
-            return View(f"/{name} needs an {found.role.name.lower()}{ALL if found.everywhere else ''}.")
+            return View(f"/{name} needs {found.needs}.")
         return await found.run(self._desk, request, rest)
 
     async def page(self, request: Request, path: str) -> tuple[View | None, str]:
@@ -122,9 +134,21 @@ async def start(desk: Desk, request: Request, rest: str) -> View:
     role = desk.access.role(request.actor.id).name.lower()
     text = (
         f"**Rackhand** at your service, {escape(request.actor.name)} ({role}).\n"
-        "Ask in your own words, or use a command. I look first, and I change nothing without your tap." + lifted
+        f"Ask in your own words, or use a command. {_promise(desk, request)}{lifted}"
     )
-    return View(text, ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),))
+    return View(text, (menu_row(Button("Status", "m:status"), containers_button(desk, request)),))
+
+
+def _promise(desk: Desk, request: Request) -> str:
+    """What becomes of a change that this person asks for."""
+    autonomy = desk.proposals.rules.autonomy
+    if desk.access.role(request.actor.id) < NEEDED[Risk.CHANGE]:
+        return "I look and answer; what changes something is for operators."
+    if autonomy is Autonomy.OBSERVE:
+        return "I only look, and say what I would have done."
+    if autonomy is Autonomy.REVERSIBLE:
+        return "What can be taken back I do at once, with Undo; for the rest I need your tap."
+    return "I look first, and I change nothing without your tap."
 
 
 @command("help", "List the commands")
@@ -132,7 +156,11 @@ async def help_(desk: Desk, request: Request, rest: str) -> View:
     """The commands this person may use."""
     order = sorted(COMMANDS.values(), key=lambda c: c.name not in MOST_WANTED)
     lines = [f"/{c.name} – {c.summary}" for c in order if c.is_for(desk.access, request.actor.id)]
-    return View("\n".join(lines) + '\n\nOr just write: "why is paperless down?", "restart jellyfin".')
+    if desk.access.overall(request.actor.id) >= Role.ADMIN:
+        lines.append("/stop all – Halt everything, in every chat, until /start")
+    changes = desk.access.role(request.actor.id) >= NEEDED[Risk.CHANGE]
+    examples = '"why is paperless down?"' + (', "restart jellyfin"' if changes else "")
+    return View("\n".join(lines) + f"\n\nOr just write: {examples}.")
 
 
 @command("new", "Begin a fresh conversation")
@@ -144,7 +172,7 @@ async def new(desk: Desk, request: Request, rest: str) -> View:
     return View("Fresh start: I carry nothing over from before.")
 
 
-@command("stop", "Halt what runs and void open cards (/stop all: everywhere)")
+@command("stop", "Halt what runs and void open cards")
 async def stop(desk: Desk, request: Request, rest: str) -> View:
     """Panic: at once, without the model."""
     everywhere = rest.lower() == "all"
@@ -156,15 +184,16 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
     if not runs and not cards and not everywhere:
         return View("Nothing was running, and no card was open.")
     tail = " Nothing changes until /start." if everywhere else ""
-    return View(f"**Stopped.** {runs} request{_s(runs)} halted, {cards} card{_s(cards)} voided.{tail}")
+    return View(f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}")
 
 
 @command("pending", "Show what waits for you")
 async def pending(desk: Desk, request: Request, rest: str) -> View | None:
-    """Open cards, drawn again at the bottom of the chat."""
+    """Open cards and unknown outcomes, drawn again at the bottom of the chat."""
     cards = await desk.stores.approvals.open_cards(request.conversation)
     mine = [card for card in cards if request.actor.id in card.allowed]
-    if not mine:
+    unknown = await unknown_outcomes(desk, request)
+    if not mine and not unknown:
         return View("Nothing waits for you.")
     async with desk.stores.database.transaction() as tx:
         for card in mine[-8:]:
@@ -177,7 +206,21 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
             await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card.id)
             key = f"card:{card.id}:again:{request.update}"
             await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
+        for row in unknown[-8:]:
+            key = f"receipt:{row.id}:again:{request.update}"
+            await desk.stores.outbox.add(tx, request.conversation, "receipt", key, call=row.id)
     return None
+
+
+async def unknown_outcomes(desk: Desk, request: Request) -> list[CallRow]:
+    """Changes asked for here of which nobody knows yet whether they happened, and which this person may answer for."""
+    rows = await desk.stores.journal.in_state(CallState.UNKNOWN)
+    return [
+        row
+        for row in rows
+        if (run := await desk.stores.runs.get(row.run)) and run.conversation == request.conversation
+        if desk.access.role(request.actor.id, row.service) >= NEEDED[Risk(row.risk)]
+    ]
 
 
 async def _titles(desk: Desk, card: Card) -> str:
@@ -207,10 +250,11 @@ async def cost(desk: Desk, request: Request, rest: str) -> View:
     midnight = desk.budget.midnight()
     spent = await desk.stores.usage.since(midnight)
     seven = await desk.stores.usage.since(midnight - 6 * 86_400)
-    share = spent.tokens_cached / max(1, spent.tokens_in + spent.tokens_cached)
+    read = spent.tokens_in + spent.tokens_cached
+    share = spent.tokens_cached / max(1, read)
     return View(
         f"**today ${spent.usd:.3f}** of ${desk.budget.daily:g}\n"
-        f"{spent.requests} requests · {spent.tokens_in + spent.tokens_cached:,} tokens in ({share:.0%} cached)"
+        f"{counted(spent.requests, 'request')} · {read:,} tokens in ({share:.0%} cached)"
         f" · {spent.tokens_out:,} out\n7 days ${seven.usd:.3f}\nat most ${desk.budget.task:g} a request"
     )
 
@@ -222,10 +266,18 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
     verdict = await desk.stores.audit.verify()
     lines = []
     for entry in await desk.stores.audit.last(count):
-        what = entry.data.get("tool") or entry.data.get("objective") or entry.data.get("reason") or ""
-        who = entry.actor.removeprefix("tg:")
+        what = await _subject(desk, entry.data)
+        who = await desk.stores.runs.name_of(entry.actor) if ":" in entry.actor else entry.actor
         lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
     return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines))
+
+
+async def _subject(desk: Desk, data: dict[str, Any]) -> str:
+    """What an audit entry is about: the changes by their titles, else the tool, the objective or the reason."""
+    calls = data.get("calls") or [data.get("call")]
+    rows = [await desk.stores.journal.get(call) for call in calls if call]
+    titles = ", ".join(row.title for row in rows if row)
+    return titles or data.get("tool") or data.get("objective") or data.get("reason") or ""
 
 
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
@@ -237,9 +289,8 @@ async def doctor(desk: Desk, request: Request, rest: str) -> View:
 @command("digest", "Send the daily digest now")
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
-    return View(
-        await desk.digest(request.actor), ((Button("Status", "m:status"), Button("Containers", "m:containers:0")),)
-    )
+    row = menu_row(Button("Status", "m:status"), containers_button(desk, request))
+    return View(await desk.digest(request.actor), (row,))
 
 
 SMALL_WORDS = frozenset(
@@ -264,19 +315,23 @@ def nearest_command(line: str) -> str:
     return f"/{best if shared[best] else 'status'}"
 
 
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
 async def changes_line(desk: Desk) -> str:
-    """`2 changes, both verified` for today."""
+    """`2 changes, both verified · 1 failed` for today."""
     rows = await desk.stores.journal.since(desk.budget.midnight())
-    ran = [row for row in rows if row.state in (CallState.DONE, CallState.FAILED, CallState.UNKNOWN)]
-    if not ran:
-        return "no changes"
+    ran = [row for row in rows if row.state is CallState.DONE]
     verified = sum(1 for row in ran if row.verified)
     words = {len(ran): "all verified" if len(ran) > 2 else "both verified" if len(ran) == 2 else "verified"}
-    return f"{len(ran)} change{_s(len(ran))}, {words.get(verified, f'{verified} verified')}"
+    parts = [f"{counted(len(ran), 'change')}, {words.get(verified, f'{verified} verified')}"] if ran else []
+    for state in (CallState.FAILED, CallState.UNKNOWN):
+        if count := sum(row.state is state for row in rows):
+            parts.append(f"{count} {state}")
+    return " · ".join(parts) or "no changes"
+
+
+def containers_button(desk: Desk, request: Request) -> Button | None:
+    """To the list of containers, for whoever may see it."""
+    may = desk.access.role(request.actor.id, "docker") >= Role.VIEWER
+    return Button("Containers", "m:containers:0") if may else None
 
 
 def menu_row(*buttons: Button | None) -> tuple[Button, ...]:

@@ -1,5 +1,10 @@
 """The line under an answer, written by code from the journal: what was read and what was changed."""
 
+import contextlib
+import json
+from typing import Any
+
+from bot.view import counted
 from memory.models import CallRow, CallState, Message
 from memory.stores import Stores
 
@@ -13,24 +18,33 @@ async def footer(stores: Stores, run: str) -> str:
     looked = await stores.held.of_run(run)
     rows = [row for row in await stores.journal.of_run(run) if row.id not in looked]
     messages = await stores.runs.messages(run)
-    reads, failed = _calls(messages, {row.id for row in rows}, run)
-    parts = [_count(reads, "read")] if reads or not (rows or failed) else []
-    parts += [f"{failed} failed"] if failed else []
+    reads, refused, failed = _calls(messages, {row.id for row in rows}, run)
+    parts = [_count(reads, "read")] if reads or not (rows or refused or failed) else []
+    parts += [f"{refused} refused"] if refused else []
+    parts += [f"{_count(failed, 'call')} failed"] if failed else []
     return f"*{' · '.join([*parts, *_changes(rows)])}*"
 
 
-def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, int]:
-    """How many calls looked at something, and how many came to nothing: refused, invalid, not answered."""
+def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, int, int]:
+    """How many calls looked at something, how many were refused, and how many failed: invalid, not answered."""
     blocks = [(place, block) for place, message in enumerate(messages, 1) for block in message["content"]]
     results = [(place, block) for place, block in blocks if block["type"] == "tool_result"]
-    bad = {(place, block["tool_use_id"]) for place, block in results if block.get("is_error")}
+    bad = {(place, block["tool_use_id"]): block["content"] for place, block in results if block.get("is_error")}
     uses = [
         (place, block["id"])
         for place, block in blocks
         if block["type"] == "tool_use" and f"{run}:{place}:{block['id']}" not in changes
     ]
-    failed = sum((place + 1, use) in bad for place, use in uses)  # the results are the next message
-    return len(uses) - failed, failed
+    said = [bad[place + 1, use] for place, use in uses if (place + 1, use) in bad]  # the results are the next message
+    refused = sum(map(_is_refusal, said))
+    return len(uses) - len(said), refused, len(said) - refused
+
+
+def _is_refusal(content: Any) -> bool:
+    """Whether a result is our own refusal of a change."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        return bool(json.loads(content).get("outcome") == "refused")
+    return False
 
 
 def _changes(rows: list[CallRow]) -> list[str]:
@@ -45,4 +59,4 @@ def _changes(rows: list[CallRow]) -> list[str]:
 
 
 def _count(count: int, what: str) -> str:
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+    return counted(count, what) if count else f"no {what}s"

@@ -23,7 +23,8 @@ class TelegramNotifier:
     def write(self, digest: Digest) -> str:
         """The digest as Markdown: what is down first, then what is different, then what was done."""
         count = len(digest.troubles)
-        head = f"**{count} need{'s' if count == 1 else ''} you**" if count else "**All well**"
+        well = "**All well**" if digest.summaries else "**Nothing to look at**"
+        head = f"**{count} need{'s' if count == 1 else ''} you**" if count else well
         late = " (late: I was off)" if digest.late else ""
         parts = [f"{head} · since {escape(self._format.moment(digest.since))}{late}"]
         parts += _block("🔴 ", digest.troubles)

@@ -1,8 +1,18 @@
 """Pages that turn in place: the status, the containers, one container."""
 
-from bot.commands import Desk, Request, changes_line, command, menu_row, open_button, page
+from bot.commands import (
+    Desk,
+    Request,
+    changes_line,
+    command,
+    containers_button,
+    menu_row,
+    open_button,
+    page,
+    unknown_outcomes,
+)
 from bot.render import escape
-from bot.view import Button, View, bold, short_id
+from bot.view import Button, View, bold, counted
 from memory.models import Role
 from tools.kit.errors import ToolFailed
 
@@ -27,8 +37,12 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
     fine = {name: glance for name, glance in glances.items() if not isinstance(glance, ToolFailed)}
     troubles = [(name, trouble) for name, glance in fine.items() for trouble in glance.troubles]
     cards = len(await desk.stores.approvals.open_cards(request.conversation))
-    needs = len(troubles) + len(broken) + cards
-    lines = [f"**{needs} need{'s' if needs == 1 else ''} you**" if needs else "**All well**"]
+    unknown = len(await unknown_outcomes(desk, request))
+    needs = len(troubles) + len(broken) + cards + unknown
+    well = "**All well**" if glances else _nothing_to_see(desk, request)
+    lines = [f"**{needs} need{'s' if needs == 1 else ''} you**" if needs else well]
+    if unknown:
+        lines.append(f"❓ {counted(unknown, 'outcome')} unknown: /pending")
     lines += [f"🔴 {escape(f'{name}: {error}')}" for name, error in broken.items()]
     for _, trouble in troubles[:ROWS]:
         dot = "🔴" if trouble.red else "🟡"
@@ -36,7 +50,7 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
     if len(troubles) > ROWS:
         lines.append(f"… and {len(troubles) - ROWS} more")
     if cards:
-        lines.append(f"📋 {cards} card{'' if cards == 1 else 's'} waiting: /pending")
+        lines.append(f"📋 {counted(cards, 'card')} waiting: /pending")
     lines += [f"🟢 {escape(glance.summary)}" for glance in fine.values()]
     if desk.halt.everything:
         lines.append(f"⛔ {escape(desk.halt.everything)}")
@@ -46,11 +60,18 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
         open_button(f"{trouble.name} ▸", f"{name}:{trouble.target}") for name, trouble in troubles[:3] if trouble.target
     ]
     refresh = Button("↻", "m:status")
-    rows = [menu_row(*openers), (Button("Containers", "m:containers:0"), refresh)]
+    rows = [menu_row(*openers), menu_row(containers_button(desk, request), refresh)]
     return View("\n".join(lines), tuple(row for row in rows if row))
 
 
-@command("containers", "All containers, page by page")
+def _nothing_to_see(desk: Desk, request: Request) -> str:
+    """Why no service is shown; that is not the same as that all is well."""
+    if desk.access.overall(request.actor.id) >= Role.VIEWER:
+        return "**No service is set up**: .env.example lists what there is"
+    return "**Nothing here is yours to look at**"
+
+
+@command("containers", "All containers, page by page", service="docker")
 @page("containers")
 async def containers(desk: Desk, request: Request, rest: str) -> View:
     """Eight containers a page, the troubled first; the number is a menu state, so it survives a restart."""
@@ -68,9 +89,11 @@ async def containers(desk: Desk, request: Request, rest: str) -> View:
     for container in shown:
         dot = DOTS.get(container.state, "⚪")
         dot = "🟡" if dot == "🟢" and container.health == "unhealthy" else dot
-        extra = f" · {container.restarts} restarts" if container.restarts else ""
+        dot = "🔴" if dot == "⚪" and f"{container.host}/{container.name}" in troubled else dot
+        extra = f", exit code {container.exit_code}" if dot == "🔴" and container.exit_code else ""
+        extra += f" · {counted(container.restarts, 'restart')}" if container.restarts else ""
         lines.append(f"{dot} {bold(container.name)} {escape(f'· {container.host} · {container.state}{extra}')}")
-    openers = [open_button(c.name, f"docker:{c.host}/{short_id(c.id)}") for c in shown]
+    openers = [open_button(c.name, f"docker:{c.id}") for c in shown]
     rows = [menu_row(*openers[i : i + 2]) for i in range(0, len(openers), 2)]
     turn = menu_row(
         Button("‹", f"m:containers:{number - 1}") if number else None,
@@ -87,11 +110,15 @@ async def container(desk: Desk, request: Request, rest: str) -> View:
         seen = await desk.proposals.look(request.actor, "docker_get_container_details", container=rest)
     except ToolFailed as error:
         return View(escape(str(error)), ((Button("‹ Back", "m:containers:0"),),))
+    state = [seen.state, seen.health if seen.health != "none" else ""]
+    state += [f"since {desk.form.moment(seen.since)}" if seen.since else ""]
+    state += [f"exit code {seen.exit_code}" if seen.exit_code is not None and seen.state != "running" else ""]
+    restarts = counted(seen.restarts, "restart") if seen.restarts is not None else ""
     lines = [
-        f"**{escape(seen.name)}** {escape(f'· {seen.host} · {seen.image}')}",
-        escape(f"{seen.state} · {seen.health} · since {desk.form.moment(seen.since) if seen.since else 'n/a'}"),
-        escape(f"{seen.restarts} restarts · exit code {seen.exit_code if seen.exit_code is not None else 'n/a'}"),
-        escape(f"restart policy {seen.restart_policy}"),
+        f"**{escape(seen.name)}** {escape(f'· {seen.host}')}",
+        escape(" · ".join(filter(None, state))),
+        escape(" · ".join(filter(None, [restarts, f"restart policy {seen.restart_policy}"]))),
+        escape(seen.image),
     ]
     actions: list[Button | None] = []
     if desk.access.role(request.actor.id, "docker") >= Role.OPERATOR:

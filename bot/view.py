@@ -14,6 +14,8 @@ Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
 PLAIN = frozenset({"state", "status", "health"})
 """Facts whose value says by itself what it is."""
+UNITS = {"mb": "MB", "gb": "GB", "seconds": "s", "percent": "%"}
+"""Units as fields carry them at the end of their names, and as people read them."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,19 @@ def buttons_of(stored: list[list[list[Any]]]) -> tuple[tuple[Button, ...], ...]:
     return tuple(tuple(Button(*button) for button in row) for row in stored)
 
 
+def view_of(stored: dict[str, Any]) -> View:
+    """A stored view."""
+    return View(stored["text"], buttons_of(stored["buttons"]))
+
+
 def bold(text: str) -> str:
     """The text in bold, whatever it contains."""
     return f"**{escape(text)}**" if text.strip() else ""
+
+
+def counted(count: int, what: str) -> str:
+    """`1 card`, `2 cards`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 class Format:
@@ -84,21 +96,28 @@ class Format:
         return escaped(str(value))
 
     def facts(self, stored: dict[str, Any], said: str = "") -> str:
-        """`running · healthy · since Tue 08:12`; what is not known, or has been said already, is left out."""
-        lines = []
+        """`running · healthy · since Tue 08:12`; what is not known, or has been said already, is left out.
+
+        A list of several has a line of its own.
+        """
+        lines: list[list[str]] = [[]]
         for name, value in stored["shown"].items():
             text = self.value(value, moment=is_moment(stored, name))
             if value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
                 continue
-            lines.append(text if name in PLAIN else f"{_label(name)} {text}")
-        return " · ".join(lines)
+            said_here = text if name in PLAIN else f"{_label(name)} {_measured(name, text)}"
+            if isinstance(value, list) and len(value) > 1:
+                lines += [[said_here], []]
+            else:
+                lines[-1].append(said_here)
+        return "\n".join(" · ".join(line) for line in lines if line)
 
     def change(self, name: str, old: Any, new: Any, *, moment: bool = False) -> str:
         """`state: running → stopped`; two moments of one minute are told apart by their seconds."""
         was, now = self.value(old, moment=moment), self.value(new, moment=moment)
         if moment and was == now and old and new:
             was, now = (f"{datetime.fromisoformat(text).astimezone(self.zone):%H:%M:%S}" for text in (old, new))
-        return f"{_label(name)}: {was} → {now}"
+        return f"{_label(name)}: {_measured(name, was)} → {_measured(name, now)}"
 
 
 def is_moment(stored: dict[str, Any], fact: str) -> bool:
@@ -112,7 +131,14 @@ def _says(said: str, text: str) -> bool:
 
 
 def _label(name: str) -> str:
-    return name.replace("_", " ")
+    rest, _, unit = name.rpartition("_")
+    return (rest if rest and unit in UNITS else name).replace("_", " ")
+
+
+def _measured(name: str, text: str) -> str:
+    """The value with the unit that its field's name carries."""
+    rest, _, unit = name.rpartition("_")
+    return f"{text} {UNITS[unit]}" if rest and unit in UNITS and text[-1:].isdigit() else text
 
 
 def seconds(duration: float) -> str:

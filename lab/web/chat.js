@@ -10,13 +10,14 @@ const GREETINGS = {
   admin: ["What can this bot do?", "It knows this homelab, looks before it speaks, and asks before it changes anything."],
   operator: ["You are an operator", "You may look, and approve changes. Destroying is for admins."],
   viewer: ["You are a viewer", "You may look at everything and change nothing."],
-  stranger: ["You are a stranger", "The bot does not know you. Write something and see what it says."],
+  stranger: ["You are a stranger", "The bot answers nobody it does not know: write what you like, nothing comes back."],
 };
 
 let chat = 1001;
 let version = 0;
 let source = null;
 let rolesShown = "";
+let people = []; // the roles as last told
 let commands = [];
 let unread = new Set();
 let messages = new Map(); // message_id → message
@@ -210,19 +211,33 @@ function answered(answer) {
 // Roles
 
 function showRoles(roles) {
+  people = roles;
   const newest = roles.find((person) => person.id === chat)?.newest ?? 0;
   seen.set(chat, newest);
   const buttons = roles.map(({ role, id, newest: last }) => el(
     "button",
     {
-      type: "button", role: "radio", ariaChecked: String(id === chat), "data-testid": `role-${role}`,
+      type: "button", role: "radio", ariaChecked: String(id === chat), tabIndex: id === chat ? 0 : -1, "data-testid": `role-${role}`,
       class: last > (seen.get(id) ?? 0) ? "unread" : "", on: { click: () => become(role, id) },
     },
     role[0].toUpperCase() + role.slice(1),
   ));
   const shown = JSON.stringify([chat, roles, [...seen]]);
-  if (shown !== rolesShown) find(".roles").replaceChildren(...buttons);
+  if (shown !== rolesShown) {
+    const held = find(".roles").contains(document.activeElement);
+    find(".roles").replaceChildren(...buttons);
+    if (held) find(".roles [aria-checked=true]").focus();
+  }
   rolesShown = shown;
+}
+
+/** Arrow keys go to the next role, round and round. */
+function turned(event) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const next = people[(people.findIndex(({ id }) => id === chat) + step + people.length) % people.length];
+  become(next.role, next.id);
 }
 
 function become(role, id) {
@@ -309,11 +324,14 @@ function keyed(event) {
   } else if (event.key === "Escape") closeMenu();
   else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
-    submit();
+    if (open) selected(0).click();
+    else submit();
   }
 }
 
 // Start
+
+find(".roles").addEventListener("keydown", turned);
 
 composer.addEventListener("input", typed);
 composer.addEventListener("keydown", keyed);

@@ -130,3 +130,62 @@ async def test_names_cannot_make_markdown(house: House) -> None:
     house.rack.add("**lamp** [x](http://evil)")
     await house.ask(use("rack_press", item="rack/0004"))
     assert (await house.text()).startswith("Press **lamp** [x](http://evil)")
+
+
+async def test_a_receipt_that_is_drawn_again_offers_no_undo_that_has_lapsed(house: House) -> None:
+    await house.ask(OFF)
+    await house.tap()
+    assert (await house.receipt())[1] == ["↩ Undo"] == labels(await house.view())[0]
+    house.clock.move(24 * 3600)
+    assert (await house.receipt())[1] == [] == labels(await house.view())
+
+
+async def test_several_receipts_on_one_card_name_what_their_undo_takes_back(house: House) -> None:
+    await house.ask(OFF, use("rack_press", item="fan"), use("rack_switch_off", item="pump"))
+    await house.tap()
+    assert labels(await house.view()) == [["↩ Undo: Switch lamp off"], ["↩ Undo: Switch pump off"]]
+
+
+async def test_of_what_is_gone_nothing_else_is_told(house: House) -> None:
+    """What it was connected to may well be there still: `volumes: data → none` would say that it is lost."""
+    await house.ask(use("rack_remove_item", item="lamp"))
+    await house.tap("d")
+    await house.tap()
+    row = await house.call()
+    assert row.after is not None
+    row.after["shown"] |= {"volumes": [], "health": "n/a"}
+    row.before["shown"] |= {"volumes": ["data"], "health": "good"}
+    text = await house.cards.receipt_text(row, None)
+    assert "on → gone" in text and "volumes" not in text and "health" not in text
+
+
+async def test_an_unknown_outcome_that_was_asked_again_is_not_asked_a_third_time(house: House) -> None:
+    await house.ask(OFF)
+    house.rack.fault = "sent"
+    await house.tap()
+    _, buttons = await house.receipt()
+    assert buttons == ["It happened", "It did not", "Ask again"]
+    unknown = await house.call()
+    await house.known(unknown, "r")
+    _, buttons = await house.receipt(unknown)
+    assert buttons == ["It happened", "It did not"]
+
+
+async def test_an_id_is_not_said_to_mean_itself(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="rack/0001"))
+    text = await house.text()
+    assert "item: rack/0001" in text and "→" not in text
+
+
+async def test_a_denial_is_said_once(house: House) -> None:
+    await house.ask(OFF)
+    await house.tap("n")
+    assert (await house.text()).count("denied") == 1 and "by " in await house.text()
+
+
+async def test_an_id_from_outside_is_marked_without_its_digits(house: House) -> None:
+    """The title names the target and the quote has the whole id: sixty digits more would bury the warning."""
+    await house.say("Look.", [use("rack_read_label", item="lamp")], [use("rack_switch_off", item="rack/0002")])
+    text = await house.text()
+    assert text.startswith("Switch fan off") and "\n⚠ item may come from text from outside\n" in text
+    assert "item: rack/0002 ⚠ may come from text from outside" in text

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot import pages as pages  # registers the menu pages
+from bot.access import console_actor
 from bot.commands import COMMANDS, Commands, Desk, Request, nearest_command
 from bot.halt import PANIC
 from bot.notifier import TelegramNotifier
@@ -46,7 +47,7 @@ def a_counter(house: House) -> Counter:
         return "All is well."
 
     async def digest(asker: Actor) -> str:
-        digests = Digests(core.stores, core.proposals, core.access, core.owner)
+        digests = Digests(core.stores, core.proposals, core.access, console_actor())
         return TelegramNotifier(core.stores.outbox, form).write((await digests.gather(asker))[0])
 
     core, form = house.core, Format(house.settings.zone)
@@ -129,7 +130,7 @@ async def test_pending_brings_open_cards_back_and_voids_the_old_message(counter:
     assert (moved, kind) == ("view", "card") and shown["card"] == card
     assert "Switch lamp off" in text["text"] and "asked again below" in text["text"] and not text["buttons"]
     assert "newer message" in await house.tap(message=old.message)
-    assert await house.tap() == "Running."
+    assert await house.tap() == "Approved."
 
 
 async def test_pending_shows_nobody_else_their_cards(counter: Counter) -> None:
@@ -156,7 +157,7 @@ async def test_cost_adds_up(counter: Counter) -> None:
     house.clock.now = house.core.budget.midnight() + 60
     await house.stores.usage.record("r", "m", Tokens(100, 300, 0, 50), 0.125)
     text = await counter.says("/cost")
-    assert "$0.125" in text and "75%" in text and "1 requests" in text
+    assert "$0.125" in text and "75%" in text and "1 request ·" in text
 
 
 @pytest.mark.parametrize(("line", "most"), [("/audit", 10), ("/audit 3", 3), ("/audit 999", 50), ("/audit ²", 10)])
@@ -170,7 +171,8 @@ async def test_audit_shows_the_newest_and_whether_the_chain_holds(counter: Count
 
 
 async def test_the_others_speak_for_themselves(counter: Counter) -> None:
-    assert await counter.says("/doctor") == "All is well." and "All well" in await counter.says("/digest")
+    assert await counter.says("/doctor") == "All is well."
+    assert "Nothing to look at" in await counter.says("/digest")
 
 
 @pytest.mark.parametrize("line", ["/start", "/help", "/pending", "/cost"])
@@ -234,3 +236,60 @@ async def test_what_concerns_the_whole_is_in_the_audit_log(counter: Counter) -> 
         await counter.says(line)
     kinds = [entry.kind for entry in await counter.house.stores.audit.export()]
     assert kinds == ["new", "stop all", "stop", "start again"]
+
+
+async def test_an_unknown_outcome_needs_somebody_until_it_is_answered(counter: Counter) -> None:
+    house = counter.house
+    await house.ask(use("rack_switch_off", item="lamp"))
+    house.rack.fault = "sent"
+    await house.tap()
+    await house.deliver()
+    unknown = await house.call()
+    status = await counter.says("/status")
+    assert "1 needs you" in status and "1 outcome unknown: /pending" in status and "today $0.00 · 1 unknown" in status
+    assert await counter.send("/pending") is None
+    ((kind, payload),) = await house.deliver()
+    assert (kind, payload["call"]) == ("receipt", unknown.id)
+    assert await counter.says("/pending", OPERATOR) == "Nothing waits for you.", "it stands in another chat"
+    await house.known(unknown, "n")
+    status = await counter.says("/status")
+    assert "unknown" not in status and "today $0.00 · 1 failed" in status
+    assert await counter.says("/pending") == "Nothing waits for you."
+
+
+async def test_who_may_see_nothing_is_not_told_that_all_is_well(build: Any, glances: None) -> None:
+    house = await build(telegram_viewers="3:elsewhere")
+    counter = a_counter(house)
+    seen, blind = await counter.send("/status"), await counter.send("/status", VIEWER)
+    assert seen is not None and "All well" in plain(seen)
+    assert blind is not None and "All well" not in plain(blind) and "yours to look at" in plain(blind)
+    buttons = [[button.text for row in view.buttons for button in row] for view in (seen, blind)]
+    assert "Containers" in buttons[0] and "Containers" not in buttons[1]
+    assert "/containers" in await counter.says("/help") and "/containers" not in await counter.says("/help", VIEWER)
+    assert await counter.says("/containers", VIEWER) == "/containers needs a viewer of docker."
+
+
+async def test_without_a_service_there_is_nothing_that_could_be_well(counter: Counter) -> None:
+    text = await counter.says("/status")
+    assert "All well" not in text and "No service is set up" in text
+
+
+async def test_only_who_may_change_things_is_invited_to(counter: Counter) -> None:
+    admin, viewer = await counter.says("/help"), await counter.says("/help", VIEWER)
+    assert "restart jellyfin" in admin and "/stop all" in admin
+    assert "restart jellyfin" not in viewer and "/stop all" not in viewer
+    assert "/stop all" not in await counter.says("/help", OPERATOR)
+    assert "your tap" in await counter.says("/start") and "your tap" not in await counter.says("/start", VIEWER)
+
+
+@pytest.mark.parametrize(("autonomy", "words"), [("observe", "I only look"), ("reversible", "can be taken back")])
+async def test_the_greeting_promises_what_is_set(build: Any, autonomy: str, words: str) -> None:
+    text = await a_counter(await build(autonomy=autonomy)).says("/start")
+    assert words in text and "nothing without your tap" not in text
+
+
+async def test_audit_says_who_and_what_in_words(counter: Counter) -> None:
+    await counter.house.ask(use("rack_switch_off", item="lamp"))
+    await counter.house.tap()
+    text = await counter.says("/audit")
+    assert "Admin approved Switch lamp off" in text and "gate done Switch lamp off" in text

@@ -27,13 +27,13 @@ async def test_an_answer_that_called_nothing_says_so_whatever_it_claims(house: H
 async def test_where_calls_were_made_and_nothing_ran_it_always_says_so(build: object) -> None:
     house: House = await build(autonomy="observe")  # type: ignore[operator]
     run = await house.say("off please", [OFF], "Fine weather today.")
-    assert await footer(house.stores, run) == "*1 failed · nothing was changed*"
+    assert await footer(house.stores, run) == "*1 refused · nothing was changed*"
 
 
 async def test_calls_that_came_to_nothing_are_no_reads(house: House) -> None:
     look, absent = use("rack_get_item", item="lamp"), use("rack_switch_off", item="zzz")
     run = await house.say("?", [look, use("rack_nope", item="lamp"), absent], "Switched off the lamp.")
-    assert await footer(house.stores, run) == "*1 read · 2 failed · nothing was changed*"
+    assert await footer(house.stores, run) == "*1 read · 2 calls failed · nothing was changed*"
 
 
 async def test_a_change_that_was_never_sent_has_changed_nothing(house: House) -> None:

@@ -88,7 +88,7 @@ async def test_a_card_that_others_may_decide_stays_open_for_them(house: House) -
     assert await house.states() == ["waiting"] and await ended(house) == ("pending", "")
     assert "not yours" in await house.tap(who=OPERATOR)
     assert house.rack.log == [] and await house.states() == ["waiting"]
-    assert await house.tap() == "Running." and house.rack.log == ["switch off lamp"]
+    assert await house.tap() == "Approved." and house.rack.log == ["switch off lamp"]
 
 
 async def test_those_who_may_not_decide_this_do_not_keep_it_open(house: House) -> None:
@@ -206,7 +206,7 @@ async def test_an_update_that_changes_nothing_of_it_leaves_a_card_alone(
     await house.deliver()
     newer("rack_press", grace=(int, 10))
     await restarted(house)
-    assert await house.tap() == "Running." and house.rack.log == ["switch off lamp"]
+    assert await house.tap() == "Approved." and house.rack.log == ["switch off lamp"]
 
 
 # -- asked again, once ------------------------------------------------------------------------------------------------

@@ -115,3 +115,14 @@ def test_titles_in_the_past(title: str, text: str) -> None:
 def test_small_things() -> None:
     assert short_id("nas/3f2a9c1b7d2011ff") == "3f2a9c1b7d20" and short_id("abc") == "abc"
     assert bold(" ") == "" and bold("a*b") != "**a*b**"
+
+
+def test_figures_carry_their_unit_behind_them() -> None:
+    facts = {"build_cache_mb": 490.5, "memory_gb": 2, "cpu_percent": 7.25}
+    assert FORM.facts({"shown": facts}) == "build cache 490.5 MB · memory 2 GB · cpu 7.2 %"
+    assert FORM.change("freed_mb", 1700.7, None) == "freed: 1700.7 MB → n/a"
+
+
+def test_a_list_of_several_stands_on_a_line_of_its_own() -> None:
+    facts = {"state": "on", "images": ["a", "b"], "networks": ["c"], "freed_mb": 3}
+    assert FORM.facts({"shown": facts}) == "on\nimages a, b\nnetworks c · freed 3 MB"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lab.claude.brain
-from tests.lab.chat import CALM, CONTAINERS, LISTING, PASSWORD, Chat, Json, done, error, sick
+from tests.lab.chat import CALM, CONTAINERS, LISTING, PASSWORD, Chat, Json, container, done, error, sick
 
 
 @pytest.mark.parametrize(
@@ -262,3 +262,42 @@ def test_the_brain_imports_nothing_of_the_world() -> None:
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             ours = [name for name in names if name.split(".")[0] == "lab"]
             assert all(name.startswith("lab.claude.brain") or name == "lab.claude.reply" for name in ours), file
+
+
+@pytest.mark.parametrize("line", ["I meant sonarr", "no, I mean sonarr!", "sorry, sonarr instead", "rather sonarr"])
+def test_after_a_no_the_next_line_corrects_the_order(line: str) -> None:
+    chat = Chat({"docker_restart_container": done}, past=[{"role": "user", "content": "restart jellyfin"}])
+    chat.say(line)
+    assert chat.calls == [("docker_restart_container", {"container": "sonarr"})]
+
+
+def test_a_correction_of_nothing_changes_nothing() -> None:
+    for past in ([], [{"role": "user", "content": "how is jellyfin?"}]):
+        chat = Chat({"memory_search_memories": {"memories": []}}, past=list(past))
+        chat.say("I meant sonarr")
+        assert not any("restart" in name for name, _ in chat.calls)
+
+
+def test_a_note_is_read_out_wherever_its_text_stands() -> None:
+    notes = {"memories": [{"id": 1, "outside_text": "backups run at three", "by": "tg:1001"}]}
+    chat = Chat({"memory_get_all_memories": notes, "memory_search_memories": notes})
+    assert chat.say("what do you remember?") == "- backups run at three"
+    assert "three" in chat.say("at what time do the backups run?")
+
+
+def test_many_containers_are_measured_no_more_than_ten_at_a_time() -> None:
+    def stats(arguments: Json) -> Json:
+        host, name = arguments["container"].split("/")
+        return {"host": host, "name": name, "cpu_percent": 1.0, "memory_mb": 10.0}
+
+    many = [container(f"app-{number}") for number in range(23)]
+    chat = Chat({"docker_list_containers": {**CALM, "containers": many}, "docker_get_container_stats": stats})
+    assert "of 23 running containers" in chat.say("who uses the most memory?")
+    assert [len(batch) for batch in chat.batches] == [1, 10, 10, 3]
+
+
+def test_details_give_the_time_in_words_and_the_names_of_the_environment() -> None:
+    details = {**CONTAINERS[1], "env": ["DB_PASSWORD=•••", "PATH=•••"]}
+    chat = Chat({"docker_list_containers": LISTING, "docker_get_container_details": details})
+    text = chat.say("details of jellyfin")
+    assert "since: 2026-11-20 08:12 UTC" in text and "environment: `DB_PASSWORD`, `PATH`" in text

@@ -52,7 +52,7 @@ OUTCOMES: list[tuple[Json, str]] = [
     ({"outcome": "refused", "detail": "AUTONOMY is observe."}, "refused (AUTONOMY is observe). Nothing was changed."),
     ({"outcome": "failed", "detail": "The engine said no."}, "it failed (The engine said no)"),
     ({"outcome": "unknown"}, "I do not know whether it happened"),
-    ({"outcome": "already"}, "there was nothing to do"),
+    ({"outcome": "already", "detail": "Already so: nothing to do."}, "Restart jellyfin: there was nothing to do."),
     (error('Nothing here is called "jelly". Nearest: jellyfin (nas).'), "Nearest: jellyfin (nas)."),
     (error('"x" is ambiguous: nas/x, mini/x. Ask which one.'), "Which one do you mean: `nas/x` or `mini/x`?"),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.story import CULPRITS, Culprit, noise
-from tests.lab.chat import LISTING, PASSWORD, container, sick
+from tests.lab.chat import CALM, LISTING, PASSWORD, container, sick
 
 CAUSES: list[tuple[str, str, bool]] = [
     (PASSWORD, "its login is rejected (user `paperless`)", False),
@@ -138,3 +138,10 @@ def test_the_noise_of_the_story_is_seen_through() -> None:
     text = sick(*lines).say("show me the paperless logs")
     assert "I ignored it" in text and "request handled" in text
     assert "pihole" not in text and "postgres" not in text
+
+
+def test_what_may_be_on_a_host_that_does_not_answer_is_not_said_to_be_missing() -> None:
+    here = [c for c in LISTING["containers"] if c["host"] == "mini"]
+    lost = {**CALM, "containers": here, "hosts_down": [{"host": "nas", "reason": "no proper answer"}]}
+    text = sick(listing=lost).say("why is paperless down?")
+    assert "Host nas does not answer" in text and "no container called `paperless` where I can look" in text

@@ -85,7 +85,9 @@ def _subjects(talk: Talk, listing: Result) -> list[Json] | str:
     name = match["name"].rstrip(".-").lower() if match else ""
     if name and name not in NO_SUBJECT and name not in {c["host"].lower() for c in found}:
         others = f" In trouble right now: {listed([label(c) for c in bad])}." if bad else ""
-        return f"I see no container called `{name}`.{nearest(name, found)}{others}"
+        lost = unreachable(listing)
+        where = " where I can look" if lost else ""
+        return "\n".join([f"I see no container called `{name}`{where}.{nearest(name, found)}{others}", *lost])
     if host := host_in(talk.said):
         bad = [c for c in bad if c["host"].lower() == host]
     if not bad and (lost := unreachable(listing)):

@@ -20,6 +20,11 @@ THEM = re.compile(r"\b(?:them(?: (?:both|all))?|both(?: of them)?|all of them|th
 BARE_WHY = re.compile(
     r"^(?:but |and |so )?(?:why|how come|what happened|what'?s the (?:cause|reason))(?: is that| so)?[?!. ]*$", re.I
 )
+CORRECTION = re.compile(
+    r"^(?:(?:no|sorry|oops)\b[\s,.!]*)*(?P<marked>(?:i (?:meant|mean)|rather|make (?:it|that))\s+)?(?:the )?"
+    r"(?P<name>[a-z0-9][\w.-]*(?:/[\w.-]+)?)(?P<end>,? instead)?(?:,? please)?[.! ]*$",
+    re.I,
+)
 OWN_WORDS = re.compile(r"\b(?:remember|forget|note|keep in mind)\b", re.I)
 DEPTH = 4
 """How many messages back a pronoun may reach."""
@@ -29,7 +34,7 @@ def complete(talk: Talk) -> Talk:
     """The same talk with the last line made whole from the exchange before."""
     if OWN_WORDS.search(talk.said):
         return talk
-    said = _chosen(talk) or _agreed(talk) or _resolved(talk)
+    said = _chosen(talk) or _agreed(talk) or _corrected(talk) or _resolved(talk)
     return replace(talk, said=said) if said else talk
 
 
@@ -113,6 +118,16 @@ def _agreed(talk: Talk) -> str | None:
         return None
     offer = OFFER.search(talk.past[-1][1])
     return offer["order"] if offer else None
+
+
+def _corrected(talk: Talk) -> str | None:
+    """The order before with another target: "restart jellyfin", and then "I meant sonarr"."""
+    match = CORRECTION.match(talk.said)
+    earlier = next((text for role, text in reversed(talk.past) if role == "user"), "")
+    before = orders(earlier)
+    if match is None or not (match["marked"] or match["end"]) or orders(talk.said):
+        return None
+    return f"{before[0].verb} {match['name']}" if len(before) == 1 and len(before[0].targets) == 1 else None
 
 
 def _resolved(talk: Talk) -> str | None:

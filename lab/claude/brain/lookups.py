@@ -10,8 +10,8 @@ from lab.claude.brain.injection import gives_orders
 from lab.claude.brain.inventory import disks, engines, images, networks, volumes
 from lab.claude.brain.listing import LIST, containers, fetch, key
 from lab.claude.brain.outcomes import refusal
-from lab.claude.brain.talk import Result, Stuck, Talk
-from lab.claude.brain.words import FILLER, any_of, bag, host_in, plain, quote
+from lab.claude.brain.talk import Result, Stuck, Talk, Wanted
+from lab.claude.brain.words import FILLER, any_of, bag, host_in, moment, plain, quote
 from lab.claude.reply import Json
 
 NAME = r"(?P<name>[a-z0-9][\w.-]*(?:/[\w.-]+)?)"
@@ -40,8 +40,8 @@ LAST = re.compile(r"\b(?:last|latest|tail|recent)\s+(?P<n>\d{1,4})\b|\b(?P<m>\d{
 MINUTES = re.compile(r"\b(?P<n>\d{1,4})?\s*(?P<unit>minutes?|mins?|hours?|h)\b", re.I)
 TOP = re.compile(r"\b(?:who|which|what|top|most|biggest|hungriest|hog\w*|all|everything)\b", re.I)
 SHOWN = 15
-BUSIEST = 24
-"""Containers measured at once when asked who uses most."""
+BUSIEST, AT_ONCE = 24, 10
+"""Containers measured when asked who uses most, and how many of them together."""
 
 INVENTORY: tuple[tuple[re.Pattern[str], Callable[[Talk], str]], ...] = (
     (re.compile(r"\b(?:disk|storage|space|reclaim\w*)\b", re.I), disks),
@@ -143,7 +143,8 @@ def _busiest(talk: Talk) -> str:
     running = [c for c in containers(listing) if c.get("state") == "running"][:BUSIEST]
     if not running:
         return "No container is running."
-    results = talk.need_all([("docker_get_container_stats", {"container": key(c)}) for c in running])
+    wanted: list[Wanted] = [("docker_get_container_stats", {"container": key(c)}) for c in running]
+    results = [r for at in range(0, len(wanted), AT_ONCE) for r in talk.need_all(wanted[at : at + AT_ONCE])]
     measured = [r.data for r in results if not r.failed and "memory_mb" in r.data]
     by = "cpu_percent" if re.search(r"\b(?:cpu|busy|load|processor)\b", talk.said, re.I) else "memory_mb"
     measured.sort(key=lambda s: -(s.get(by) or 0))
@@ -163,13 +164,13 @@ def _details(talk: Talk, name: str) -> str:
         "image": f"`{data['image']}`" if data.get("image") else None,
         "health": data.get("health") if data.get("health") != "none" else None,
         "restarts": data.get("restarts"),
-        "since": data.get("since"),
+        "since": moment(data["since"]) if data.get("since") else None,
         "restart policy": data.get("restart_policy"),
         "project": data.get("compose_project"),
         "networks": ", ".join(data.get("networks") or []),
         "ports": ", ".join(map(str, data.get("ports") or [])),
         "mounts": "; ".join(mounts),
-        "environment": ", ".join(quote(str(entry)) for entry in (data.get("env") or [])[:12]),
+        "environment": ", ".join(quote(str(entry).partition("=")[0]) for entry in (data.get("env") or [])[:12]),
         "memory limit": f"{data['memory_limit_mb']:.0f} MB" if data.get("memory_limit_mb") else None,
     }
     lines = [f"- {name}: {value}" for name, value in facts.items() if value not in (None, "")]

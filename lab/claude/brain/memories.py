@@ -64,7 +64,7 @@ def answer_from(talk: Talk, rng: random.Random) -> str | None:
     if not QUESTION.search(talk.said) or not talk.has(SEARCH):
         return None
     found = _related(_memories(talk, SEARCH, query=talk.said.strip(" ?")), talk.said)
-    return f"From what you told me: {found[0]['text']}" if found else None
+    return f"From what you told me: {_text(found[0])}" if found else None
 
 
 def _forget(talk: Talk, text: str) -> str:
@@ -96,7 +96,12 @@ def _related(found: list[Json], subject: str) -> list[Json]:
 
 
 def _shares(memory: Json, subject: str) -> int:
-    return len(_telling(str(memory.get("text", ""))) & _telling(subject))
+    return len(_telling(_text(memory)) & _telling(subject))
+
+
+def _text(memory: Json) -> str:
+    """What a memory says; one that came from outside carries its text under another name."""
+    return str(memory.get("text") or memory.get("outside_text") or "")
 
 
 def _telling(text: str) -> set[str]:
@@ -104,4 +109,4 @@ def _telling(text: str) -> set[str]:
 
 
 def _shown(found: list[Json]) -> str:
-    return "\n".join(f"- {' '.join(str(memory.get('text', '')).split())}" for memory in found)
+    return "\n".join(f"- {' '.join(_text(memory).split())}" for memory in found)

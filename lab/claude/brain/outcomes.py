@@ -32,7 +32,7 @@ def refusal(text: str) -> str:
 
 
 NOT_DONE = {
-    "already": "there was nothing to do{}",
+    "already": "there was nothing to do",
     "denied": "you said no",
     "expired": "the card expired before anyone tapped it",
     "refused": "refused{}",

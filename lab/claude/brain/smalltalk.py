@@ -1,4 +1,4 @@
-"""Greetings, thanks, who and what, and the honest end of the wits."""
+"""Greetings, thanks, who and what, and an honest word when nothing else fits."""
 
 import random
 import re
@@ -31,6 +31,8 @@ SELF = (
     "What I say comes from the tools I call."
 )
 EXAMPLES = "Try “how is everything?” or “what's wrong?”."
+FALLBACK = f"That is beyond me: I am a scripted stand-in for Claude and would rather not guess. {EXAMPLES}"
+"""Said when no skill understands the line."""
 HELLOS = ("Hello.", "Hi.", "Good to see you.")
 NOTHING_OPEN = "A typed yes approves nothing. An open card is decided by its buttons; /pending shows it."
 UNDO = any_of(r"^(?:please )?(?:undo|revert|roll ?back)\b")
@@ -63,11 +65,6 @@ def courtesy(talk: Talk, rng: random.Random) -> str | None:
         if pattern.search(talk.said):
             return rng.choice(answers)
     return None
-
-
-def fallback(talk: Talk) -> str:
-    """What is said when no skill understands the line."""
-    return f"That is beyond me: I am a scripted stand-in for Claude and would rather not guess. {EXAMPLES}"
 
 
 def _help(talk: Talk) -> str:

@@ -15,7 +15,7 @@ from lab.claude.brain.listing import (
     unreachable,
 )
 from lab.claude.brain.talk import Result, Stuck, Talk
-from lab.claude.brain.words import any_of, host_in, listed
+from lab.claude.brain.words import any_of, host_in, listed, moment
 from lab.claude.reply import Json
 
 OVERVIEW = any_of(
@@ -106,15 +106,10 @@ def _one(talk: Talk, name: str) -> str | None:
 def _states(named: list[Json]) -> str:
     lines = []
     for container in named[:6]:
-        since = f", since {_moment(container['since'])}" if container.get("since") else ""
+        since = f", since {moment(container['since'])}" if container.get("since") else ""
         healthy = " and healthy" if container.get("health") == "healthy" else ""
         lines.append(f"{label(container)} is {condition(container)}{healthy}{since}.")
     return "\n".join(lines)
-
-
-def _moment(stamp: str) -> str:
-    """A time stamp to the minute, as people read it."""
-    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*?(?:Z|\+00:00)$", r"\1 \2 UTC", str(stamp))
 
 
 def _fetched(talk: Talk) -> Result:

@@ -28,7 +28,7 @@ def think(request: Json, rng: random.Random) -> Reply:
     """The reply to a request: tool calls while something must be looked up or done, then an answer."""
     talk = complete(read(request))
     try:
-        text = next((said for skill in SKILLS if (said := skill(talk, rng))), smalltalk.fallback(talk))
+        text = next((said for skill in SKILLS if (said := skill(talk, rng))), smalltalk.FALLBACK)
     except Ask as ask:
         before = [{"type": "text", "text": ask.why}] if ask.why else []
         calls = [{"type": "tool_use", "name": name, "input": arguments} for name, arguments in ask.calls]

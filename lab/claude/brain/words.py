@@ -133,6 +133,11 @@ def listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def moment(stamp: object) -> str:
+    """A time stamp to the minute, as people read it."""
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*?(?:Z|\+00:00)$", r"\1 \2 UTC", str(stamp))
+
+
 def quote(line: str, limit: int = 180) -> str:
     """A line from outside as inline code that cannot break out of it."""
     clean = " ".join(line.replace("`", "'").split())
