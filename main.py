@@ -103,8 +103,13 @@ def parser() -> argparse.ArgumentParser:
 
 def existing(text: str) -> Path:
     """A file that somebody has named and therefore counts on."""
-    if not (path := Path(text)).exists():
-        raise argparse.ArgumentTypeError(f"there is no {text}")
+    path = Path(text)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise argparse.ArgumentTypeError(f"there is no {text}") from None
+    except PermissionError:
+        pass  # said by what reads it, as every other trouble with it
     return path
 
 

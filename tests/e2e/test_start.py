@@ -92,6 +92,12 @@ async def test_a_second_instance_leaves_the_first_alone(home: Home) -> None:
     assert home.bot.starts == 1
 
 
+async def test_a_folder_too_deep_for_a_socket_is_said(tmp_path: Path) -> None:
+    ended = await run_door("run", env=settings(tmp_path, DATA_DIR=str(tmp_path / ("deep" * 30))))
+    assert ended.code == CONFIGURATION and "Traceback" not in ended.err
+    assert ended.err.splitlines()[-1].startswith("DATA_DIR: I cannot make a socket at ")
+
+
 def _zero_bytes(database: Path) -> None:
     database.write_bytes(b"")
 
@@ -156,6 +162,11 @@ async def test_settings_that_may_not_be_read_are_said_in_one_line(tmp_path: Path
     finally:
         file.parent.chmod(0o700)
     assert ended.code == CONFIGURATION and ended.err == f"{file}: cannot be read (Permission denied).\n"
+
+
+async def test_a_settings_file_that_is_named_and_not_there_is_said(tmp_path: Path) -> None:
+    ended = await run_door("--env-file", str(tmp_path / "rackhand.env"), "doctor", env=settings(tmp_path))
+    assert ended.code == 2 and f"there is no {tmp_path}/rackhand.env" in ended.err
 
 
 async def test_docker_unreachable_is_said_and_stops_nothing(tmp_path: Path) -> None:
