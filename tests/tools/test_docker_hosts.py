@@ -46,7 +46,7 @@ def test_hosts_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert Settings().hosts == {"local": f"unix://{tmp_path}/docker.sock"}
     monkeypatch.setenv("DOCKER_HOST", "tcp://nas:2375")
     assert Settings().hosts == {"nas": "tcp://nas:2375"}
-    both = {"nas": "ssh://admin@nas:2222", "mini": "unix:///run/docker.sock", "again": "unix:///run/docker.sock"}
+    both = {"nas": "ssh://admin@nas:2222", "mini": "unix:///run/docker.sock", "other": "unix:///run/other.sock"}
     monkeypatch.setenv("DOCKER_HOSTS", json.dumps(both))
     assert Settings().hosts == both and Settings().configured
     monkeypatch.setenv("DOCKER_HOSTS", "")
@@ -72,6 +72,35 @@ def test_bad_addresses_name_the_setting_and_never_the_value(monkeypatch: pytest.
         monkeypatch.setenv("DOCKER_HOST", json.loads(value)["a"] if value.count('"a"') == 1 else "nonsense")
         with pytest.raises(ValidationError, match="docker_host"):
             Settings()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("tcp://nas:2375", "tcp://nas:2375"), ("tcp://nas:2375", "tcp://NAS:2375/"), ("tcp://nas:2375", "tcp://nas.:2375"),
+        ("tcp://127.0.0.1:2375", "tcp://localhost:2375"), ("tcp://[::1]:2375", "tcp://[0:0:0:0:0:0:0:1]:2375"),
+        ("tcp://[fd00::1]:2375", "tcp://[fd00:0::01]:2375"), ("ssh://admin@nas", "ssh://admin@nas:22/"),
+        ("unix:///run/d.sock", "unix:///run/./d.sock"), ("unix:///run/d.sock", "unix:///run//x/../d.sock"),
+        ("unix://TMP/real/d.sock", "unix://TMP/link/d.sock"),
+    ],
+)  # fmt: skip
+def test_two_names_for_one_address_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    """A rule that names a host would bind under one of its names only."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    one, other = (address.replace("TMP", str(tmp_path)) for address in (one, other))
+    with pytest.raises(ValidationError, match="two names for one address, nas and mini: keep one of them") as caught:
+        Settings(docker_hosts={"nas": one, "mini": other})
+    assert caught.value.errors()[0]["loc"] == ("docker_hosts",)
+
+
+def test_different_addresses_are_different_hosts() -> None:
+    addresses = [
+        "tcp://nas:2375", "tcp://nas:2376", "tcp://mini:2375", "ssh://admin@nas", "ssh://root@nas", "ssh://admin@nas:2222",
+        "unix:///run/a.sock", "unix:///run/b.sock", "tcp://10.0.0.1:2375", "tcp://127.0.0.1:2375",
+    ]  # fmt: skip
+    hosts = {f"h{number}": address for number, address in enumerate(addresses)}
+    assert Settings(docker_hosts=hosts).hosts == hosts
 
 
 @pytest.mark.parametrize("method", ["start", "stop", "restart", "remove_container"])

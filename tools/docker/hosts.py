@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
-"""Seconds the SDK waits for an answer: a read, a change, a pull or a clean-up."""
+"""Seconds that one request may take, its whole answer included: a read, a change, a pull or a clean-up."""
 
 
 class Engine:
@@ -80,12 +80,11 @@ class Engine:
         return self._breaker.watch_host()
 
     def close(self) -> None:
-        """Hang up; running calls end by their own timeout."""
+        """Hang up; running calls end at once, with an error."""
         self._threads.close()
-        with self._opening:
-            for session in self._sessions.values():
-                session.close()
-            self._sessions.clear()
+        sessions, self._sessions = self._sessions, {}  # without the lock: whoever logs in over SSH may hold it
+        for session in sessions.values():
+            session.close()
 
     def _work(self, call: Callable[["Session"], T], patience: float) -> T:
         session = self._session(patience)

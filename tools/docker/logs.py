@@ -120,13 +120,13 @@ def _may_be_header(data: bytes) -> bool:
 def _newest(api: "Session", reference: str, tail: int, since: int | None, tty: bool) -> tuple[bytes, bool]:
     """The newest bytes of the log, and whether there was more than is read at once."""
     frames, kept, taken = Frames(tty), bytearray(), 0
-    response = api.log_stream(reference, tail, since)
-    for piece in api.pieces(response, LARGEST_READ, time.monotonic() + LONGEST_READ_SECONDS):
+    response, until = api.log_stream(reference, tail, since), time.monotonic() + LONGEST_READ_SECONDS
+    for piece in api.pieces(response, LARGEST_READ, until):
         taken += len(piece)
         kept += frames.feed(piece)
         if len(kept) > 2 * LARGEST_KEPT:
             del kept[:-LARGEST_KEPT]
-    return bytes(kept[-LARGEST_KEPT:]), taken >= LARGEST_READ
+    return bytes(kept[-LARGEST_KEPT:]), taken >= LARGEST_READ or time.monotonic() >= until
 
 
 def _fitting(lines: list[str]) -> list[str]:

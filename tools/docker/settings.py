@@ -1,6 +1,8 @@
 """Where the Docker engines are."""
 
+import ipaddress
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -38,6 +40,11 @@ class Settings(ServiceSettings):
             if not (isinstance(name, str) and IDENT.fullmatch(name)):
                 raise ValueError("has a host name that is not letters, digits, '.', '_' or '-': rename it")
             _check(address, f"{name} ")
+        names: dict[tuple[str, ...], str] = {}
+        for name, address in value.items():
+            if (first := names.setdefault(_place(address), name)) != name:
+                # A rule such as FORBIDDEN_TARGETS=nas/db would bind under one of the names only.
+                raise ValueError(f"has two names for one address, {first} and {name}: keep one of them")
         return value
 
     @field_validator("docker_host")
@@ -62,6 +69,21 @@ class Settings(ServiceSettings):
     def configured(self) -> bool:
         """Whether there is any host."""
         return bool(self.hosts)
+
+
+def _place(address: str) -> tuple[str, ...]:
+    """Where an address leads, however it is spelled."""
+    url = urlsplit(address)
+    if url.scheme == "unix":
+        return "unix", os.path.realpath(url.path)  # /var/run is /run
+    host = (url.hostname or "").rstrip(".")
+    try:
+        ip = ipaddress.ip_address(host)
+        host = "localhost" if ip.is_loopback else str(ip)
+    except ValueError:
+        pass
+    port = url.port or 22
+    return (url.scheme, host, str(port), url.username or "")
 
 
 def _check(address: Any, whose: str = "") -> None:

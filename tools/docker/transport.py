@@ -17,11 +17,12 @@ from docker.constants import DEFAULT_DOCKER_API_VERSION
 from paramiko import SSHException  # type: ignore[import-untyped]
 from urllib3.exceptions import HTTPError
 
-from tools.docker.adapters import CONNECT_SECONDS, UnixAdapter, ssh_adapter
+from tools.docker.adapters import CONNECT_SECONDS, TcpAdapter, UnixAdapter, ssh_adapter
 from tools.docker.clean import record, texts
 from tools.docker.seen import seen
 from tools.kit import Access, BadAnswer, OutcomeUnknown, ToolFailed
 from tools.kit.failures import from_requests
+from tools.kit.threads import term, within
 from tools.kit.transport import READING, WriteRefused
 
 LARGEST_ANSWER = 64 * 2**20
@@ -50,6 +51,8 @@ class Session(APIClient):
             self.mount("http://", ssh_adapter(service, address))
         elif address.startswith("unix://"):
             self.mount("http+docker://", UnixAdapter(address.removeprefix("unix://"), CONNECT_SECONDS))
+        else:
+            self.mount("http://", TcpAdapter())
 
     def negotiate(self) -> None:
         """Speak the engine's own API version; asked once."""
@@ -69,13 +72,15 @@ class Session(APIClient):
             raise WriteRefused(f"The reading client of {self.service} was asked for {request.method}.")
         patience = kwargs.get("timeout") or self.timeout
         streaming = kwargs.get("stream", False)
-        kwargs |= {"allow_redirects": False, "stream": True, "timeout": (CONNECT_SECONDS, patience)}
+        kwargs |= {"allow_redirects": False, "stream": True}
         try:
-            response = super().send(request, **kwargs)
-            _as_asked(response)
-            if not streaming:
-                # The SDK reads `content`; filled here, because it would read without any limit.
-                response._content = _bounded(response, time.monotonic() + patience)
+            with within(patience):
+                kwargs["timeout"] = (term().left(CONNECT_SECONDS), patience)
+                response = super().send(request, **kwargs)
+                _as_asked(response)
+                if not streaming:
+                    # The SDK reads `content`; filled here, because it would read without any limit.
+                    response._content = _bounded(response)
         except _LOST as error:
             raise self._translated(error, write=write) from error
         self._hear_the_clock(response)
@@ -84,16 +89,24 @@ class Session(APIClient):
             raise from_requests(requests.HTTPError(response=response), self.service, write=write)
         return response
 
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: to look for the next address, requests would first read the whole answer, without any limit."""
+
     def pieces(self, response: requests.Response, largest: int, until: float) -> Iterator[bytes]:
         """The pieces of a streamed answer, up to a number of bytes and a time on the monotonic clock."""
         taken = 0
+        coming = response.iter_content(16384)
         try:
-            for piece in response.iter_content(16384):
+            while taken < largest:
+                with within(until - time.monotonic()):
+                    piece = next(coming, None)
+                if piece is None:
+                    return
                 yield piece[: largest - taken]
                 taken += len(piece)
-                if taken >= largest or time.monotonic() > until:
-                    return
         except _LOST as error:
+            if taken and time.monotonic() >= until:
+                return  # it ends at its time, with what has come
             raise self._translated(error, write=response.request.method not in READING) from error
         finally:
             response.close()
@@ -180,16 +193,13 @@ def _as_asked(response: requests.Response) -> None:
         raise requests.exceptions.ContentDecodingError("compressed unasked")
 
 
-def _bounded(response: requests.Response, until: float) -> bytes:
+def _bounded(response: requests.Response) -> bytes:
     body = bytearray()
     for piece in response.iter_content(65536):
         body += piece
         if len(body) > LARGEST_ANSWER:
             response.close()
             raise requests.exceptions.ContentDecodingError("answer too large")
-        if time.monotonic() > until:
-            response.close()
-            raise requests.exceptions.ReadTimeout("answer too slow")
     return bytes(body)
 
 
