@@ -37,7 +37,7 @@ async def run(options: argparse.Namespace) -> int:
     set_up(settings.log_level, redact)
     telegram = Telegram(telegram_bot(settings), redact)
     async with opened(configuration, redact, lambda stores: TelegramScreen(stores, telegram)) as core:
-        token = settings.telegram_bot_token.get_secret_value().strip()
+        token = settings.telegram_bot_token.get_secret_value()
         poller = Poller(settings.telegram_api_url, token, core.stores.inbox, core.halt)
         digests = Digests(core.stores, core.proposals, core.access, console_actor())
         notifier = TelegramNotifier(core.stores.outbox, Format(settings.zone))

@@ -25,6 +25,7 @@ from bot.drawing import Drawing
 from bot.introduction import introduce
 from bot.poller import Poller
 from bot.settings import Settings
+from bot.unreachable import Unreachable
 from bot.upkeep import Upkeep
 from bot.view import Format
 from bot.watchdog import keep_watch
@@ -36,7 +37,7 @@ def telegram_bot(settings: Settings) -> Bot:
     root = settings.telegram_api_url.rstrip("/")
     options = {"trust_env": False}
     return Bot(
-        settings.telegram_bot_token.get_secret_value().strip(),
+        settings.telegram_bot_token.get_secret_value(),
         base_url=f"{root}/bot",
         base_file_url=f"{root}/file/bot",
         request=HTTPXRequest(
@@ -55,14 +56,16 @@ class App:
         """`digest` writes the daily digest as this person may read it."""
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
         owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
+        owners = [chat for chat in (settings.alert_chat, settings.first_admin) if chat]
+        unreachable = Unreachable(stores, core.chat, owners)
         self._core, self._telegram, self._poller = core, telegram, poller
         self._doctor = Doctor(core, poller)
         desk = Desk(
             stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget, form,
             self._doctor.text, digest,
         )  # fmt: skip
-        self._dispatch = Dispatch(core, telegram, Commands(desk), owner)
-        self._delivery = Delivery(stores, telegram, Drawing(stores, Cards(stores, form)).draw)
+        self._dispatch = Dispatch(core, telegram, Commands(desk), unreachable, owner)
+        self._delivery = Delivery(stores, telegram, Drawing(stores, Cards(stores, form)).draw, unreachable.refused)
         self._upkeep = Upkeep(core, telegram, poller, owner)
         self._stop = asyncio.Event()
 
@@ -74,27 +77,30 @@ class App:
             asyncio.create_task(poller.run(), name="poll"),  # first: whoever writes meanwhile is heard already
             *map(asyncio.create_task, beside),
         ]
-        begun = await self._upkeep.take_up()
-        control = await serve_socket(Control(core, self._doctor), core.settings.data_dir / "control.sock")
-        work += [
-            asyncio.create_task(self._delivery.run(), name="delivery"),
-            asyncio.create_task(self._dispatch.run(poller.arrived), name="dispatch"),
-            asyncio.create_task(self._upkeep.look_after(begun), name="upkeep"),
-            asyncio.create_task(self._upkeep.report_trouble(), name="trouble"),
-            asyncio.create_task(keep_watch(poller, core.stores.database), name="watchdog"),
-        ]
-        niceties = [
-            asyncio.create_task(introduce(self._telegram.bot, core.access), name="introduce"),
-            asyncio.create_task(_freeze(), name="freeze"),
-        ]
-        logger.info("ready with {} tools", len(core.tools))
+        niceties: list[asyncio.Task[None]] = []
+        control = None
         try:
+            begun = await self._upkeep.take_up()
+            control = await serve_socket(Control(core, self._doctor), core.settings.data_dir / "control.sock")
+            work += [
+                asyncio.create_task(self._delivery.run(), name="delivery"),
+                asyncio.create_task(self._dispatch.run(poller.arrived), name="dispatch"),
+                asyncio.create_task(self._upkeep.look_after(begun), name="upkeep"),
+                asyncio.create_task(self._upkeep.report_trouble(), name="trouble"),
+                asyncio.create_task(keep_watch(poller, core.stores.database), name="watchdog"),
+            ]
+            niceties += [
+                asyncio.create_task(introduce(self._telegram.bot, core.access), name="introduce"),
+                asyncio.create_task(_freeze(), name="freeze"),
+            ]
+            logger.info("ready with {} tools", len(core.tools))
             await self._until_stopped(work)
         finally:
             for task in (*work, *niceties):
                 task.cancel()
             await asyncio.gather(*work, *niceties, return_exceptions=True)
-            await control.stop()
+            if control is not None:
+                await control.stop()
             with contextlib.suppress(TelegramError):
                 await self._telegram.bot.shutdown()
 

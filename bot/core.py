@@ -107,7 +107,11 @@ async def opened(
     settings = configuration.settings
     take_lock(settings.data_dir)
     stores = await Stores.open(settings.data_dir, embedder_called(settings.embedder))
-    core = assemble(configuration, stores, screen(stores), redact)
+    try:
+        core = assemble(configuration, stores, screen(stores), redact)
+    except BaseException:
+        await stores.close()  # its threads would keep the process alive
+        raise
     try:
         await core.halt.restore(stores)
         yield core
@@ -130,7 +134,7 @@ def assemble(
     standing = Standing(stores, proposals, access)
     gate = Gate(stores, proposals, execution, standing, screen)
     model = model or Claude(
-        key=settings.anthropic_api_key.get_secret_value().strip(),
+        key=settings.anthropic_api_key.get_secret_value(),
         base_url=settings.anthropic_base_url,
         model=settings.model_balanced,
         system=PROMPT.read_text(encoding="utf-8"),

@@ -79,6 +79,12 @@ def _number(value: Any) -> Any:
     return None if value in ("", None) else value
 
 
+def _bare(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_bare)]
+"""A credential; the space and the line end that come along when it is pasted are no part of it."""
 People = Annotated[dict[int, Limits], NoDecode, BeforeValidator(_people)]
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
 Chat = Annotated[int | None, BeforeValidator(_number)]
@@ -94,7 +100,7 @@ class Settings(BaseSettings):
         extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True, env_ignore_empty=True
     )
 
-    telegram_bot_token: SecretStr = SecretStr("")
+    telegram_bot_token: Secret = SecretStr("")
     """The bot's token, from @BotFather."""
     telegram_api_url: Url = "https://api.telegram.org"
     """Root of the Bot API; change it only for a server of your own."""
@@ -106,7 +112,7 @@ class Settings(BaseSettings):
     """Numeric ids who may only look."""
     telegram_chats: People = Field(default_factory=dict)
     """Ids of groups it may speak in; without any it speaks in private chats only."""
-    anthropic_api_key: SecretStr = SecretStr("")
+    anthropic_api_key: Secret = SecretStr("")
     """From the Anthropic console. Without it commands work and free text does not."""
     anthropic_base_url: Url = ""
     """Root of the Messages API, when it is not Anthropic's own."""
@@ -140,7 +146,7 @@ class Settings(BaseSettings):
     """When messages make no sound. Not used yet."""
     http_listen: str = ""
     """Address for webhooks, health and metrics, e.g. 127.0.0.1:8477; empty: off. Not used yet."""
-    webhook_token: SecretStr = SecretStr("")
+    webhook_token: Secret = SecretStr("")
     """Bearer token that webhooks must carry. Not used yet."""
     heartbeat_url: Url = ""
     """Fetched regularly while all is well: a dead-man's switch of your own. Not used yet."""
@@ -172,7 +178,7 @@ class Settings(BaseSettings):
 
     def telegram_problems(self) -> list[str]:
         """What keeps the bot from speaking to Telegram."""
-        token, found = self.telegram_bot_token.get_secret_value().strip(), []
+        token, found = self.telegram_bot_token.get_secret_value(), []
         if not token:
             found.append("TELEGRAM_BOT_TOKEN: not set; get one from @BotFather.")
         elif token.lower() in PLACEHOLDERS or not TELEGRAM_TOKEN.fullmatch(token):

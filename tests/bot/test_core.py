@@ -1,9 +1,15 @@
-"""The owner's lists: whatever a person may copy from Docker's own output names the thing."""
+"""The core: opened and closed, and the owner's lists, in which whatever Docker prints of a thing names it."""
+
+import threading
+from pathlib import Path
 
 import pytest
 
-from bot.core import rules
-from bot.settings import Settings
+from bot.core import opened, rules
+from bot.screen import NoScreen
+from bot.settings import Configuration, Settings
+from memory.text import Redactor
+from tools.kit.registry import BrokenService
 from tools.kit.types import Target
 
 ID = "cea31b993d935d7e5bf890dd0c4d2a4a1d1a5b8f9e0c7d6b5a4938271605f4e3"
@@ -26,3 +32,22 @@ def test_every_spelling_of_a_container(spelled: str) -> None:
 def test_nothing_else_is_meant(spelled: str) -> None:
     owners = rules(Settings(_env_file=None, forbidden_targets=spelled, protected_targets=spelled))
     assert not owners.forbidden(WEB) and owners.protected(WEB) == ""
+
+
+async def test_what_cannot_be_put_together_keeps_no_process_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(services: object) -> None:
+        raise BrokenService("two tools have one name")
+
+    monkeypatch.setattr("bot.core.take_lock", lambda folder: None)
+    monkeypatch.setattr("bot.core.catalogue", broken)
+    before = threading.enumerate()
+    configuration = Configuration([], Settings(_env_file=None, data_dir=tmp_path), {})
+    with pytest.raises(BrokenService):
+        async with opened(configuration, Redactor(), lambda stores: NoScreen()):
+            pass
+    left = [thread for thread in threading.enumerate() if thread not in before and "asyncio" not in thread.name]
+    for thread in left:
+        thread.join(5.0)  # a moment after the connection that it served
+    assert not any(thread.is_alive() for thread in left)

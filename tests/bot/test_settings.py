@@ -75,6 +75,14 @@ def test_empty_means_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == settings()
 
 
+def test_space_around_a_credential_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", f" {TOKEN}\n")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "\tsk-ant-1 \r\n")
+    found, _ = load([], None)
+    assert found.telegram_bot_token.get_secret_value() == TOKEN
+    assert found.anthropic_api_key.get_secret_value() == "sk-ant-1"
+
+
 def test_sources_environment_file_and_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "env").write_text("TIMEZONE=Europe/London\nAUTONOMY=observe\n")
     credentials = tmp_path / "credentials"
@@ -84,7 +92,7 @@ def test_sources_environment_file_and_credentials(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AUTONOMY", "reversible")
     found, of_services = load(fake_services(), tmp_path / "env", {"CREDENTIALS_DIRECTORY": str(credentials)})
     assert (found.timezone, found.autonomy) == ("Europe/London", Autonomy.REVERSIBLE)
-    assert found.anthropic_api_key.get_secret_value().strip() == "sk-ant-from-a-file"
+    assert found.anthropic_api_key.get_secret_value() == "sk-ant-from-a-file"
     assert set(of_services) == {"rack", "notes"}
 
 
