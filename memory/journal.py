@@ -61,19 +61,14 @@ class Journal:
         detail: str = "",
         after: dict[str, Any] | None = None,
         verified: bool | None = None,
-        undo: dict[str, Any] | None = None,
-        undo_key: str | None = None,
-        undo_until: float | None = None,
     ) -> bool:
-        """The outcome; False when the row had already moved on."""
+        """The outcome; False when the row had already moved on. What has failed cannot be taken back."""
         changed = await tx.run(
             "UPDATE calls SET state = ?, detail = ?, after = coalesce(?, after), verified = ?,"
-            " undo = CASE ? WHEN 'failed' THEN NULL ELSE coalesce(?, undo) END,"
-            " undo_key = coalesce(?, undo_key), undo_until = coalesce(?, undo_until), ended = ? WHERE id = ?"
+            " undo = CASE ? WHEN 'failed' THEN NULL ELSE undo END, ended = ? WHERE id = ?"
             " AND state IN ('proposed', 'waiting', 'started', 'unknown')",
             state, detail, json.dumps(after) if after is not None else None,
-            None if verified is None else int(verified), state, canonical(undo) if undo else None,
-            undo_key, undo_until, self._db.now(), call,
+            None if verified is None else int(verified), state, self._db.now(), call,
         )  # fmt: skip
         return changed == 1
 

@@ -116,7 +116,7 @@ class Execution:
             # Once more: this may have waited for its turn to write, and somebody has said stop meanwhile.
             why = self._guard.held(row.run) or self._in_the_way(row)
             net = await stores.nets.seal(tx, row.id, change.net) if change.net is not None and not why else None
-            # Kept already now: there is a way back even if the outcome gets lost and a person says that it happened.
+            # Kept before it begins: the outcome may get lost, and a person may then say that it happened.
             back = self._kept(row, change.way_back(net or ""))
             started = not why and await stores.journal.start(tx, row.id, row.epoch, net, **back)
             if started:
@@ -127,9 +127,15 @@ class Execution:
             await self.close(row, CallState.NOT_STARTED, why or "Another instance has taken over.")
         return started
 
+    def _kept(self, row: CallRow, back: Call | None) -> dict[str, Any]:
+        """What the journal keeps of the call that takes this one back."""
+        until = self._stores.database.steady() + UNDO_SECONDS
+        undo = {"tool": back.tool, "args": back.args} if back else None
+        return {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
+
     def _in_the_way(self, row: CallRow) -> str:
-        """Why a call must wait for one that is under way: what it rests on is just being changed, or empty."""
-        first = next((other for other in self._doing if row.targets and other.targets == row.targets), None)
+        """Why a call may not begin while another one is changing its target, or an empty string."""
+        first = next((other for other in self._doing if _touched(other) & _touched(row)), None)
         return f"{first.title} was still under way: ask again when it is done." if first else ""
 
     async def _read(self, row: CallRow, change: Change[Any]) -> None:
@@ -173,13 +179,10 @@ class Execution:
     async def _finish(self, row: CallRow, change: Change[Any], state: CallState, detail: str) -> None:
         # A lost answer is not waited for: one look is the evidence, and a person decides.
         done, within = state is CallState.DONE, change.within if state is CallState.DONE else 0.0
-        after, held, undo = None, False, None
+        after, held = None, False
         if state is not CallState.FAILED:
             seen = await self._survive(row, 2 * within + LOOK_SECONDS, self._look(row, change, within))
             after, held = (None, False) if isinstance(seen, ToolFailed) else seen
-        if done and change.undo is not None:
-            back = await self._survive(row, LOOK_SECONDS, self._way_back(row, change))
-            undo = None if isinstance(back, ToolFailed) else back
         stores, verified = self._stores, done and held
         async with stores.database.transaction() as tx:
             await stores.journal.finish(
@@ -187,7 +190,6 @@ class Execution:
                 detail=self._said(detail),
                 after=results.stored_facts(after) if after is not None else None,
                 verified=held if done else None,
-                **self._kept(row, undo),
             )  # fmt: skip
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=verified)
             await self._announce(tx, row, state, verified)
@@ -196,16 +198,6 @@ class Execution:
                 await stores.nets.drop(tx, run.undo_of)  # it may hold secrets, and is of no more use
             point("finishing")
         point("finished")
-
-    def _kept(self, row: CallRow, back: Call | None) -> dict[str, Any]:
-        """What the journal keeps of the call that takes this one back."""
-        until = self._stores.database.steady() + UNDO_SECONDS
-        undo = {"tool": back.tool, "args": back.args} if back else None
-        return {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
-
-    async def _way_back(self, row: CallRow, change: Change[Any]) -> Call | None:
-        current = await self._stores.journal.get(row.id)
-        return change.way_back(current.net or "") if current else None
 
     async def _look(self, row: CallRow, change: Change[Any], within: float) -> tuple[Facts | None, bool]:
         """The target as it is now, waiting up to `within` seconds for the expectation."""
@@ -250,6 +242,11 @@ class Execution:
             await stores.outbox.add(tx, run.conversation, "card", event, card=approval.card)
         if approval is None or is_loud(state, verified, approval, stores.database.now()):
             await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
+
+
+def _touched(row: CallRow) -> set[tuple[str, str]]:
+    """What a call acts on; a name, or what tells it from its namesakes, may be another one by now."""
+    return {(row.service, target["id"]) for target in row.targets.values()}
 
 
 def is_loud(state: CallState, verified: bool | None, approval: Approval, ended: float) -> bool:

@@ -160,7 +160,8 @@ class Proposals:
         if tool is None:
             raise ToolFailed(f"There is no tool called {use.tool[:64]!r}.")
         if self._people.role(run.actor.id, tool.service.name) < Role.VIEWER:
-            raise ToolFailed(f"{tool.service.name} is not yours to look at.")  # a plan shows facts, too
+            # A plan shows facts, too. It may be somebody else who reads this: who has just approved it.
+            raise ToolFailed(f"Whoever asked for this has no role for {tool.service.name}: nothing is shown or done.")
         asked = self._validated(tool, use.args, stored=not run.thinks)
         client = await self._clients.get(tool.service.name, Access.READ)
         targets, typed = await self._targets(tool, asked, client)

@@ -15,7 +15,7 @@ from tools.gate.standing import Standing
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
 APPROVED_NOT_STARTED = "Approved, but I was interrupted before it began. Ask again if you still want it."
-CANNOT_LOOK = "I was interrupted while this ran, and have crashed each time I looked what came of it."
+CANNOT_LOOK = "I was interrupted while this ran, and have crashed each time I looked at what came of it."
 
 
 class Recovery:
@@ -89,7 +89,7 @@ class Recovery:
         facts = found.change.facts
         moved = results.moved(row.before["shown"], facts.shown())
         if not row.before["all"]:
-            return "Seen now: nothing that could tell."
+            return "Seen now: nothing that would show it."
         if not moved and results.moved(row.before["all"], facts.model_dump(mode="json")):
             return "Seen now: what was on the card is as before, but something else has moved."
         if not moved:

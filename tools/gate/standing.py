@@ -19,11 +19,12 @@ MOST_AN_HOUR = 30
 care; a model in a loop or a flood of alerts makes hundreds."""
 HOUR = 3600.0
 
-REVOKED, TOOL_CHANGED, RULES_CHANGED = "revoked", "tool changed", "rules changed"
+REVOKED, TOOL_CHANGED, RULES_CHANGED, UNSEEN = "revoked", "tool changed", "rules changed", "unseen"
 WHY = {
     REVOKED: "Revoked: whoever was asked may no longer decide this.",
     TOOL_CHANGED: "This tool changed with an update; look again.",
     RULES_CHANGED: "The rules for approvals changed with an update; look again.",
+    UNSEEN: "Telegram did not take this card, so nobody could decide it.",
 }
 
 

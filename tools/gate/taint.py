@@ -29,6 +29,11 @@ def wrap(text: str) -> str:
     return f"{OPENING}{note}, until {mark}:\n{body}\n{mark}"
 
 
+def unwrapped(text: str) -> str:
+    """The text between the marks of `wrap`, for a person; any other text as it is."""
+    return "\n".join(text.split("\n")[1:-1]) if text.startswith(OPENING) else text
+
+
 def provenance(value: Any, run: Run, messages: list[Message], *, default: bool, resolved: bool) -> Provenance:
     """Where an argument was first seen: typed by the person, in the inventory, or in text from outside.
 

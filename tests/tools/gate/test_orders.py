@@ -96,6 +96,38 @@ async def test_two_cards_for_one_target_are_not_done_at_once(house: House) -> No
     assert "Switch lamp off was still under way" in (await house.calls())[1].detail
 
 
+async def test_a_target_is_the_same_under_another_name(house: House) -> None:
+    first, lamp = await asked(house, "lamp"), house.rack.items["rack/0001"]
+    lamp.name = "light"
+    second = await asked(house, "light", who=OPERATOR)
+    hold = await begun(house, first)
+    await house.press("y", card=second, who=OPERATOR)
+    for _ in range(500):
+        if (await house.states())[1] != "waiting":
+            break
+        await asyncio.sleep(0.01)
+    hold.set()
+    await house.settle()
+    assert house.rack.log == ["switch off light"] and await house.states() == ["done", "not started"]
+
+
+async def test_changes_of_one_target_in_one_reply_run_one_after_the_other(house: House) -> None:
+    await house.ask(use("rack_press", item="lamp"), use("rack_switch_off", item="lamp"))
+    await house.tap()
+    assert house.rack.log == ["press lamp", "switch off lamp"] and await house.states() == ["done", "done"]
+
+
+@pytest.mark.parametrize("fault", ["break", "hang", "not sent"])
+async def test_a_change_that_went_wrong_is_in_nobodys_way(house: House, fault: Any) -> None:
+    house.rack.fault = fault
+    await asked(house, "lamp", tool="rack_press")
+    await house.tap()
+    house.rack.fault = None
+    await asked(house, "lamp")
+    await house.tap()
+    assert await house.states() == ["failed" if fault == "not sent" else "unknown", "done"]
+
+
 async def test_a_clock_that_is_set_back_makes_no_approval_young_again(house: House) -> None:
     hold = await begun(house, await asked(house, "lamp", "fan"))
     house.clock.move(2 * EXPIRY_SECONDS + 1)
@@ -254,4 +286,4 @@ async def test_where_nothing_can_be_seen_nothing_is_called_as_before(house: Hous
     tool.run = run
     await house.crash()
     assert await house.recover() == 1
-    assert (await house.call()).detail == "I was interrupted while this ran. Seen now: nothing that could tell."
+    assert (await house.call()).detail == "I was interrupted while this ran. Seen now: nothing that would show it."
