@@ -73,10 +73,21 @@ class Roster:
     def _present(self, conversation: str) -> list[str]:
         if conversation.startswith(CONSOLE):
             return [conversation]
-        chat = _ident(conversation)
+        chat, _ = place_of(conversation)
         if chat in self._chats:
             return [f"{TELEGRAM}{ident}" for ident in self._roles]
         return [f"{TELEGRAM}{chat}"] if chat in self._roles else []
+
+
+def conversation_of(chat: int, topic: int | None = None) -> str:
+    """A chat, or one topic of it, as rows name it: `tg:-100`, `tg:-100/7`."""
+    return f"{TELEGRAM}{chat}" if topic is None else f"{TELEGRAM}{chat}/{topic}"
+
+
+def place_of(conversation: str) -> tuple[int, int | None]:
+    """The chat and the topic of a conversation; chat 0 for one that is not Telegram's."""
+    chat, _, topic = conversation.removeprefix(TELEGRAM).partition("/")
+    return (int(chat), int(topic) if topic else None) if conversation.startswith(TELEGRAM) else (0, None)
 
 
 def console_actor() -> Actor:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.render import escape
-from bot.view import Button, Format, View, bold, is_moment, past, seconds, short_id
+from bot.view import QUIET, Button, Format, View, bold, is_moment, past, seconds, short_id
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from tools.gate.execution import is_loud
@@ -158,7 +158,8 @@ class Cards:
             # Of what is gone nothing else is told: its volumes, say, may well be there still.
             told = ("state",) if new.get("state") == "gone" else new
             moved = [name for name in told if old.get(name) != new[name] and new[name] not in (None, "none")]
-            lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in moved]
+            told = [name for name in moved if name not in QUIET]
+            lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in told]
             if not moved:
                 lines.append(escape(f"now: {self._format.facts(row.after)}"))
         if row.detail:

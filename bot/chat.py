@@ -17,12 +17,13 @@ from bot.halt import Halt
 from bot.render import escape
 from bot.tasks import Tasks
 from bot.view import Format
-from memory.approvals import EXPIRY_SECONDS
+from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
-from memory.models import Actor, CallRow, CallState, Message, Run, RunState
+from memory.models import Actor, CallRow, CallState, Card, Message, Run, RunState
 from memory.runs import final_text
 from memory.stores import Stores
 from memory.text import Redactor, clean
+from tools.gate.standing import UNSEEN, WHY
 
 MOST_RECOVERIES = 3
 LATE_SECONDS = 600.0
@@ -216,7 +217,7 @@ class Chat:
         """What a run has used up and has not needed can be used again: an Undo, an [Ask again]."""
         if run.undo_of:
             await self._stores.journal.release_undo(tx, run.undo_of, run.id)
-            await self._redraw_receipt(tx, run, run.undo_of)
+            await self.redraw_receipt(tx, run, run.undo_of, "undo")
         if calls := await self._stores.journal.release_again(tx, run.id):
             await self._redraw_cards(tx, run.conversation, calls, f"not again:{run.id}")
 
@@ -225,14 +226,14 @@ class Chat:
         for card in {approval.card for approval in approvals if approval is not None}:
             await self._stores.outbox.add(tx, conversation, "card", f"card:{card}:{event}", card=card)
 
-    async def _redraw_receipt(self, tx: Transaction, run: Run, call: str) -> None:
+    async def redraw_receipt(self, tx: Transaction, run: Run, call: str, event: str) -> None:
         """Draw what a run has taken back again, wherever it stands: its Undo goes, or comes back."""
         outbox, approval = self._stores.outbox, await self._stores.approvals.latest(call)
         if approval is not None:
-            await outbox.add(tx, run.conversation, "card", f"card:{approval.card}:undo:{run.id}", card=approval.card)
+            await outbox.add(tx, run.conversation, "card", f"card:{approval.card}:{event}:{run.id}", card=approval.card)
         message = await outbox.message_of(f"receipt:{call}:{CallState.DONE}")
         if message is not None:
-            key = f"receipt:{call}:undo:{run.id}"
+            key = f"receipt:{call}:{event}:{run.id}"
             await outbox.add(tx, run.conversation, "receipt", key, message=message, call=call)
 
     # -- stopping and starting again ----------------------------------------------------------------------------
@@ -281,6 +282,23 @@ class Chat:
         if task := self._working.get(run_id):
             task.cancel()
         return True
+
+    async def unseen(self, card: Card) -> None:
+        """End a card that could not be shown, and its run: silence is denial, and nobody would read what comes next."""
+        stores, why = self._stores, WHY[UNSEEN]
+        run = await stores.runs.get(card.run)
+        assert run is not None, "a card belongs to a run"
+        calls = [approval.call for approval in await stores.approvals.of_card(card.id) if approval.state == "pending"]
+        async with stores.database.transaction() as tx:
+            if not await stores.approvals.close(tx, card.id, "denied", UNSEEN):
+                return
+            for call in calls:
+                await stores.journal.finish(tx, call, CallState.DENIED, detail=why)
+            await stores.audit.record(tx, "denied", SETTINGS, card=card.id, calls=calls, reason=UNSEEN)
+            await self._end_run(tx, run, "failed", why, why)
+            # Where only the card was refused, this still arrives.
+            await stores.outbox.add(tx, run.conversation, "view", f"unseen:{card.id}", text=escape(why), buttons=[])
+        self._halt.stop(run.id)
 
     async def adrift(self) -> set[str]:
         """Open runs that nobody works on and that wait for no person: what a full disk may leave behind."""

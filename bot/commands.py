@@ -143,11 +143,11 @@ def _promise(desk: Desk, request: Request) -> str:
     """What becomes of a change that this person asks for."""
     autonomy = desk.proposals.rules.autonomy
     if desk.access.role(request.actor.id) < NEEDED[Risk.CHANGE]:
-        return "I look and answer; what changes something is for operators."
+        return "I look things up and answer; changes are for operators."
     if autonomy is Autonomy.OBSERVE:
         return "I only look, and say what I would have done."
     if autonomy is Autonomy.REVERSIBLE:
-        return "What can be taken back I do at once, with Undo; for the rest I need your tap."
+        return "What can be undone I do at once, with an Undo button; anything else needs your tap."
     return "I look first, and I change nothing without your tap."
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.cards import PROVENANCE
 from bot.render import render
+from tools.gate.taint import unwrapped
 
 
 def plain_results(messages: list[dict[str, Any]]) -> str:
@@ -12,7 +13,7 @@ def plain_results(messages: list[dict[str, Any]]) -> str:
     if not messages or messages[-1]["role"] != "user":
         return ""
     blocks = [block for block in messages[-1]["content"] if block["type"] == "tool_result"]
-    return "\n".join(filter(None, (_sentence(str(block["content"])) for block in blocks)))
+    return "\n".join(filter(None, (_sentence(unwrapped(str(block["content"]))) for block in blocks)))
 
 
 def _sentence(content: str) -> str:

@@ -20,6 +20,7 @@ from bot.console import plain_results
 from bot.core import Core
 from bot.doctor import Doctor
 from bot.footer import footer
+from bot.settings import BadConfiguration
 from memory.audit import Audit
 from memory.backup import backup
 from memory.database import Database, DatabaseBroken
@@ -189,12 +190,15 @@ class Socket:
 
 
 async def serve_socket(control: Control, path: Path) -> Socket:
-    """Serve on a socket that only its owner may open."""
+    """Serve on a socket that only its owner may open. Raises BadConfiguration where there can be none."""
     await asyncio.to_thread(path.unlink, missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
     old = os.umask(0o177)
     try:
         sock.bind(str(path))
+    except OSError as error:  # a path of more than 107 bytes, or a file system that has no sockets
+        sock.close()
+        raise BadConfiguration(f"DATA_DIR: I cannot make a socket at {path} ({error.strerror or error}).") from None
     finally:
         os.umask(old)
     config = uvicorn.Config(control.app(), log_config=None, lifespan="off", timeout_graceful_shutdown=1)

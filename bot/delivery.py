@@ -20,7 +20,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.access import TELEGRAM
+from bot.access import TELEGRAM, place_of
 from bot.render import Piece, escape, render
 from bot.render.split import TEXT_LIMIT, utf16
 from bot.stream import Throttle, never_left
@@ -47,6 +47,10 @@ FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, Recursio
 """What drawing data of a shape that nobody has thought of can raise; a database's own errors are none of these."""
 Drawer = Callable[[Outgoing], Awaitable[View | None]]
 """What a row says, drawn at the moment it is sent."""
+Refused = Callable[[Outgoing, TelegramError], Awaitable[None]]
+"""What is to be done about a row that Telegram refuses for good."""
+SHUT = ("message thread not found", "topic_closed", "topic_deleted")
+FALLEN = "From a topic that is closed or gone:"
 
 
 class Undrawable(Exception):
@@ -73,21 +77,25 @@ class Telegram:
         """
         return self.redact(clean(text)[0])
 
-    async def send(self, chat: int, piece: Piece, buttons: Any = (), *, silent: bool = False) -> int:
+    async def send(
+        self, chat: int, piece: Piece, buttons: Any = (), *, topic: int | None = None, silent: bool = False
+    ) -> int:
         """A new message's id, when it is this chat's turn."""
-        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, silent=silent))
+        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, topic=topic, silent=silent))
 
     async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
         """Change a message in place, when it is this chat's turn."""
         await self.throttle(chat).call(lambda: self.edit_now(chat, message, piece, buttons))
 
-    async def send_now(self, chat: int, piece: Piece, buttons: Any = (), *, silent: bool = False) -> int:
+    async def send_now(
+        self, chat: int, piece: Piece, buttons: Any = (), *, topic: int | None = None, silent: bool = False
+    ) -> int:
         """`send`, for a caller that holds the chat's turn."""
 
         async def attempt(safe: Piece) -> int:
             message = await self.bot.send_message(
                 chat, safe.text, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
-                disable_notification=silent, link_preview_options=NO_PREVIEW,
+                disable_notification=silent, link_preview_options=NO_PREVIEW, message_thread_id=topic,
             )  # fmt: skip
             return message.message_id
 
@@ -176,8 +184,8 @@ class Telegram:
 class Delivery:
     """One worker a chat; a row is marked before the attempt, so that a repeat after a crash says so."""
 
-    def __init__(self, stores: Stores, telegram: Telegram, draw: Drawer) -> None:
-        self._stores, self._telegram, self._draw = stores, telegram, draw
+    def __init__(self, stores: Stores, telegram: Telegram, draw: Drawer, refused: Refused | None = None) -> None:
+        self._stores, self._telegram, self._draw, self._refused = stores, telegram, draw, refused
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._faults: Counter[int] = Counter()
 
@@ -237,8 +245,10 @@ class Delivery:
             return False
         except RetryAfter:
             await outbox.retry(row.id, ambiguous=False)  # the chat's throttle holds until it is over
-        except (Forbidden, BadRequest) as error:
+        except (Forbidden, BadRequest, ChatMigrated) as error:
             logger.warning("outbox {} ({}) cannot be delivered: {}", row.id, row.kind, type(error).__name__)
+            if self._refused is not None:
+                await self._refused(row, error)
             await outbox.drop(row.id, self._telegram.redact(str(error)))
         except InvalidToken as error:
             await outbox.retry(row.id, ambiguous=False)
@@ -247,9 +257,6 @@ class Delivery:
         except (TimedOut, NetworkError) as error:
             await outbox.retry(row.id, ambiguous=not never_left(error))
             return False
-        except ChatMigrated as error:
-            logger.error("the group {} is {} now: change TELEGRAM_CHATS", row.conversation, error.new_chat_id)
-            await outbox.drop(row.id, self._telegram.redact(str(error)))
         return True
 
     async def _send(self, row: Outgoing) -> None:
@@ -258,7 +265,7 @@ class Delivery:
             await self._stores.outbox.drop(row.id, "nothing to say")
             return
         pieces, buttons = drawn
-        chat, message = int(row.conversation.removeprefix(TELEGRAM)), await self._message(row)
+        (chat, _), message = place_of(row.conversation), await self._message(row)
         if len(pieces) > 1:
             await self._in_pieces(row, pieces, buttons, message)
         elif message is not None:
@@ -299,21 +306,36 @@ class Delivery:
             await self._stores.outbox.sent(tx, row.id, message)
 
     async def _first(self, row: Outgoing, piece: Piece, buttons: Any) -> None:
-        silent = bool(row.payload.get("silent"))
-        chat = int(row.conversation.removeprefix(TELEGRAM))
-        if row.ambiguous:
-            marked = f"{piece.text}\n{RESENT}"
-            if utf16(marked) <= TEXT_LIMIT:
-                piece = Piece(marked, piece.entities)
-            else:  # no room for it: it goes ahead by itself
-                await self._telegram.send(chat, Piece(RESENT, ()), silent=True)
-        point("sending")
-        message = await self._telegram.send(chat, piece, buttons, silent=silent)
+        chat, topic = place_of(row.conversation)
+        try:
+            message = await self._new(row, chat, topic, piece, buttons)
+        except BadRequest as error:
+            if topic is None or not any(words in str(error).lower() for words in SHUT):
+                raise
+            # Into the chat's General rather than lost; its buttons still count as pressed in the topic.
+            note = f"{FALLEN}\n\n"
+            if utf16(note + piece.text) <= TEXT_LIMIT:
+                piece = Piece(note + piece.text, tuple(MessageEntity.shift_entities(utf16(note), piece.entities)))
+            else:
+                await self._telegram.send(chat, Piece(FALLEN, ()), silent=True)
+            message = await self._new(row, chat, None, piece, buttons)
         point("sent")
         async with self._stores.database.transaction() as tx:
             if "card" in row.payload:
                 await self._stores.approvals.bind(tx, row.payload["card"], message)
             await self._stores.outbox.sent(tx, row.id, message)
+
+    async def _new(self, row: Outgoing, chat: int, topic: int | None, piece: Piece, buttons: Any) -> int:
+        """A new message in this place, marked if it may be a second one."""
+        if row.ambiguous:
+            marked = f"{piece.text}\n{RESENT}"
+            if utf16(marked) <= TEXT_LIMIT:
+                piece = Piece(marked, piece.entities)
+            else:  # no room for it: it goes ahead by itself
+                await self._telegram.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
+        point("sending")
+        silent = bool(row.payload.get("silent"))
+        return await self._telegram.send(chat, piece, buttons, topic=topic, silent=silent)
 
     async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
         """A long text becomes a row for each message: the rest is not lost when one is in doubt.

@@ -6,16 +6,16 @@ import json
 from functools import partial
 
 from loguru import logger
-from telegram import CallbackQuery, Message, Update, User
+from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
 from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
-from bot.access import TELEGRAM
+from bot.access import TELEGRAM, conversation_of, place_of
 from bot.commands import Commands, Request
 from bot.core import Core
 from bot.delivery import Telegram
-from bot.render import escape
 from bot.taps import Tap
+from bot.unreachable import Unreachable, moved_key
 from bot.view import View
 from memory.database import Transaction
 from memory.models import Actor
@@ -39,10 +39,12 @@ COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError,
 class Dispatch:
     """Handles one update after another; nothing here waits for a run."""
 
-    def __init__(self, core: Core, telegram: Telegram, commands: Commands, owner: str) -> None:
+    def __init__(
+        self, core: Core, telegram: Telegram, commands: Commands, unreachable: Unreachable, owner: str
+    ) -> None:
         self._stores, self._access, self._taps, self._chat = core.stores, core.access, core.taps, core.chat
         self._tasks, self._bot, self._telegram = core.tasks, telegram.bot, telegram
-        self._commands, self._owner = commands, owner
+        self._commands, self._unreachable, self._owner = commands, unreachable, owner
 
     async def run(self, arrived: asyncio.Event) -> None:
         """Handle what the inbox holds, for ever; `arrived` says that there may be more."""
@@ -98,9 +100,9 @@ class Dispatch:
             await self._stores.inbox.handled(update_id)
             await self._leave(chat)
             return
-        request = Request(update_id, _actor(user), f"{TELEGRAM}{chat.id}")
+        request = Request(update_id, _actor(user), conversation_of(chat.id, _topic(message)))
         text = (message.text or "").strip()
-        if not (private or text.startswith("/") or self._addressed(message)):
+        if _about_topics(message) or not (private or text.startswith("/") or self._addressed(message)):
             await self._stores.inbox.handled(update_id)  # people talk to each other here
         elif lapsed and not text.startswith("/stop"):
             await self._say(request, View(LAPSED))
@@ -119,20 +121,16 @@ class Dispatch:
             logger.info("update {} opened run {}", update_id, opened)
 
     async def _say_moved(self, update_id: int, old: int, new: int) -> None:
-        """One of our groups has another id now: nobody but its owner may say that it is the same one."""
-        text = (
-            f"Telegram has given the group {old} another number: {new}. If I am to go on there, put it into"
-            " TELEGRAM_CHATS and start me again; until then I keep silent there."
-        )
+        """Tell the owner, and end the update, in one commit."""
         async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.add(tx, self._owner, "view", _moved_key(new), text=escape(text), buttons=[])
+            await self._unreachable.moved(tx, old, new)
             await self._stores.inbox.done(tx, update_id)
 
     async def _leave(self, chat: TelegramChat) -> None:
         """Go from a group that nobody has configured: whoever added the bot there could otherwise listen to it."""
         if chat.type not in (TelegramChat.GROUP, TelegramChat.SUPERGROUP) or self._access.speaks_in(chat.id):
             return
-        if not await self._stores.outbox.has(_moved_key(chat.id)):  # one of ours, under a number that is not confirmed
+        if not await self._stores.outbox.has(moved_key(chat.id)):  # one of ours, under a number that is not confirmed
             with contextlib.suppress(TelegramError):  # it may have thrown us out already
                 await self._bot.leave_chat(chat.id)
 
@@ -170,14 +168,10 @@ class Dispatch:
 
     async def _query(self, update_id: int, query: CallbackQuery) -> None:
         message, user = query.message, query.from_user
-        chat = message.chat if message is not None else None
-        if chat is None or not self._access.welcome(user.id, chat.id, chat.type == "private"):
+        if message is None or not self._access.welcome(user.id, message.chat.id, message.chat.type == "private"):
             await self._stranger(update_id, query)
             return
-        tap = Tap(
-            update_id, _actor(user), f"{TELEGRAM}{chat.id}",
-            message.message_id if message is not None else None, query.data or "",
-        )  # fmt: skip
+        tap = Tap(update_id, _actor(user), await self._place(message), message.message_id, query.data or "")
         if tap.data.startswith("m:"):
             await self._telegram.toast(query, "")  # a page may take a while to read; the button must not spin meanwhile
             await self._tap(tap)
@@ -185,7 +179,14 @@ class Dispatch:
             toast = await self._tap(tap)
             await self._telegram.toast(query, toast)
             if toast == ENDED:
-                await self._leftover(chat.id, tap)
+                await self._leftover(message.chat.id, tap)
+
+    async def _place(self, message: MaybeInaccessibleMessage) -> str:
+        """Where a button was pressed: in General, too, a message counts as one of the topic that it was meant for."""
+        topic = _topic(message) if isinstance(message, Message) else None
+        here = conversation_of(message.chat.id, topic)
+        meant = await self._stores.outbox.topic_of(here, message.message_id) if topic is None else None
+        return meant or here
 
     async def _tap(self, tap: Tap) -> str:
         kind, _, rest = tap.data.partition(":")
@@ -213,7 +214,7 @@ class Dispatch:
         """A menu turns its page in place; a lost page is only asked for again."""
         view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), path)
         if view is not None:
-            chat, piece = int(tap.conversation.removeprefix(TELEGRAM)), (await self._telegram.pieces(view))[0]
+            (chat, _), piece = place_of(tap.conversation), (await self._telegram.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
             try:
                 await self._telegram.edit(chat, tap.message, piece, view.buttons)
@@ -234,8 +235,20 @@ def _moved(message: Message) -> tuple[int, int] | None:
     return (message.migrate_from_chat_id, message.chat.id) if message.migrate_from_chat_id is not None else None
 
 
-def _moved_key(group: int) -> str:
-    return f"migrated:{group}"
+def _topic(message: Message) -> int | None:
+    """The topic that a message stands in; in other groups a thread is only a chain of answers."""
+    thread = message.message_thread_id
+    return thread if message.is_topic_message and isinstance(thread, int) else None
+
+
+def _about_topics(message: Message) -> bool:
+    """Whether it only says that a topic has been opened, renamed, closed or opened again."""
+    return any(
+        (
+            message.forum_topic_created, message.forum_topic_edited, message.forum_topic_closed,
+            message.forum_topic_reopened,
+        )
+    )  # fmt: skip
 
 
 def _forget(under_way: set[int], update_id: int, task: asyncio.Task[None]) -> None:

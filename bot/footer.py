@@ -1,12 +1,13 @@
 """The line under an answer, written by code from the journal: what was read and what was changed."""
 
-import contextlib
-import json
 from typing import Any
 
 from bot.view import counted
 from memory.models import CallRow, CallState, Message
 from memory.stores import Stores
+from tools.gate.taint import OUTCOME, unwrapped
+
+REFUSED = f'{OUTCOME}"refused"'
 
 
 async def footer(stores: Stores, run: str) -> str:
@@ -42,9 +43,7 @@ def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, i
 
 def _is_refusal(content: Any) -> bool:
     """Whether a result is our own refusal of a change."""
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        return bool(json.loads(content).get("outcome") == "refused")
-    return False
+    return isinstance(content, str) and unwrapped(content).startswith(REFUSED)
 
 
 def _changes(rows: list[CallRow]) -> list[str]:

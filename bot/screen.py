@@ -5,7 +5,7 @@ import contextlib
 
 from telegram.error import TelegramError
 
-from bot.access import TELEGRAM
+from bot.access import TELEGRAM, place_of
 from bot.delivery import Telegram
 from bot.stream import Progress
 from bot.view import Button
@@ -27,11 +27,12 @@ class TelegramScreen:
     def begin(self, run: Run) -> None:
         """Show progress, should it take long enough."""
         if run.conversation.startswith(TELEGRAM) and run.id not in self._shown:
-            chat = int(run.conversation.removeprefix(TELEGRAM))
+            chat, topic = place_of(run.conversation)
             stop = ((Button("Stop", f"s:{run.id}", "danger"),),)
 
             async def send(text: str) -> int:
-                message = await self._telegram.send_now(chat, await self._telegram.line(text), stop, silent=True)
+                piece = await self._telegram.line(text)
+                message = await self._telegram.send_now(chat, piece, stop, topic=topic, silent=True)
                 await self._stores.runs.set_progress(run.id, message)
                 return message
 
@@ -39,11 +40,11 @@ class TelegramScreen:
                 await self._telegram.edit_now(chat, message, await self._telegram.line(text), stop)
 
             self._shown[run.id] = chat, Progress(send, edit, self._telegram.throttle(chat))
-            self._waiting[run.id] = asyncio.create_task(self._after_a_while(run.id, chat))
+            self._waiting[run.id] = asyncio.create_task(self._after_a_while(run.id, chat, topic))
 
-    async def _after_a_while(self, run: str, chat: int) -> None:
+    async def _after_a_while(self, run: str, chat: int, topic: int | None) -> None:
         with contextlib.suppress(TelegramError):  # a nicety
-            await self._telegram.bot.send_chat_action(chat, "typing")
+            await self._telegram.bot.send_chat_action(chat, "typing", message_thread_id=topic)
         await asyncio.sleep(PATIENCE)
         self._waiting.pop(run, None)
         self.doing(run, "Thinking …")
@@ -66,7 +67,7 @@ class TelegramScreen:
     async def tidy(self, run: Run) -> None:
         """Take away what a crash left on the screen."""
         if run.progress is not None and run.conversation.startswith(TELEGRAM):
-            await self._telegram.delete(int(run.conversation.removeprefix(TELEGRAM)), run.progress)
+            await self._telegram.delete(place_of(run.conversation)[0], run.progress)
 
 
 class NoScreen:

@@ -165,6 +165,7 @@ class Taps:
             await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
             if state is CallState.FAILED and run.undo_of:
                 await self._stores.journal.release_undo(tx, run.undo_of, run.id)
+                await self._chat.redraw_receipt(tx, run, run.undo_of, "undo again")
             key_ = f"receipt:{row.id}:{state}:by-person"
             await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
         return "Noted."

@@ -14,6 +14,8 @@ Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
 PLAIN = frozenset({"state", "status", "health"})
 """Facts whose value says by itself what it is."""
+QUIET = frozenset({"number", "version"})
+"""Facts that tell two states apart, and by themselves say nothing to a person."""
 UNITS = {"mb": "MB", "gb": "GB", "seconds": "s", "percent": "%"}
 """Units as fields carry them at the end of their names, and as people read them."""
 
@@ -103,7 +105,7 @@ class Format:
         lines: list[list[str]] = [[]]
         for name, value in stored["shown"].items():
             text = self.value(value, moment=is_moment(stored, name))
-            if value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
+            if name in QUIET or value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
                 continue
             said_here = text if name in PLAIN else f"{_label(name)} {_measured(name, text)}"
             if isinstance(value, list) and len(value) > 1:

@@ -40,12 +40,13 @@ class Verdict:
         return self.broken_at is None and not self.missing
 
     def __str__(self) -> str:
+        records = f"{self.records} record{'' if self.records == 1 else 's'}"
         if self.broken_at is not None:
-            return f"{self.records} records, chain broken at {self.broken_at}: somebody has edited or removed it"
+            return f"{records}, chain broken at {self.broken_at}: somebody has edited or removed it"
         head = f", head {self.head}" if self.head else ""
         if self.missing:
-            return f"{self.records} records{head}, but {self.missing} is not among them: they were cut off or replaced"
-        return f"{self.records} records, chain intact{head}"
+            return f"{records}{head}, but {self.missing} is not among them: they were cut off or replaced"
+        return f"{records}, chain intact{head}"
 
 
 class Audit:

@@ -46,7 +46,15 @@ async def restore(source: Path, folder: Path) -> Path | None:
         await asyncio.to_thread(_copy, source, fresh)
     except OSError as error:
         raise DatabaseBroken(f"{source} cannot be copied to {folder} ({error.strerror}).") from None
-    await _void(fresh, folder / "rackhand.key", panic=await asyncio.to_thread(_panics, target))
+    try:
+        await _void(fresh, folder / "rackhand.key", panic=await asyncio.to_thread(_panics, target))
+    except DatabaseBroken as error:
+        what, _, advice = str(error).rpartition(": ")
+        if str(fresh) not in what:
+            raise
+        named = what.replace(str(fresh), str(source))  # the copy's name says nothing to whoever named the file
+        advice = advice if advice.startswith("update") else "name a backup made by `python main.py backup`."
+        raise DatabaseBroken(f"{named}: {advice}") from error
     await asyncio.to_thread(_settle, fresh)
     kept = await asyncio.to_thread(_set_aside, target)
     fresh.replace(target)

@@ -83,6 +83,13 @@ class Outbox:
         row = await self._db.one("SELECT message FROM outbox WHERE key = ?", key)
         return row["message"] if row else None
 
+    async def topic_of(self, chat: str, message: int) -> str | None:
+        """The topic of this chat that a message was meant for; None for one that was said to the chat itself."""
+        row = await self._db.one(
+            "SELECT conversation FROM outbox WHERE message = ? AND conversation LIKE ? || '/%'", message, chat
+        )
+        return row["conversation"] if row else None
+
     async def oldest(self) -> float | None:
         """When the oldest undelivered row was written."""
         row = await self._db.one("SELECT min(created) AS at FROM outbox WHERE state IN ('new', 'sending')")

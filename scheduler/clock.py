@@ -58,7 +58,8 @@ class Clock:
         unfinished = {schedule for schedule, _ in await self._stores.schedules.unfinished()}
         for schedule in await self._stores.schedules.all():
             if schedule.enabled:
-                await self._serve(schedule, again=schedule.id in unfinished)
+                serve = partial(self._serve, schedule, again=schedule.id in unfinished)
+                await _survive(schedule.id, serve)  # or it would break every start until it is no longer due
 
     async def _serve(self, schedule: Schedule, *, again: bool = False) -> None:
         now = datetime.fromtimestamp(self._stores.database.now(), self._zone)

@@ -36,6 +36,7 @@ RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migra
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/test_doors.py", "tests/bot/test_chat.py"
 COMMANDS, APPROVALS = "tests/bot/test_commands.py", "tests/memory/test_approvals.py"
 INBOX = "tests/memory/test_inbox.py"
+TOPICS, UNREACHABLE = "tests/bot/test_topics.py", "tests/bot/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/test_poller.py"
 
 MUTANTS = [
@@ -222,7 +223,7 @@ MUTANTS = [
     Mutant("a halt is not looked at again before the start", "tools/gate/execution.py",
            "why = self._guard.held(row.run) or self._in_the_way(row)", "why = self._in_the_way(row)", ORDERS),
     Mutant("two changes of one target at once", "tools/gate/execution.py",
-           "if row.targets and other.targets == row.targets), None)", "if False), None)", ORDERS),
+           "if _touched(other) & _touched(row)), None)", "if False), None)", ORDERS),
     Mutant("whatever has the name is done it to", "tools/gate/execution.py",
            "if proposal.is_for_another(row):", "if False:", ORDERS),
     Mutant("a card shown again keeps its old words", "tools/gate/gate.py",
@@ -234,11 +235,29 @@ MUTANTS = [
     Mutant("the way back is lost with the answer", "tools/gate/execution.py",
            "back = self._kept(row, change.way_back(net or \"\"))", "back: dict[str, Any] = {}", ORDERS),
     Mutant("one good answer ends a conflict", "bot/poller.py",
-           "time.monotonic() - self._last_conflict < CONFLICT_SECONDS:", "False:", POLLER),
+           "self._clock() - self._last_conflict < CONFLICT_SECONDS:", "False:", POLLER),
     Mutant("ids in the owner's lists are names", "bot/core.py",
            "ids = ID.fullmatch(listed) and ID.fullmatch(known)", "ids = None", "tests/bot/test_core.py"),
+    Mutant("a digest that breaks ends every start", "scheduler/clock.py",
+           "await _survive(schedule.id, serve)", "await serve()", "tests/scheduler/test_clock.py"),
+    Mutant("a refusal that quotes the outside is a failure", "bot/footer.py",
+           "unwrapped(content).startswith(REFUSED)", "content.startswith(REFUSED)", "tests/bot/test_footer.py"),
     Mutant("a group's new number is a stranger's", "bot/dispatch.py",
-           "if not await self._stores.outbox.has(_moved_key(chat.id)):", "if True:", "tests/bot/test_dispatch.py"),
+           "if not await self._stores.outbox.has(moved_key(chat.id)):", "if True:", "tests/bot/test_dispatch.py"),
+    Mutant("a topic's card is decided anywhere in the chat", "bot/access.py",
+           'if topic is None else f"{TELEGRAM}{chat}/{topic}"', "", TOPICS),
+    Mutant("progress of a topic shows in General", "bot/screen.py",
+           "stop, topic=topic, silent=True", "stop, silent=True", TOPICS),
+    Mutant("what a shut topic does not take is lost", "bot/delivery.py",
+           "if topic is None or not any(words in str(error).lower() for words in SHUT):", "if True:", TOPICS),
+    Mutant("any message of General counts as a topic's", "memory/outbox.py",
+           "WHERE message = ? AND conversation LIKE", "WHERE (message = ? OR 1) AND conversation LIKE", TOPICS),
+    Mutant("a card that nobody has seen stays open", "bot/unreachable.py",
+           "await self._chat.unseen(card)", "pass", UNREACHABLE),
+    Mutant("of a chat that is gone, that chat is told", "bot/unreachable.py",
+           "if owner != about), None)", "if owner), None)", UNREACHABLE),
+    Mutant("an Undo that did not happen stays away", "bot/taps.py",
+           'await self._chat.redraw_receipt(tx, run, run.undo_of, "undo again")', "pass", TAPS),
 ]  # fmt: skip
 
 

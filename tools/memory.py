@@ -130,8 +130,8 @@ class Summary(Result):
 class MemoryFacts(Facts):
     """The memories that a change is about, as they are now."""
 
-    id: Shown[int | None]
-    """The memory, when it is one and it exists."""
+    number: Shown[int | None]
+    """The memory's, when it is one and it exists."""
     memories: Shown[int | None]
     """How many exist, when it is not one."""
     text: Shown[Own | None]
@@ -284,7 +284,7 @@ async def facts_about(client: Recall, ids: tuple[int, ...]) -> MemoryFacts:
     found = await client.some(ids)
     one = found[0] if len(ids) == 1 and found else None
     return MemoryFacts(
-        id=one.id if one else None,
+        number=one.id if one else None,
         memories=None if len(ids) == 1 else len(found),
         text=one.text if one and not one.tainted else None,
         version=await client.changes(ids),

@@ -236,11 +236,13 @@ class Page:
             self._records(rows)
 
     def _records(self, rows: list[list[str]]) -> None:
-        """A wide table as a list: a line of headers, then per row its first cell in bold and `header: value` lines."""
+        """A wide table as a list: its rows, each the first cell in bold and `header: value` lines; or only headers."""
         headers = rows[0]
-        self._write(" · ".join(filter(None, headers)))
-        for title, *values in rows[1:]:
-            self._break(close=True)
+        if not rows[1:]:
+            self._write(" · ".join(filter(None, headers)))
+        for number, (title, *values) in enumerate(rows[1:]):
+            if number:
+                self._break(close=True)
             self._write("• ")
             self._span(title, Kind.BOLD)
             for header, value in zip_longest(headers[1:], values, fillvalue=""):

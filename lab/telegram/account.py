@@ -15,6 +15,7 @@ from lab.telegram.checks import (
     words,
 )
 from lab.telegram.params import Params
+from lab.telegram.sending import thread_of
 from lab.telegram.state import ACTION_SECONDS, BOT, described
 from lab.telegram.world import QUERY_SECONDS, TelegramWorld
 
@@ -33,7 +34,7 @@ def get_me(world: TelegramWorld, params: Params) -> dict[str, Any]:
         "supports_inline_queries": False,
         "can_connect_to_business": False,
         "has_main_web_app": False,
-        "has_topics_enabled": False,
+        "has_topics_enabled": any(chat.type == "private" and chat.topics for chat in world.chats.values()),
     }
 
 
@@ -72,6 +73,7 @@ def send_chat_action(world: TelegramWorld, params: Params) -> bool:
     action = params.text("action")
     if action not in CHAT_ACTIONS:
         raise bad_request("wrong parameter action in request")
+    chat.action_topic = thread_of(chat, params)
     chat.action, chat.action_until = action, time.monotonic() + ACTION_SECONDS
     world.touch()
     return True

@@ -59,9 +59,9 @@ class ApiError(Exception):
         self.parameters = parameters
 
 
-def bad_request(reason: str) -> ApiError:
+def bad_request(reason: str, **parameters: int) -> ApiError:
     """The refusal of a request that can never succeed as it is."""
-    return ApiError(400, f"Bad Request: {reason}")
+    return ApiError(400, f"Bad Request: {reason}", **parameters)
 
 
 def forbidden(reason: str) -> ApiError:

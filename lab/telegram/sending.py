@@ -55,9 +55,11 @@ def send_message_draft(world: TelegramWorld, params: Params) -> bool:
     if params.integer("draft_id") == 0:
         raise bad_request("DRAFT_ID_INVALID")
     _refuse_parse_mode(params)
+    thread = thread_of(chat, params)
     text = params.text("text")
     check_text(text, what="draft")
     chat.draft = {"text": text, "entities": check_entities(text, params.object("entities"))}
+    chat.draft |= {} if thread is None else {"thread": thread}
     chat.draft_until = time.monotonic() + DRAFT_SECONDS
     world.touch()
     return True
@@ -110,6 +112,15 @@ def delete_message(world: TelegramWorld, params: Params) -> bool:
     return True
 
 
+def thread_of(chat: Chat, params: Params) -> int | None:
+    """The topic to write in, None where none is named; one that cannot be written in is refused."""
+    if params.raw.get("message_thread_id") is None:
+        return None
+    thread = params.integer("message_thread_id")
+    chat.topic(thread)
+    return thread
+
+
 def _chat(world: TelegramWorld, params: Params) -> Chat:
     """The chat to write to, after its flood control."""
     chat = world.chat(params.raw.get("chat_id", 0))
@@ -127,12 +138,13 @@ def _editable(world: TelegramWorld, params: Params) -> Message:
 
 
 def _send(world: TelegramWorld, chat: Chat, params: Params, method: str, content: dict[str, Any]) -> dict[str, Any]:
+    thread = thread_of(chat, params)
     content |= _markup(params)
     replied = _reply(chat, params)
     if replied is not None:
         content["reply_to"] = replied
     message = world.post(
-        chat, BOT, content, request=params.raw, method=method, silent=params.flag("disable_notification")
+        chat, BOT, content, request=params.raw, method=method, silent=params.flag("disable_notification"), thread=thread
     )
     return message.to_dict()
 

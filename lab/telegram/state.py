@@ -43,6 +43,15 @@ PEOPLE = (
 
 
 @dataclass
+class Topic:
+    """A topic of a forum, or of a private chat with topics; its id is that of the message that opened it."""
+
+    title: str
+    closed: bool = False
+    deleted: bool = False
+
+
+@dataclass
 class Chat:
     """A private chat (its id is the user's) or a group."""
 
@@ -53,17 +62,36 @@ class Chat:
     messages: dict[int, "Message"] = field(default_factory=dict)
     refusal: str | None = None
     """Why the bot may not write here, in Telegram's words; None when it may."""
+    moved_to: int | None = None
+    """The supergroup that this group has become."""
     draft: dict[str, Any] | None = None
     draft_until: float = 0.0
     action: str | None = None
     action_until: float = 0.0
+    action_topic: int | None = None
     pinned: int | None = None
+    topics: dict[int, Topic] = field(default_factory=dict)
+    """By thread id. General is none of them: what stands there carries no thread."""
 
     def to_dict(self) -> dict[str, Any]:
         """The chat as the Bot API shows it inside a message."""
         if self.type == "private":
             return {"id": self.id, "type": self.type, "first_name": self.title, "username": self.username}
-        return {"id": self.id, "type": self.type, "title": self.title}
+        return {
+            "id": self.id,
+            "type": self.type,
+            "title": self.title,
+            **({"is_forum": True} if self.topics else {}),
+        }
+
+    def topic(self, thread: int) -> Topic:
+        """A topic that can be written in, or Telegram's refusal."""
+        found = self.topics.get(thread)
+        if found is None or found.deleted:
+            raise bad_request("message thread not found")
+        if found.closed:
+            raise bad_request("TOPIC_CLOSED")
+        return found
 
     def message(self, message_id: int, what: str) -> "Message":
         """A message that still exists, or the refusal "message to <what> not found"."""
@@ -99,6 +127,8 @@ class Message:
     """Earlier contents, oldest first."""
     reactions: list[dict[str, Any]] = field(default_factory=list)
     silent: bool = False
+    thread: int | None = None
+    """The topic it stands in; None for General and for chats without topics."""
     deleted: bool = False
     version: int = 0
 
@@ -137,6 +167,7 @@ class Message:
             "date": self.date,
             "chat": self.chat.to_dict(),
             "from": self.sender.to_dict(),
+            **({} if self.thread is None else {"message_thread_id": self.thread, "is_topic_message": True}),
             **{name: value for name, value in self.content.items() if name != "reply_to"},
         }
         for text, entities in (("text", "entities"), ("caption", "caption_entities")):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from lab.telegram.checks import bad_request, forbidden
 from lab.telegram.flood import Flood
-from lab.telegram.state import BOT, PEOPLE, Chat, Files, Message, User, described, image_kind, image_size
+from lab.telegram.state import BOT, PEOPLE, Chat, Files, Message, Topic, User, described, image_kind, image_size
 from lab.telegram.updates import Updates
 
 T = TypeVar("T")
@@ -56,9 +56,15 @@ class TelegramWorld:
 
     # What people do
 
-    def send(self, user: int, text: str, chat: int | None = None, **extra: Any) -> Message:
-        """Write a message as `user`, in the private chat with the bot unless `chat` says otherwise."""
-        return self._from_person(user, chat, {"text": text, **extra})
+    def send(self, user: int, text: str, chat: int | None = None, *, topic: int | None = None, **extra: Any) -> Message:
+        """Write a message as `user`, in the private chat with the bot unless `chat` says otherwise.
+
+        In a topic it counts as a reply to the message that opened it, as Telegram shows it.
+        """
+        if topic is not None:
+            self._chat_of(user, chat).topic(topic)
+            extra = {"reply_to": topic, **extra}
+        return self._from_person(user, chat, {"text": text, **extra}, topic)
 
     def photo(self, user: int, content: bytes, caption: str = "", chat: int | None = None) -> Message:
         """Send a picture as `user`."""
@@ -114,11 +120,42 @@ class TelegramWorld:
         """Block the bot: it can no longer write to `user`."""
         self._chat_of(user, None).refusal = "bot was blocked by the user"
 
+    def kick(self, group: int) -> None:
+        """Throw the bot out of a group."""
+        self.chats[group].refusal = "bot was kicked from the supergroup chat"
+
+    def migrate(self, group: int, to: int) -> Chat:
+        """Make a group a supergroup with another id; the old id leads nowhere any more."""
+        self.chats[group].moved_to = to
+        return self.group(to, self.chats[group].title)
+
     def group(self, chat_id: int, title: str) -> Chat:
         """A supergroup with the bot in it; people write there with `send(..., chat=chat_id)`."""
         chat = Chat(chat_id, "supergroup", title)
         self.chats[chat_id] = chat
         return chat
+
+    def open_topic(self, user: int, title: str, chat: int | None = None) -> int:
+        """A new topic of a group, or of the private chat with the bot; its thread id."""
+        place = self._chat_of(user, chat)
+        opening = {"name": title, "icon_color": 7322096}
+        message = self.post(place, self.users[user], {"forum_topic_created": opening})
+        message.thread = message.message_id
+        place.topics[message.message_id] = Topic(title)
+        self.updates.add("message", message.to_dict())
+        return message.message_id
+
+    def close_topic(self, chat: int, topic: int) -> None:
+        """Close a topic: nobody may write there, and what stands there stays."""
+        self.chats[chat].topics[topic].closed = True
+
+    def delete_topic(self, chat: int, topic: int) -> None:
+        """Delete a topic with everything in it."""
+        place = self.chats[chat]
+        place.topics[topic].deleted = True
+        for message in place.messages.values():
+            message.deleted = message.deleted or message.thread == topic
+        self.touch()
 
     # What a test looks at
 
@@ -180,6 +217,8 @@ class TelegramWorld:
             raise bad_request("chat not found")
         if known.refusal is not None:
             raise forbidden(known.refusal)
+        if known.moved_to is not None:
+            raise bad_request("group chat was upgraded to a supergroup chat", migrate_to_chat_id=known.moved_to)
         return known
 
     def post(self, chat: Chat, sender: User, content: dict[str, Any], **details: Any) -> Message:
@@ -209,8 +248,8 @@ class TelegramWorld:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _from_person(self, user: int, chat: int | None, content: dict[str, Any]) -> Message:
-        message = self.post(self._chat_of(user, chat), self.users[user], content)
+    def _from_person(self, user: int, chat: int | None, content: dict[str, Any], thread: int | None = None) -> Message:
+        message = self.post(self._chat_of(user, chat), self.users[user], content, thread=thread)
         self.updates.add("message", message.to_dict())
         return message
 

@@ -1,11 +1,14 @@
 """Cards and receipts: drawn from the rows, the same at any time, saying everything that decides."""
 
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 from bot.cards import BUTTON_TEXT
 from tests.fakes import use
 from tests.house import GROUP, OPERATOR, House
+from tests.place import Place
 
 OFF = use("rack_switch_off", item="lamp")
 
@@ -189,3 +192,24 @@ async def test_an_id_from_outside_is_marked_without_its_digits(house: House) -> 
     text = await house.text()
     assert text.startswith("Switch fan off") and "\n⚠ item may come from text from outside\n" in text
     assert "item: rack/0002 ⚠ may come from text from outside" in text
+
+
+async def test_the_receipt_of_a_memory_says_what_is_remembered_now(tmp_path: Path) -> None:
+    async with Place(tmp_path) as place:
+        await place.ask(use("memory_add_memory", text="The fan squeaks."))
+        text, buttons = await place.receipt()
+        assert "✓ Remembered “The fan squeaks.”" in text and "text: n/a → The fan squeaks." in text
+        assert "version" not in text and "number" not in text and buttons == ["↩ Undo"]
+        await place.ask(use("memory_delete_memory", id=1))
+        card = await place.text()
+        assert "text The fan squeaks." in card and "version" not in card.partition("memory_delete")[0]
+
+
+async def test_a_clean_up_says_what_it_frees_before_anything_ran(tmp_path: Path) -> None:
+    async with Place(tmp_path) as place:
+        await place.ask(use("docker_prune_system", host="nas"))
+        card = await place.text()
+        assert re.search(r"frees \d+(\.\d)? MB", card) and "freed" not in card
+        await place.approve()
+        text, _ = await place.receipt()
+        assert re.search(r"frees: \d+(\.\d)? MB → \d+(\.\d)? MB", text) and "freed" not in text

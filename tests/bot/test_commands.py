@@ -282,7 +282,7 @@ async def test_only_who_may_change_things_is_invited_to(counter: Counter) -> Non
     assert "your tap" in await counter.says("/start") and "your tap" not in await counter.says("/start", VIEWER)
 
 
-@pytest.mark.parametrize(("autonomy", "words"), [("observe", "I only look"), ("reversible", "can be taken back")])
+@pytest.mark.parametrize(("autonomy", "words"), [("observe", "I only look"), ("reversible", "can be undone")])
 async def test_the_greeting_promises_what_is_set(build: Any, autonomy: str, words: str) -> None:
     text = await a_counter(await build(autonomy=autonomy)).says("/start")
     assert words in text and "nothing without your tap" not in text

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bot.console import lines
+from bot.console import lines, plain_results
+from tools.gate import results, taint
 
 RUN: dict[str, Any] = {
     "run": "abc", "state": "done", "error": None, "answer": "", "footer": "*1 read · nothing was changed*", "calls": [],
@@ -36,3 +37,10 @@ def test_a_waiting_change_says_how_it_can_be_taken_back_before_it_is_approved() 
         shown = lines({**RUN, "state": "waiting", "calls": [{**call, "undo": undo}]})
         assert f"  Running.\n{words}\n" in shown
     assert "no undo" not in lines({**RUN, "state": "waiting", "calls": [{**call, "notes": ["No undo: gone."]}]})
+
+
+def test_a_refusal_is_told_in_words_wherever_its_facts_come_from() -> None:
+    said = '{"outcome": "refused", "title": "Relabel lamp", "facts": {}, "detail": "Not yours."}'
+    for content in (said, taint.wrap(said), "Relabel lamp: Not yours.", taint.wrap("Relabel lamp: Not yours.")):
+        told = plain_results([{"role": "user", "content": [results.block("use", content, error=True)]}])
+        assert told == "Relabel lamp: Not yours."

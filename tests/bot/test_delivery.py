@@ -7,9 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from telegram import MessageEntity
-from telegram.error import BadRequest
+from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TimedOut
 
 from bot.control import Control
 from bot.delivery import MOST_DRAWS, RESENT, UNDRAWN, Delivery, Telegram
@@ -290,3 +291,110 @@ async def test_a_card_in_pieces_is_bound_to_the_one_with_its_buttons(house: Hous
     ]
     stored = await house.stores.approvals.card(await house.newest_card())
     assert stored is not None and stored.message == 500 + len(post.chats.said)
+
+
+# -- what Telegram makes of them ------------------------------------------------------------------------------------
+
+
+class Wire(Post):
+    """A delivery of one row that says `words`, to a Telegram that answers with these errors before it gives in."""
+
+    def __init__(self, house: House, send: list[Exception] | None = None, edit: list[Exception] | None = None) -> None:
+        super().__init__(house, words=View("**said** once"))
+        self.telegram.redact.learn([SECRET])
+        self.errors = {"send": send or [], "edit": edit or []}
+        self.calls, self.silent = list[tuple[str, int | None, str]](), list[bool]()
+        self.chats.send_message = self.sending  # type: ignore[method-assign]
+        self.chats.edit_message_text = self.editing  # type: ignore[method-assign]
+
+    async def sending(self, chat: int, text: str, **more: Any) -> Any:
+        self.silent.append(more["disable_notification"])
+        self.called("send", None, text)
+        return SimpleNamespace(message_id=900 + len(self.calls))
+
+    async def editing(self, text: str, chat: int, message: int, **more: Any) -> None:
+        self.called("edit", message, text)
+
+    def called(self, what: str, message: int | None, text: str) -> None:
+        self.calls.append((what, message, text))
+        if self.errors[what]:
+            raise self.errors[what].pop(0)
+
+    async def once(self, message: int | None = None, key: str = "words", **payload: Any) -> bool:
+        """One attempt at the row, which is written first when it is not there."""
+        outbox = self.house.stores.outbox
+        async with self.house.stores.database.transaction() as tx:
+            await outbox.add(tx, "tg:1", "view", key, message, text=key, **payload)
+        return await self.delivery._deliver((await outbox.open("tg:1"))[0])
+
+    async def row(self) -> tuple[str, int | None]:
+        [row] = await self.house.stores.database.all("SELECT * FROM outbox WHERE key = 'words'")
+        return row["state"], row["message"]
+
+
+def unsent() -> NetworkError:
+    """What the library raises when no connection came about."""
+    error = NetworkError("httpx.ConnectError: no route")
+    error.__cause__ = httpx.ConnectError("no route")
+    return error
+
+
+async def test_a_chat_that_refuses_us_does_not_hold_up_what_comes_after(house: House, log: list[str]) -> None:
+    wire = Wire(house, send=[Forbidden(f"bot was blocked by the user {SECRET}")])
+    assert await wire.once() and await wire.row() == ("dropped", None)
+    [row] = await house.stores.database.all("SELECT error FROM outbox")
+    assert "blocked" in row["error"] and SECRET not in row["error"] and SECRET not in "\n".join(log)
+    assert await wire.once(key="later") and await wire.states() == ["dropped", "sent"]
+
+
+async def test_what_is_said_in_place_of_a_message_edits_it(house: House) -> None:
+    wire = Wire(house)
+    assert await wire.once(message=7)
+    assert wire.calls == [("edit", 7, "said once")] and await wire.row() == ("sent", 7)
+
+
+async def test_a_message_that_is_gone_is_said_anew(house: House) -> None:
+    wire = Wire(house, edit=[BadRequest("Message to edit not found")])
+    assert await wire.once(message=7)
+    assert wire.calls[1:] == [("send", None, "said once")]
+    assert await wire.row() == ("sent", 902), "later words go to the new message"
+
+
+async def test_the_first_of_several_pieces_takes_the_place_of_the_message(house: House) -> None:
+    wire = Wire(house)
+    wire.drawn["words"] = View(f"{'x' * 4000}\n\n{'y' * 4000}")
+    await wire.once(message=7)
+    await wire.all()
+    assert [(what, at, text[0]) for what, at, text in wire.calls] == [("edit", 7, "x"), ("send", None, "y")]
+
+
+@pytest.mark.parametrize(
+    ("error", "done", "again"),
+    [
+        (TimedOut(), False, f"said once\n{RESENT}"),
+        (NetworkError("connection reset"), False, f"said once\n{RESENT}"),
+        (unsent(), False, "said once"),
+        (RetryAfter(3), True, "said once"),
+        (InvalidToken(), False, "said once"),
+    ],
+)
+async def test_only_what_may_have_arrived_is_marked_when_it_is_sent_again(
+    house: House, error: Exception, done: bool, again: str
+) -> None:
+    wire = Wire(house, send=[error])
+    assert await wire.once() is done, "False makes the worker wait before the next attempt"
+    assert (await wire.row())[0] == "new"
+    assert await wire.once() and wire.calls[-1] == ("send", None, again) and len(wire.calls) == 2
+
+
+async def test_a_mark_stays_until_it_has_arrived(house: House) -> None:
+    wire = Wire(house, send=[TimedOut(), unsent()])
+    assert [await wire.once() for _ in range(3)] == [False, False, True]
+    assert wire.calls[-1][2] == f"said once\n{RESENT}"
+
+
+async def test_only_what_is_meant_to_be_silent_is(house: House) -> None:
+    wire = Wire(house)
+    await wire.once(silent=True)
+    await wire.once(key="later")
+    assert wire.silent == [True, False]

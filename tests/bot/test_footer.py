@@ -28,6 +28,9 @@ async def test_where_calls_were_made_and_nothing_ran_it_always_says_so(build: ob
     house: House = await build(autonomy="observe")  # type: ignore[operator]
     run = await house.say("off please", [OFF], "Fine weather today.")
     assert await footer(house.stores, run) == "*1 refused · nothing was changed*"
+    relabel = use("rack_relabel", item="lamp", text="new")  # what it rests on is from outside, and so is its result
+    run = await house.say("relabel, please", [relabel], "Fine weather today.")
+    assert await footer(house.stores, run) == "*1 refused · nothing was changed*"
 
 
 async def test_calls_that_came_to_nothing_are_no_reads(house: House) -> None:

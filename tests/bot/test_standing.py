@@ -320,3 +320,13 @@ async def test_the_owner_of_a_console_card_keeps_it(house: House) -> None:
     await house.ask(OFF, who=owner)
     await restarted(house, telegram_admins="9")
     assert await house.states() == ["waiting"] and ADMIN.id not in str(await house.stores.approvals.open_cards())
+
+
+async def test_an_approver_reads_that_it_is_the_asker_who_lost_the_role(house: House) -> None:
+    await house.ask(OFF, who=OPERATOR, where=GROUP)
+    await house.deliver()
+    await restarted(house, telegram_operators="")
+    await house.tap()
+    assert await house.states() == ["not started"] and house.rack.log == []
+    text = await house.text()
+    assert "Whoever asked for this has no role for rack" in text and "yours" not in text

@@ -276,3 +276,20 @@ async def test_an_unknown_outcome_is_settled_by_its_three_buttons_only(house: Ho
     await house.tap()
     await house.known(await house.call(), verb)
     assert await house.states() == ["unknown"] and await house.audited("settled by a person") == []
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_an_undo_that_did_not_happen_is_offered_again_where_the_change_stands(house: House, alone: bool) -> None:
+    calls = [use("rack_switch_off", item="lamp")] + ([] if alone else [use("rack_switch_off", item="fan")])
+    await house.ask(*calls)
+    await house.tap()
+    first = (await house.calls())[0]
+    house.rack.fault = "sent"
+    await house.undo(first)
+    house.rack.fault = None
+    await house.deliver()
+    assert "Undo: see below" in (await house.receipt(first))[0]
+    await house.known(await house.call(), "n")
+    approval = await house.stores.approvals.latest(first.id)
+    assert approval is not None and approval.card in [row.get("card") for kind, row in await house.deliver()]
+    assert "Undo" in str((await house.view(approval.card)).buttons[0]), "and this time it is on it"

@@ -120,9 +120,13 @@ def test_small_things() -> None:
 def test_figures_carry_their_unit_behind_them() -> None:
     facts = {"build_cache_mb": 490.5, "memory_gb": 2, "cpu_percent": 7.25}
     assert FORM.facts({"shown": facts}) == "build cache 490.5 MB · memory 2 GB · cpu 7.2 %"
-    assert FORM.change("freed_mb", 1700.7, None) == "freed: 1700.7 MB → n/a"
+    assert FORM.change("frees_mb", 1700.7, None) == "frees: 1700.7 MB → n/a"
 
 
 def test_a_list_of_several_stands_on_a_line_of_its_own() -> None:
-    facts = {"state": "on", "images": ["a", "b"], "networks": ["c"], "freed_mb": 3}
-    assert FORM.facts({"shown": facts}) == "on\nimages a, b\nnetworks c · freed 3 MB"
+    facts = {"state": "on", "images": ["a", "b"], "networks": ["c"], "frees_mb": 3}
+    assert FORM.facts({"shown": facts}) == "on\nimages a, b\nnetworks c · frees 3 MB"
+
+
+def test_numbers_that_only_tell_states_apart_are_not_told() -> None:
+    assert FORM.facts({"shown": {"number": 3, "text": "The fan squeaks.", "version": 2}}) == "text The fan squeaks."

@@ -210,7 +210,7 @@ RUBBISH: dict[str, Move] = {
     "networks": one_more_network,
     "volumes": one_more_volume,
     "build_cache_mb": more_cache,
-    "freed_mb": more_cache,
+    "frees_mb": more_cache,
 }
 
 # -- memory -----------------------------------------------------------------------------------------------------------
@@ -259,10 +259,10 @@ async def same_number(place: Place) -> Any:
     await place.stores.knowledge.add("The printer is out of ink.", "tg:2", tainted=False, id=2)
 
 
-ABOUT_ONE = ("id", "text", "version")
+ABOUT_ONE = ("number", "text", "version")
 COUNT = frozenset({"memories"})
 """The same facts serve one memory and all of them."""
-ONE: dict[str, Move] = {"id": deleted, "text": said_otherwise, "version": said_otherwise}
+ONE: dict[str, Move] = {"number": deleted, "text": said_otherwise, "version": said_otherwise}
 
 # -- the tables -------------------------------------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ CHANGES: dict[str, Stage] = {
     "memory_update_memory": Stage(to_correct, ONE, fixed=COUNT),
     "memory_delete_memory": Stage(remembered, ONE, fixed=COUNT),
     "memory_delete_all_memories": Stage(
-        several, {"memories": one_more, "version": said_otherwise}, fixed=frozenset({"id", "text"})
+        several, {"memories": one_more, "version": said_otherwise}, fixed=frozenset({"number", "text"})
     ),
     "memory_restore_memories": Stage(forgotten, dict.fromkeys(ABOUT_ONE, same_number), fixed=COUNT),
 }

@@ -278,6 +278,14 @@ def test_a_correction_of_nothing_changes_nothing() -> None:
         assert not any("restart" in name for name, _ in chat.calls)
 
 
+@pytest.mark.parametrize("line", ["rather not", "no, rather not."])
+def test_rather_not_names_nothing(line: str) -> None:
+    tools: Json = {"docker_restart_container": done, "docker_list_containers": {"containers": []}}
+    chat = Chat(tools, past=[{"role": "user", "content": "restart jellyfin"}])
+    chat.say(line)
+    assert not any("restart" in name for name, _ in chat.calls)
+
+
 def test_a_note_is_read_out_wherever_its_text_stands() -> None:
     notes = {"memories": [{"id": 1, "outside_text": "backups run at three", "by": "tg:1001"}]}
     chat = Chat({"memory_get_all_memories": notes, "memory_search_memories": notes})

@@ -50,11 +50,11 @@ async def decide(stores: Stores, card: str, approve: bool = True, *, calls: list
         return await stores.approvals.decide(tx, found, calls, approve, ADMIN.id)
 
 
-async def a_done_call(stores: Stores, run: str, call: str = "c1", **outcome: Any) -> str:
+async def a_done_call(stores: Stores, run: str, call: str = "c1", **back: Any) -> str:
     """A call that has run by itself and can be undone."""
     await a_call(stores, run, call, needs_tap=False)
     async with stores.database.transaction() as tx:
-        assert await stores.journal.start(tx, call, 1, None)
         values = {"undo": {"tool": "t", "args": {}}, "undo_key": call, "undo_until": stores.database.now() + 60}
-        await stores.journal.finish(tx, call, CallState.DONE, verified=True, **{**values, **outcome})
+        assert await stores.journal.start(tx, call, 1, None, **{**values, **back})
+        await stores.journal.finish(tx, call, CallState.DONE, verified=True)
     return call

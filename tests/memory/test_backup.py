@@ -226,3 +226,23 @@ async def test_a_database_that_must_be_there_is_not_made(tmp_path: Path) -> None
     with pytest.raises(DatabaseBroken, match="not there"):
         await Database.open(tmp_path / "rackhand.db", as_it_is=True)
     assert not (tmp_path / "rackhand.db").exists()
+
+
+@pytest.mark.parametrize("content", [b"# Rackhand\n" * 200, b"", b"foreign", b"newer"])
+async def test_a_file_that_is_no_backup_is_blamed_by_its_own_name(tmp_path: Path, content: bytes) -> None:
+    given, folder = tmp_path / "README.md", tmp_path / "data"
+    folder.mkdir()
+    given.write_bytes(content)
+    if content in (b"foreign", b"newer"):
+        given.unlink()
+        if content == b"newer":
+            await (await Database.open(given)).close()
+        with closing(sqlite3.connect(given)) as other, other:
+            other.execute("CREATE TABLE more (x)")
+            if content == b"newer":
+                other.execute("PRAGMA user_version = 999")
+    with pytest.raises(DatabaseBroken) as refused:
+        await backups.restore(given, folder)
+    said = str(refused.value)
+    assert str(given) in said and "restoring" not in said and "restore FILE" not in said and "DATA_DIR" not in said
+    assert ("update, or" if content == b"newer" else "made by `python main.py backup`") in said

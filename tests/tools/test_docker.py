@@ -42,6 +42,14 @@ def test_every_tool_explains_itself(tool: Any) -> None:
         assert any(choice.get("description") or prop.get("description") for choice in choices), name
 
 
+async def test_one_of_a_kind_is_no_plural(rack: Rack) -> None:
+    only = [{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]
+    for host, rows in (("nas", only), ("mini", [])):
+        rack.traffic.fault(f"docker:{host}", path="/containers/json", status=200, body=json.dumps(rows), times=None)
+    glance = await service.look(rack.ctx)  # type: ignore[misc]
+    assert glance.summary == "1 container running, 0 stopped · 1 host"
+
+
 async def test_finds_by_name_host_and_id(rack: Rack) -> None:
     [target] = await find_container(rack.reader, "jellyfin")
     assert target.id.startswith("nas/") and len(target.id) == len("nas/") + 64

@@ -150,7 +150,7 @@ async def test_prune_removes_what_it_listed_and_nothing_else(rack: Rack) -> None
         and len(facts.images) == 2
         and facts.volumes == ()
     )
-    assert facts.build_cache_mb > 0 and facts.freed_mb > 0 and "No undo." in change.notes and change.undo is None
+    assert facts.build_cache_mb > 0 and facts.frees_mb > 0 and "No undo." in change.notes and change.undo is None
     networks = {name.partition("@")[0] for name in facts.networks}
     assert "nas-old_default" in networks and "photos_default" not in networks
     volumes = set(host.volumes.all)

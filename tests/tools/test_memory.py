@@ -169,8 +169,8 @@ async def test_add_shows_the_number_and_undo_forgets_it(desk: Desk) -> None:
     added = await desk.change("add_memory", text="  The fan\u200b squeaks. ")
     assert added.verified
     assert added.change.title == "Remember “The fan squeaks.”"
-    assert added.before.shown() == {"id": None, "memories": None, "text": None, "version": 0}
-    assert added.after.shown() == {"id": 1, "memories": None, "text": "The fan squeaks.", "version": 1}
+    assert added.before.shown() == {"number": None, "memories": None, "text": None, "version": 0}
+    assert added.after.shown() == {"number": 1, "memories": None, "text": "The fan squeaks.", "version": 1}
     assert (await desk.undo(added)).verified
     assert await desk.rows() == []
 
@@ -179,11 +179,11 @@ async def test_adding_it_again_is_already_so(desk: Desk) -> None:
     await desk.change("add_memory", text="one")
     again = await desk.ask("add_memory", text="one")
     assert again.expect(again.facts, again.facts)
-    assert again.facts.shown()["id"] == 1
+    assert again.facts.shown()["number"] == 1
     # The owner's own word is not the one that came from outside.
     await desk.change("add_memory", text="two", tainted=True)
     own = await desk.change("add_memory", text="two")
-    assert own.after.shown()["id"] == 3
+    assert own.after.shown()["number"] == 3
 
 
 async def test_two_adds_proposed_together_both_happen(desk: Desk) -> None:
@@ -203,7 +203,7 @@ async def test_update_and_undo_restore_text_vector_and_taint(desk: Desk) -> None
     before = await desk.rows()
     changed = await desk.change("update_memory", id=1, text="I say so.")
     assert changed.verified
-    assert changed.after.shown() == {"id": 1, "memories": None, "text": "I say so.", "version": 2}
+    assert changed.after.shown() == {"number": 1, "memories": None, "text": "I say so.", "version": 2}
     assert (await desk.rows())[0][5] == 0
     assert (await desk.undo(changed)).verified
     assert await desk.rows() == before

@@ -19,8 +19,8 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
         if f"{row.host}/{row.name}" in troubled
     ]
     down = [Trouble(str(host.host), "docker", str(host.reason)) for host in listing.hosts_down]
-    word = "host" if len(hosts) == 1 else "hosts"
-    summary = f"{listing.running} containers running, {listing.stopped} stopped · {len(hosts)} {word}"
+    running = f"{_counted(listing.running, 'container')} running, {listing.stopped} stopped"
+    summary = f"{running} · {_counted(len(hosts), 'host')}"
     items: dict[str, str] = {f"{row.host}/{row.name}": row.state for row in rows}
     return Glance(summary, (*down, *sorted(troubles, key=lambda trouble: not trouble.red)), items)
 
@@ -28,6 +28,10 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
 def _detail(row: ContainerRow) -> str:
     if row.state == "running":
         return row.health
-    restarts = f", {row.restarts} restarts" if row.restarts else ""
+    restarts = f", {_counted(row.restarts, 'restart')}" if row.restarts else ""
     code = f", exit code {row.exit_code}" if row.exit_code else ""
     return f"{row.state}{restarts}{code}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -43,7 +43,7 @@ class PruneFacts(Facts):
     """Like the containers."""
     volumes: Shown[tuple[Ident, ...]]
     build_cache_mb: Shown[float]
-    freed_mb: Shown[float | None]
+    frees_mb: Shown[float | None]
     host: Ident
     also_called: tuple[Ident, ...] = ()
     """Every other way in which the owner may have forbidden one of these containers and networks."""
@@ -69,7 +69,7 @@ class Rubbish:
             networks=tuple(sorted(f"{name}@{ident[:DIGITS]}" for ident, name in self.networks.items())),
             volumes=tuple(sorted(self.volumes.values())),
             build_cache_mb=round(self.cache_bytes / MB, 1),
-            freed_mb=None if self.bytes is None else round((self.bytes + self.cache_bytes) / MB, 1),
+            frees_mb=None if self.bytes is None else round((self.bytes + self.cache_bytes) / MB, 1),
             host=host,
             also_called=tuple(
                 text for ident, name in named for text in (name, f"{host}/{name}", ident[:12], f"{host}/{ident[:12]}")

@@ -22,7 +22,7 @@ BARE_WHY = re.compile(
 )
 CORRECTION = re.compile(
     r"^(?:(?:no|sorry|oops)\b[\s,.!]*)*(?P<marked>(?:i (?:meant|mean)|rather|make (?:it|that))\s+)?(?:the )?"
-    r"(?P<name>[a-z0-9][\w.-]*(?:/[\w.-]+)?)(?P<end>,? instead)?(?:,? please)?[.! ]*$",
+    r"(?!not\b)(?P<name>[a-z0-9][\w.-]*(?:/[\w.-]+)?)(?P<end>,? instead)?(?:,? please)?[.! ]*$",
     re.I,
 )
 OWN_WORDS = re.compile(r"\b(?:remember|forget|note|keep in mind)\b", re.I)
