@@ -237,7 +237,7 @@ async def f18(cast: Cast) -> None:
 async def f19(cast: Cast) -> None:
     """Said twice, the second time as a repeat."""
     async with struck(cast, "sent:2") as stage:
-        texts = [m.text for m in stage.lab.telegram.sent(ADMIN) if "is exited now" in m.text]
+        texts = [m.text for m in stage.lab.telegram.sent(ADMIN) if "is stopped now" in m.text]
         assert len(texts) == 2 and "(resent)" in texts[1] and "(resent)" not in texts[0], texts
 
 

@@ -56,7 +56,7 @@ def _sentence(name: str, result: Result) -> str:
     return refusal(result.text)
 
 
-STAYS = ": it stays down until somebody starts it"
+STOPPED = "stopped now: it stays down until somebody starts it"
 HEALTH = {
     "healthy": " and healthy",
     "starting": "; its health check has yet to pass",
@@ -70,8 +70,8 @@ def _meaning(title: str, data: Json) -> str:
     state = after.get("state") if isinstance(after, dict) else None
     if not isinstance(after, dict) or not state:
         return f"{title}: that is how it is now."
-    more = STAYS if state == "exited" else HEALTH.get(str(after.get("health")), "")
-    return f"{title.partition(' ')[2] or title} is {state} now{more}."
+    now = STOPPED if state == "exited" else f"{state} now{HEALTH.get(str(after.get('health')), '')}"
+    return f"{title.partition(' ')[2] or title} is {now}."
 
 
 def _unverified(verified: object, detail: str) -> str:
