@@ -56,9 +56,10 @@ async def test_a_run_that_was_stopped_stays_stopped_whoever_advances_it(house: H
 async def test_nothing_begins_under_a_panic(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.core.halt.panic(house.stores, ADMIN)
+    house.rack.items["rack/0001"].watts += 1  # which would otherwise be a new card
     await house.tap()
     assert house.rack.log == [] and await house.states() == ["not started"]
-    assert PANIC in (await house.call()).detail
+    assert PANIC in (await house.call()).detail and await house.stores.approvals.open_cards() == []
 
 
 async def test_a_panic_outlives_a_restart_until_it_is_lifted(house: House) -> None:
