@@ -29,7 +29,7 @@ ELSEWHERE = {
 
 REVERSIBLE = frozenset({"docker_start_container", "docker_stop_container"})
 OWN = "memory_"
-FACTS_OF_LIFE = frozenset({"epoch", "clock", "panic"})
+FACTS_OF_LIFE = frozenset({"epoch", "clock", "panic", "looks"})
 NOT_THE_BOT = ("/.hypothesis/", "__pycache__", "/dev/null", "/pytest-")
 MOST_REPLIES, MOST_CALLS, MOST_SAID = 14, 10, 60
 OPEN, ENDED = ("proposed", "waiting"), ("done", "failed", "unknown")
