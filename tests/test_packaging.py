@@ -76,7 +76,7 @@ def test_ci_scripts_are_programs_bash_can_read() -> None:
 def unit(tmp_path: Path) -> Path:
     """A copy of the unit that this machine can judge: the program it starts need not be installed here."""
     if shutil.which("systemd-analyze") is None or os.geteuid() != 0:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("RACKHAND_CI") == "1":
             pytest.fail("CI must have systemd-analyze and be root")
         pytest.skip("needs systemd-analyze and root")
     text = (ROOT / "systemd/rackhand.service").read_text()
