@@ -90,11 +90,6 @@ class Outbox:
         )
         return row["conversation"] if row else None
 
-    async def oldest(self) -> float | None:
-        """When the oldest undelivered row was written."""
-        row = await self._db.one("SELECT min(created) AS at FROM outbox WHERE state IN ('new', 'sending')")
-        return row["at"] if row else None
-
 
 def _outgoing(row: Row) -> Outgoing:
     ambiguous = bool(row["ambiguous"]) or row["state"] == "sending"

@@ -131,11 +131,6 @@ class Runs:
         row = await self._db.one("SELECT actor_name FROM runs WHERE actor = ? ORDER BY created DESC LIMIT 1", actor)
         return row["actor_name"] if row else actor.partition(":")[2]
 
-    async def since(self, moment: float) -> list[Run]:
-        """Runs opened after a moment, oldest first."""
-        rows = await self._db.all("SELECT * FROM runs WHERE created > ? ORDER BY created", moment)
-        return [_run(row) for row in rows]
-
 
 def final_text(messages: list[Message]) -> str:
     """The text of the last reply, empty when the last word is not the model's."""

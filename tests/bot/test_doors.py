@@ -216,4 +216,4 @@ async def test_what_is_no_request_is_refused_and_starts_nothing(house: House, pa
         async with httpx.AsyncClient(transport=transport, base_url="http://rackhand") as client:
             answer = await client.post(path, content=body)
     assert answer.status_code == 400 and answer.json()["error"].startswith("Send a JSON object")
-    assert not await house.stores.runs.since(0.0)
+    assert not await house.stores.database.all("SELECT 1 FROM runs")

@@ -1,7 +1,6 @@
 """The outbox: said once, kept until delivered, marked when a repeat is possible."""
 
 from memory.stores import Stores
-from tests.fakes import Clock
 
 
 async def test_a_key_is_said_once(stores: Stores) -> None:
@@ -86,13 +85,3 @@ async def test_what_can_never_be_delivered_is_dropped(stores: Stores) -> None:
     assert await stores.outbox.open("tg:") == []
     stored = await stores.database.one("SELECT state, length(error) AS n FROM outbox")
     assert stored is not None and (stored["state"], stored["n"]) == ("dropped", 500)
-
-
-async def test_the_age_of_the_oldest_is_known(stores: Stores, clock: Clock) -> None:
-    assert await stores.outbox.oldest() is None
-    first = clock.now
-    await stores.outbox.say("tg:1", "view", "k1")
-    clock.move(60)
-    await stores.outbox.say("tg:1", "view", "k2")
-    await stores.outbox.sending((await stores.outbox.open("tg:"))[0].id)
-    assert await stores.outbox.oldest() == first
