@@ -25,7 +25,6 @@ from memory.stores import Stores
 from memory.text import Redactor
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate
-from tools.gate.nets import StoredNets
 from tools.gate.proposals import Proposals, Rules
 from tools.gate.recovery import Recovery
 from tools.gate.standing import Standing
@@ -129,7 +128,7 @@ def assemble(
     tools = catalogue(configuration.services)
     clients = Clients(configuration.services, configuration.service_settings, stores)
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
-    proposals = Proposals(tools, clients, access, rules(settings), StoredNets(stores.nets), redact)
+    proposals = Proposals(tools, clients, access, rules(settings), stores, redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
     standing = Standing(stores, proposals, access)
     gate = Gate(stores, proposals, execution, standing, screen)

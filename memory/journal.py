@@ -138,6 +138,18 @@ class Journal:
         )  # fmt: skip
         return rows[::-1]
 
+    async def took_effect(self, service: str, since: float) -> list[tuple[CallRow, str]]:
+        """A service's changes that were done, or may have been, newest first, each with the name of who decided it."""
+        rows = await self._db.all(
+            "SELECT calls.*, coalesce((SELECT decider.actor_name FROM approvals JOIN runs AS decider"
+            " ON decider.actor = approvals.decided_by WHERE approvals.call = calls.id AND approvals.state = 'approved'"
+            " ORDER BY decider.created DESC LIMIT 1), runs.actor_name) AS who"
+            " FROM calls JOIN runs ON runs.id = calls.run WHERE calls.state IN ('done', 'unknown')"
+            " AND calls.tool LIKE ? ESCAPE '\\' AND calls.started > ? ORDER BY calls.started DESC, calls.rowid DESC",
+            service.replace("_", "\\_") + "\\_%", since,
+        )  # fmt: skip
+        return [(_call(row), row["who"]) for row in rows]
+
     async def _select(self, where: str, *values: Any) -> list[CallRow]:
         rows = await self._db.all(f"SELECT * FROM calls WHERE {where} ORDER BY proposed, position", *values)
         return [_call(row) for row in rows]

@@ -18,7 +18,6 @@ from memory.text import Redactor
 from tests.tools.conftest import KeptNets, Outcome
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate
-from tools.gate.nets import StoredNets
 from tools.gate.policy import Autonomy
 from tools.gate.proposals import Proposals, Rules
 from tools.gate.standing import Standing
@@ -345,7 +344,7 @@ def gated(database: Database, tmp_path: Path) -> Gated:
     knowledge, people = Knowledge(database, WordLlamaEmbedder()), Everybody()
     clients = Clients([service], {"memory": Settings()}, SimpleNamespace(knowledge=knowledge))
     rules = Rules(Autonomy.ASK, lambda target: False, lambda target: "")
-    proposals = Proposals(catalogue([service]), clients, people, rules, StoredNets(stores.nets), Redactor())
+    proposals = Proposals(catalogue([service]), clients, people, rules, stores, Redactor())
     execution = Execution(stores, proposals, clients, people, people, people)
     return Gated(Gate(stores, proposals, execution, Standing(stores, proposals, people), people), stores, knowledge)
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from loguru import logger
@@ -11,13 +12,16 @@ from pydantic import BaseModel, ValidationError
 
 from memory.keys import digest
 from memory.models import Actor, Block, CallRow, Message, Role, Run, Use, canonical
+from memory.stores import Stores
 from memory.text import Redactor, escaped
 from tools.gate import results, taint
+from tools.gate.nets import StoredNets
+from tools.gate.past import Past
 from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
 from tools.gate.ports import People
 from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
-from tools.kit.context import Access, Context, Nets
+from tools.kit.context import Access, Context
 from tools.kit.errors import Gone, ToolFailed
 from tools.kit.glance import Glance
 from tools.kit.service import Risk, Service, Tool
@@ -90,10 +94,17 @@ class Proposals:
     """Prepares calls. Holds reading clients only."""
 
     def __init__(
-        self, catalogue: dict[str, Tool], clients: Clients, people: People, rules: Rules, nets: Nets, redact: Redactor
+        self,
+        catalogue: dict[str, Tool],
+        clients: Clients,
+        people: People,
+        rules: Rules,
+        stores: Stores,
+        redact: Redactor,
     ) -> None:
         self._catalogue, self._clients, self._people = catalogue, clients, people
-        self.rules, self._nets, self.redact = rules, nets, redact
+        self.rules, self.redact = rules, redact
+        self._nets, self._past = StoredNets(stores.nets), Past(stores)
 
     async def prepare(self, run: Run, use: Use, *, insist: bool = False) -> Answer | Proposal:
         """The call's answer when it is a read or cannot be, else its plan.
@@ -130,7 +141,7 @@ class Proposals:
                 client = await self._clients.get(tool.service.name, Access.READ)
                 targets, _ = await self._targets(tool, args, client)
                 values = {**args.__dict__, **{name: target.id for name, target in targets.items()}}
-                return await tool.run(Context(client, actor.id, self._nets), **values)
+                return await tool.run(self._context(tool.service.name, client, actor.id), **values)
         except TimeoutError:
             raise ToolFailed(f"{tool_name} did not answer within {READ_DEADLINE:.0f} s.") from None
 
@@ -149,11 +160,14 @@ class Proposals:
         try:
             async with self._clients.watch(service.name), asyncio.timeout(READ_DEADLINE):
                 client = await self._clients.get(service.name, Access.READ)
-                return await service.look(Context(client))
+                return await service.look(self._context(service.name, client))
         except ToolFailed as error:
             return error
         except TimeoutError:
             return ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.")
+
+    def _context(self, service: str, client: Any, actor: str = "", tainted: bool = False) -> Context[Any]:
+        return Context(client, actor, self._nets, tainted, partial(self._past.of, service))
 
     async def _prepare(self, run: Run, use: Use) -> Answer | Proposal:
         tool = self._catalogue.get(use.tool)
@@ -167,7 +181,7 @@ class Proposals:
         targets, typed = await self._targets(tool, asked, client)
         # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
         args = {**asked.model_dump(mode="json"), **{name: target.id for name, target in targets.items()}}
-        context = Context(client, run.actor.id, self._nets, run.tainted)
+        context = self._context(tool.service.name, client, run.actor.id, run.tainted)
         if tool.risk is Risk.READ and not (tool.egress and run.tainted):
             return await self._read(use, tool, context, args)
         values = tool.parameters.model_validate_json(canonical(args))

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from tools.kit.change import Call, Change, Facts, Shown
-from tools.kit.context import Access, Context, Link
+from tools.kit.context import Access, Context, Deed, Link
 from tools.kit.errors import (
     BadAnswer,
     CircuitOpen,
@@ -24,8 +24,8 @@ from tools.kit.threads import Threads
 from tools.kit.types import Ident, Outside, Own, Resolve, Result, Target
 
 __all__ = [
-    "Access", "Api", "Area", "BadAnswer", "Call", "Change", "CircuitOpen", "Conflict", "Context", "Facts", "Field",
-    "Glance", "Gone", "Ident", "Link", "NoAnswer", "OutcomeUnknown", "Outside", "Own", "RateLimited", "Refused",
-    "Resolve", "Result", "Risk", "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool",
-    "ToolFailed", "Trouble", "Unauthorised", "Unreachable",
+    "Access", "Api", "Area", "BadAnswer", "Call", "Change", "CircuitOpen", "Conflict", "Context", "Deed", "Facts",
+    "Field", "Glance", "Gone", "Ident", "Link", "NoAnswer", "OutcomeUnknown", "Outside", "Own", "RateLimited",
+    "Refused", "Resolve", "Result", "Risk", "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads",
+    "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable",
 ]  # fmt: skip

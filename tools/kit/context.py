@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -39,6 +40,21 @@ class Nets(Protocol):
 
 
 @dataclass(frozen=True)
+class Deed:
+    """What this bot has done to one target of the service: done, or started with an outcome that is unknown."""
+
+    tool: str
+    """Full name, e.g. `docker_stop_container`."""
+    target: str
+    """The target's id, as `Resolve` gave it."""
+    who: str
+    """Whoever approved it, or asked for it where nobody had to."""
+    at: datetime
+    undoable: bool
+    """Whether its Undo still waits to be tapped."""
+
+
+@dataclass(frozen=True)
 class Context(Generic[C]):
     """The reading client and who asks."""
 
@@ -47,6 +63,12 @@ class Context(Generic[C]):
     """Who asks, e.g. `tg:1001`."""
     nets: Nets | None = None
     tainted: bool = False
+    past: Callable[[], Awaitable[list[Deed]]] | None = None
+    """What this bot has done to this service's targets in the last month; read it with `deeds`."""
+
+    async def deeds(self) -> list[Deed]:
+        """What this bot has done to this service's targets, newest first; nothing older than a month."""
+        return await self.past() if self.past else []
 
     async def read(self, reader: Callable[..., Awaitable[F]], *args: Any) -> F:
         """Facts from `reader(client, *args)` that remember how to read themselves again."""
