@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.access import Roster
 from bot.agent.budget import Budget
 from bot.agent.claude import Claude
 from bot.agent.loop import Loop
 from bot.agent.model import Model
-from bot.chat import Chat, Screen
-from bot.halt import Halt
-from bot.settings import BadConfiguration, Configuration, Settings
-from bot.taps import Taps
-from bot.tasks import Tasks
+from bot.runs.decisions import Taps
+from bot.runs.halt import Halt
+from bot.runs.runner import Chat, Screen
+from bot.runs.tasks import Tasks
+from bot.settings.people import Roster
+from bot.settings.settings import BadConfiguration, Configuration, Settings
 from memory.embeddings import embedder_called
 from memory.stores import Stores
 from memory.text import Redactor

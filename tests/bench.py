@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.access import console_actor
 from bot.core import Core, assemble
-from bot.screen import NoScreen
-from bot.settings import configured
+from bot.settings.people import console_actor
+from bot.settings.settings import configured
+from bot.telegram.progress import NoScreen
 from lab.lab import Lab
 from lab.telegram.state import ADMIN
 from memory.models import Actor

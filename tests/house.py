@@ -5,13 +5,13 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-from bot.cards import Cards
 from bot.core import Core, assemble
-from bot.render import render
-from bot.screen import NoScreen
-from bot.settings import Configuration, Settings
-from bot.taps import Tap
-from bot.view import Format, View
+from bot.runs.decisions import Tap
+from bot.screen.cards import Cards
+from bot.screen.render import render
+from bot.screen.view import Format, View
+from bot.settings.settings import Configuration, Settings
+from bot.telegram.progress import NoScreen
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Actor, Block, CallRow, Run

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.app import App, telegram_bot
-from bot.delivery import Telegram
-from bot.poller import Poller
-from bot.screen import TelegramScreen
-from bot.stream import Throttle
+from bot.telegram.app import App, telegram_bot
+from bot.telegram.delivery import Telegram
+from bot.telegram.pace import Throttle
+from bot.telegram.poller import Poller
+from bot.telegram.progress import TelegramScreen
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
 from memory.models import Actor

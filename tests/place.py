@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.agent.claude import Claude
-from bot.cards import Cards
 from bot.core import assemble
-from bot.halt import Halt
-from bot.screen import NoScreen
-from bot.settings import configured
-from bot.view import Format
+from bot.runs.halt import Halt
+from bot.screen.cards import Cards
+from bot.screen.view import Format
+from bot.settings.settings import configured
+from bot.telegram.progress import NoScreen
 from lab.lab import Lab
 from lab.traffic import Request
 from memory.database import Database
@@ -180,7 +180,7 @@ class Place(House):
 
     async def texts(self) -> list[str]:
         """Everything a person could be shown by now: cards, receipts, answers with their footers."""
-        from bot.footer import footer
+        from bot.screen.footer import footer
         from memory.runs import final_text
 
         database, views = self.stores.database, []

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from lab.lab import Lab
 from lab.traffic import Request
 from tests.canaries import SHORTEST_PART, Canaries, Hit

@@ -10,7 +10,7 @@ import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from bot.settings import BadConfiguration, load
+from bot.settings.settings import BadConfiguration, load
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Digest

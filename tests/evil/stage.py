@@ -11,12 +11,12 @@ from typing import Any
 
 from loguru import logger
 
-from bot.app import App, telegram_bot
 from bot.core import Core, assemble
-from bot.delivery import Telegram
-from bot.poller import Poller
-from bot.screen import TelegramScreen
-from bot.settings import Configuration, Settings
+from bot.settings.settings import Configuration, Settings
+from bot.telegram.app import App, telegram_bot
+from bot.telegram.delivery import Telegram
+from bot.telegram.poller import Poller
+from bot.telegram.progress import TelegramScreen
 from lab.engine.model import Container
 from lab.server import Server, serve
 from lab.services.docker import docker_app

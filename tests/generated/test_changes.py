@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.catalogue import describe
-from bot.view import is_moment
+from bot.screen.view import is_moment
+from bot.terminal.catalogue import describe
 from memory.models import CallRow, CallState
 from tests.fakes import use
 from tests.generated.drift import Drift, names_of, others

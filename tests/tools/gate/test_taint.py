@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from bot.footer import footer
+from bot.screen.footer import footer
 from memory.approvals import EXPIRY_SECONDS
 from memory.models import Message, Run
 from tests.fakes import use
