@@ -26,7 +26,7 @@ async def run(options: argparse.Namespace) -> int:
     from bot.settings.logs import set_up
     from bot.settings.people import TELEGRAM, console_actor
     from bot.telegram.app import App, telegram_bot
-    from bot.telegram.delivery import Telegram
+    from bot.telegram.chats import Chats
     from bot.telegram.poller import Poller
     from bot.telegram.progress import TelegramScreen
     from scheduler.clock import Clock, plan_digest
@@ -35,8 +35,8 @@ async def run(options: argparse.Namespace) -> int:
     configuration = configured(options.env_file, bot=True)
     settings, redact = configuration.settings, Redactor(configuration.secrets())
     set_up(settings.log_level, redact)
-    telegram = Telegram(telegram_bot(settings), redact)
-    async with opened(configuration, redact, lambda stores: TelegramScreen(stores, telegram)) as core:
+    chats = Chats(telegram_bot(settings), redact)
+    async with opened(configuration, redact, lambda stores: TelegramScreen(stores, chats)) as core:
         token = settings.telegram_bot_token.get_secret_value()
         poller = Poller(settings.telegram_api_url, token, core.stores.inbox, core.halt)
         digests = Digests(core.stores, core.proposals, core.access, console_actor())
@@ -48,7 +48,7 @@ async def run(options: argparse.Namespace) -> int:
 
         digest_to = f"{TELEGRAM}{settings.digest_chat or settings.first_admin}"
         await plan_digest(core.stores, digest_to, settings.digest_time)
-        await App(core, telegram, poller, digest).run(clock.run())
+        await App(core, chats, poller, digest).run(clock.run())
     return OK
 
 

@@ -139,11 +139,11 @@ MUTANTS = [
            "self._known.update(_spellings(part))", "pass", "tests/tools/gate/test_results.py"),
     Mutant("invisible characters hide a secret", "memory/text.py",
            "return self._unhidden(text) if HIDING.search(text) else text", "return text", "tests/memory/test_text.py"),
-    Mutant("Markdown hides a secret", "bot/telegram/delivery.py",
+    Mutant("Markdown hides a secret", "bot/telegram/chats.py",
            "return render(self.shown(text), self.redact)", "return render(self.shown(text))", DELIVERY),
-    Mutant("what is sent as it stands is not redacted", "bot/telegram/delivery.py",
+    Mutant("what is sent as it stands is not redacted", "bot/telegram/chats.py",
            "        piece = self._safe(piece)\n", "", DELIVERY),
-    Mutant("buttons are not redacted", "bot/telegram/delivery.py", "self.shown(b.text).strip()", "b.text", DELIVERY),
+    Mutant("buttons are not redacted", "bot/telegram/chats.py", "self.shown(b.text).strip()", "b.text", DELIVERY),
     Mutant("a service's own words are stored as they came", "tools/gate/execution.py",
            "return escaped(self._proposals.redact(str(words)))", "return str(words)", DELIVERY),
     Mutant("a row that cannot be drawn is tried for ever", "bot/telegram/delivery.py",
@@ -259,11 +259,11 @@ MUTANTS = [
     Mutant("any message of General counts as a topic's", "memory/outbox.py",
            "WHERE message = ? AND conversation LIKE", "WHERE (message = ? OR 1) AND conversation LIKE", TOPICS),
     Mutant("a card that nobody has seen stays open", "bot/telegram/unreachable.py",
-           "await self._chat.unseen(card)", "pass", UNREACHABLE),
+           "await self._runner.unseen(card)", "pass", UNREACHABLE),
     Mutant("of a chat that is gone, that chat is told", "bot/telegram/unreachable.py",
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
-           'await self._chat.redraw_receipt(tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
+           'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
 ]  # fmt: skip
 
 

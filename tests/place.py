@@ -10,10 +10,10 @@ from typing import Any
 from bot.agent.claude import Claude
 from bot.core import assemble
 from bot.runs.halt import Halt
+from bot.runs.runner import NoScreen
 from bot.screen.cards import Cards
 from bot.screen.view import Format
 from bot.settings.settings import configured
-from bot.telegram.progress import NoScreen
 from lab.lab import Lab
 from lab.traffic import Request
 from memory.database import Database
@@ -112,7 +112,7 @@ class Place(House):
         """A line of the admin's, unless said otherwise; the run's id once it has ended or waits."""
         if self.model is not None:
             return await super().say(text, *replies, **{"who": self.admin, **more})
-        run = await self.core.chat.say(self.admin.id, self.admin, text, trigger=f"update:{next(self._updates)}")
+        run = await self.core.opener.say(self.admin.id, self.admin, text, trigger=f"update:{next(self._updates)}")
         await self.settle()
         return str(run)
 

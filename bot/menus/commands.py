@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.agent.budget import Budget
-from bot.runs.decisions import Tap, Taps
+from bot.runs.decisions import Decisions, Tap
 from bot.runs.halt import Halt
-from bot.runs.runner import Chat
+from bot.runs.opener import Opener
+from bot.runs.runner import Runner
 from bot.screen.render import escape
 from bot.screen.view import Button, Format, View, bold, counted
 from bot.settings.people import Roster
@@ -34,8 +35,9 @@ class Desk:
 
     stores: Stores
     proposals: Proposals
-    chat: Chat
-    taps: Taps
+    opener: Opener
+    runner: Runner
+    decisions: Decisions
     access: Roster
     halt: Halt
     budget: Budget
@@ -180,7 +182,7 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
         return View(f"/stop all needs an admin{ALL}.")
     if everywhere:
         await desk.halt.panic(desk.stores, request.actor)
-    runs, cards = await desk.chat.stop(None if everywhere else request.conversation, request.actor)
+    runs, cards = await desk.runner.stop(None if everywhere else request.conversation, request.actor)
     if not runs and not cards and not everywhere:
         return View("Nothing was running, and no card was open.")
     tail = " Nothing changes until /start." if everywhere else ""
@@ -240,7 +242,7 @@ async def undo(desk: Desk, request: Request, rest: str) -> View:
     if not rows:
         return View("There is nothing to take back here.")
     tap = Tap(request.update, request.actor, request.conversation, None, "")
-    toast = await desk.taps.undo_row(tap, rows[0])
+    toast = await desk.decisions.undo_row(tap, rows[0])
     return View(f"{bold(rows[0].title)}: {escape(toast)}")
 
 

@@ -148,7 +148,7 @@ async def do(desk: Desk, request: Request, rest: str) -> View | None:
     """A change from a menu: a one-call run and its card, no model."""
     verb, _, target = rest.partition(":")
     name = target.rpartition("/")[2]
-    await desk.chat.direct(
+    await desk.opener.direct(
         request.conversation, request.actor, f"{verb.capitalize()} {name}", f"docker_{verb}_container",
         {"container": target}, trigger=f"menu:{request.update}", opened_by="button",
     )  # fmt: skip

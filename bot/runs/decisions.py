@@ -3,7 +3,9 @@
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from bot.runs.runner import Chat
+from bot.runs.opener import Opener
+from bot.runs.runner import Runner
+from bot.screen.redraw import redraw_receipt
 from bot.settings.people import Roster
 from memory.database import Transaction
 from memory.keys import digest
@@ -34,11 +36,12 @@ class Tap:
     data: str
 
 
-class Taps:
+class Decisions:
     """Decides approvals, Undo and unknown outcomes. Each answer is the toast to show."""
 
-    def __init__(self, stores: Stores, chat: Chat, access: Roster, standing: Standing) -> None:
-        self._stores, self._chat, self._access, self._standing = stores, chat, access, standing
+    def __init__(self, stores: Stores, opener: Opener, runner: Runner, access: Roster, standing: Standing) -> None:
+        self._stores, self._opener, self._runner = stores, opener, runner
+        self._access, self._standing = access, standing
         self._noted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     async def card(self, tap: Tap, key: str, verb: str) -> str:
@@ -47,7 +50,7 @@ class Taps:
         if card is None or card.conversation != tap.conversation:
             return await self._rejected(tap, "forged or foreign card", LATE)
         if await self._standing.review(card):
-            self._chat.advance(card.run)
+            self._runner.advance(card.run)
         if tap.actor.id not in card.allowed:
             return await self._rejected(tap, "not allowed", STRANGER)
         if card.message != tap.message:
@@ -87,7 +90,7 @@ class Taps:
         if not won:
             await self.sweep()
             return LATE
-        self._chat.advance(card.run)
+        self._runner.advance(card.run)
         return "Approved." if approve else "Dropped. Tell me what you want instead."
 
     async def _arm(self, tap: Tap, card: Card) -> str:
@@ -104,7 +107,7 @@ class Taps:
             await self._stores.inbox.done(tx, tap.update)
         if not parted:
             return USED
-        self._chat.advance(card.run)
+        self._runner.advance(card.run)
         return "One by one."
 
     async def _ask_again(self, tap: Tap, asked: list[Approval]) -> str:
@@ -119,7 +122,7 @@ class Taps:
 
     async def _again(self, tap: Tap, rows: list[CallRow]) -> str:
         trigger = f"again:{rows[0].id}:{tap.update}"
-        opened = await self._chat.again(tap.conversation, tap.actor, rows, trigger=trigger, update=tap.update)
+        opened = await self._opener.again(tap.conversation, tap.actor, rows, trigger=trigger, update=tap.update)
         return "Asked again below." if opened else "This has been asked again already."
 
     async def undo(self, tap: Tap, key: str) -> str:
@@ -137,7 +140,7 @@ class Taps:
         if row.undo is None or row.undone_by is not None:
             await self._stores.inbox.handled(tap.update)
             return "Already undone."
-        opened = await self._chat.direct(
+        opened = await self._opener.direct(
             tap.conversation, tap.actor, f"Undo: {row.title}", row.undo["tool"], row.undo["args"],
             trigger=f"undo:{row.id}:{tap.update}", opened_by="undo", update=tap.update, undo_of=row,
         )  # fmt: skip
@@ -165,7 +168,7 @@ class Taps:
             await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
             if state is CallState.FAILED and run.undo_of:
                 await self._stores.journal.release_undo(tx, run.undo_of, run.id)
-                await self._chat.redraw_receipt(tx, run, run.undo_of, "undo again")
+                await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")
             key_ = f"receipt:{row.id}:{state}:by-person"
             await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
         return "Noted."
@@ -186,7 +189,7 @@ class Taps:
                 if card.run in runs:
                     await self._redraw(tx, card, "expired")
         for run in runs:
-            self._chat.advance(run)
+            self._runner.advance(run)
 
     async def decide(self, tx: Transaction, card: Card, calls: list[str], approve: bool, actor: Actor) -> bool:
         """Decide these calls of a card; False when it has expired or somebody was faster."""

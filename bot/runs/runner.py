@@ -1,12 +1,8 @@
-"""From a line, a tap or a restart to a run, and from the run's end to an answer."""
+"""Carries runs on, from wherever they stand to their end and what is said of it; halts them."""
 
 import asyncio
-import hashlib
-import secrets
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from loguru import logger
@@ -15,25 +11,19 @@ from bot.agent.loop import Loop
 from bot.agent.model import RunStopped, open_calls
 from bot.runs.halt import Halt
 from bot.runs.tasks import Tasks
+from bot.screen.redraw import redraw_cards, redraw_receipt
 from bot.screen.render import escape
 from bot.screen.view import Format
 from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
-from memory.models import Actor, CallRow, CallState, Card, Message, Run, RunState
+from memory.models import Actor, CallState, Card, Message, Run, RunState
 from memory.runs import final_text
 from memory.stores import Stores
-from memory.text import Redactor, clean
 from tools.gate.standing import UNSEEN, WHY
 
 MOST_RECOVERIES = 3
 LATE_SECONDS = 600.0
 """An interrupted run that has lain for longer is not carried on: the world has moved, and so has whoever asked."""
-LONGEST_LINE = 12_000
-"""Characters of one objective; Telegram's own limit is 4096."""
-
-
-class Used(Exception):
-    """What a run was to be opened for has been used up already."""
 
 
 class Screen(Protocol):
@@ -52,103 +42,30 @@ class Screen(Protocol):
         """Take away what a crash left on the screen."""
 
 
-class Chat:
-    """Opens runs and carries them on. One working run a conversation; waiting ones don't count."""
+class NoScreen:
+    """For doors without one: nothing is shown."""
 
-    def __init__(
-        self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo, redact: Redactor
-    ) -> None:
+    def begin(self, run: Run) -> None:
+        """Nothing to show."""
+
+    def doing(self, run: str, line: str) -> None:
+        """Nothing to show."""
+
+    async def end(self, run: str) -> None:
+        """Nothing to show."""
+
+    async def tidy(self, run: Run) -> None:
+        """Nothing to take away."""
+
+
+class Runner:
+    """Carries runs on. One working run a conversation; waiting ones don't count."""
+
+    def __init__(self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo) -> None:
         self._stores, self._loop, self._halt, self._screen = stores, loop, halt, screen
-        self._tasks, self._zone, self._redact = tasks, zone, redact
+        self._tasks, self._zone = tasks, zone
         self._turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._working: dict[str, asyncio.Task[None]] = {}
-
-    # -- opening ------------------------------------------------------------------------------------------------
-
-    async def say(
-        self, conversation: str, actor: Actor, text: str, *, trigger: str, opened_by: str = "text",
-        update: int | None = None, unattended: bool = False,
-    ) -> str | None:  # fmt: skip
-        """Open a run for a line; None when this trigger has opened one before."""
-        original = text
-        text, removed = clean(text[:LONGEST_LINE])
-        text = self._redact(text)
-        history, tainted = await self._stores.runs.history(conversation)
-        now = datetime.now(self._zone)
-        note = f" · {removed} invisible characters removed" if removed else ""
-        line = f"[now {now:%A %Y-%m-%d %H:%M} {self._zone.key}{note}]\n{text}"
-        messages = [*history, _user(line)]
-        return await self._open(
-            update,
-            conversation=conversation, actor=actor, objective=text, messages=messages, opened_by=opened_by,
-            trigger=trigger, unattended=unattended, tainted=tainted,
-            noted={"original_sha256": _fingerprint(original), "removed": removed} if removed else {},
-        )  # fmt: skip
-
-    async def direct(
-        self, conversation: str, actor: Actor, title: str, tool: str, args: dict[str, Any], *, trigger: str,
-        opened_by: str, update: int | None = None, undo_of: CallRow | None = None, tainted: bool = False,
-    ) -> str | None:  # fmt: skip
-        """Open a one-call run: no model is asked. A call that comes from a tainted run stays tainted."""
-        messages = [_user(title), _calling((tool, args))]
-
-        async def claim(tx: Transaction, run: str) -> bool:
-            return undo_of is None or await self._stores.journal.claim_undo(tx, undo_of.id, run)
-
-        return await self._open(
-            update, claim,
-            conversation=conversation, actor=actor, objective=title, messages=messages, opened_by=opened_by,
-            trigger=trigger, thinks=False, undo_of=undo_of.id if undo_of else None, tainted=tainted,
-        )  # fmt: skip
-
-    async def again(
-        self, conversation: str, actor: Actor, rows: list[CallRow], *, trigger: str, update: int
-    ) -> str | None:
-        """Open a run of these stored calls, with fresh facts and without a model; None when one has been opened."""
-        title = rows[0].title if len(rows) == 1 else f"{len(rows)} changes once more"
-        calls = [row.id for row in rows]
-
-        async def claim(tx: Transaction, run: str) -> bool:
-            won = await self._stores.journal.claim_again(tx, calls, run)
-            await self._redraw_cards(tx, conversation, calls, f"again:{run}")
-            return won
-
-        return await self._open(
-            update, claim,
-            conversation=conversation, actor=actor, objective=title, opened_by="button", trigger=trigger,
-            messages=[_user(title), _calling(*((row.tool, row.args) for row in rows))], thinks=False,
-            tainted=any(row.tainted for row in rows),
-        )  # fmt: skip
-
-    async def _open(
-        self, update: int | None, claim: Callable[[Transaction, str], Awaitable[bool]] | None = None,
-        noted: dict[str, Any] | None = None, **run: Any,
-    ) -> str | None:  # fmt: skip
-        """The run, and the end of the update that asked for it, in one commit; `noted` is for the audit log."""
-        stores = self._stores
-        try:
-            async with stores.database.transaction() as tx:
-                opened = await stores.runs.open(tx, **run)
-                if update is not None:
-                    await stores.inbox.done(tx, update)
-                if opened and claim and not await claim(tx, opened):
-                    raise Used
-                if opened:
-                    await stores.audit.record(
-                        tx, "run", run["actor"].id, run=opened, opened_by=run["opened_by"], objective=run["objective"],
-                        **(noted or {}),
-                    )  # fmt: skip
-        except Used:
-            if update is not None:
-                await stores.inbox.handled(update)
-            return None
-        if opened:
-            self.advance(opened, queued=run.get("thinks", True))
-        return opened
-
-    async def queued(self, conversation: str) -> int:
-        """Requests that are being worked on or wait their turn here."""
-        return len(await self._stores.runs.in_state("working", conversation=conversation))
 
     # -- working ------------------------------------------------------------------------------------------------
 
@@ -217,24 +134,9 @@ class Chat:
         """What a run has used up and has not needed can be used again: an Undo, an [Ask again]."""
         if run.undo_of:
             await self._stores.journal.release_undo(tx, run.undo_of, run.id)
-            await self.redraw_receipt(tx, run, run.undo_of, "undo")
+            await redraw_receipt(self._stores, tx, run, run.undo_of, "undo")
         if calls := await self._stores.journal.release_again(tx, run.id):
-            await self._redraw_cards(tx, run.conversation, calls, f"not again:{run.id}")
-
-    async def _redraw_cards(self, tx: Transaction, conversation: str, calls: list[str], event: str) -> None:
-        approvals = [await self._stores.approvals.latest(call) for call in calls]
-        for card in {approval.card for approval in approvals if approval is not None}:
-            await self._stores.outbox.add(tx, conversation, "card", f"card:{card}:{event}", card=card)
-
-    async def redraw_receipt(self, tx: Transaction, run: Run, call: str, event: str) -> None:
-        """Draw what a run has taken back again, wherever it stands: its Undo goes, or comes back."""
-        outbox, approval = self._stores.outbox, await self._stores.approvals.latest(call)
-        if approval is not None:
-            await outbox.add(tx, run.conversation, "card", f"card:{approval.card}:{event}:{run.id}", card=approval.card)
-        message = await outbox.message_of(f"receipt:{call}:{CallState.DONE}")
-        if message is not None:
-            key = f"receipt:{call}:{event}:{run.id}"
-            await outbox.add(tx, run.conversation, "receipt", key, message=message, call=call)
+            await redraw_cards(self._stores, tx, run.conversation, calls, f"not again:{run.id}")
 
     # -- stopping and starting again ----------------------------------------------------------------------------
 
@@ -346,23 +248,6 @@ class Chat:
         return run.id in pending and bool(open_calls(await self._stores.runs.messages(run.id)))
 
 
-def _calling(*calls: tuple[str, dict[str, Any]]) -> Message:
-    """What a model would say to make these calls."""
-    uses = [
-        {"type": "tool_use", "id": f"call-{secrets.token_hex(6)}", "name": tool, "input": args} for tool, args in calls
-    ]
-    return {"role": "assistant", "content": uses}
-
-
 def _wanted(messages: list[Message]) -> int:
     """How many calls a run was opened for."""
     return sum(block["type"] == "tool_use" for message in messages for block in message["content"])
-
-
-def _user(text: str) -> Message:
-    return {"role": "user", "content": [{"type": "text", "text": text}]}
-
-
-def _fingerprint(text: str) -> str:
-    """What tells later whether a text is the one that was sent, character for character."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

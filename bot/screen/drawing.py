@@ -3,9 +3,9 @@
 from bot.menus.commands import nearest_command
 from bot.screen.cards import Cards
 from bot.screen.footer import footer
+from bot.screen.plain import plain_results
 from bot.screen.render import escape
 from bot.screen.view import View, view_of
-from bot.terminal.console import plain_results
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores

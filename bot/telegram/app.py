@@ -21,7 +21,8 @@ from bot.screen.drawing import Drawing
 from bot.screen.view import Format
 from bot.settings.people import TELEGRAM
 from bot.settings.settings import Settings
-from bot.telegram.delivery import Delivery, Telegram
+from bot.telegram.chats import Chats
+from bot.telegram.delivery import Delivery
 from bot.telegram.dispatch import Dispatch
 from bot.telegram.introduction import introduce
 from bot.telegram.poller import Poller
@@ -50,23 +51,21 @@ def telegram_bot(settings: Settings) -> Bot:
 class App:
     """One process that owns the state and speaks to Telegram."""
 
-    def __init__(
-        self, core: Core, telegram: Telegram, poller: Poller, digest: Callable[[Actor], Awaitable[str]]
-    ) -> None:
+    def __init__(self, core: Core, chats: Chats, poller: Poller, digest: Callable[[Actor], Awaitable[str]]) -> None:
         """`digest` writes the daily digest as this person may read it."""
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
         owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
         owners = [chat for chat in (settings.alert_chat, settings.first_admin) if chat]
-        unreachable = Unreachable(stores, core.chat, owners)
-        self._core, self._telegram, self._poller = core, telegram, poller
+        unreachable = Unreachable(stores, core.runner, owners)
+        self._core, self._chats, self._poller = core, chats, poller
         self._doctor = Doctor(core, poller)
         desk = Desk(
-            stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget, form,
+            stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
             self._doctor.text, digest,
         )  # fmt: skip
-        self._dispatch = Dispatch(core, telegram, Commands(desk), unreachable, owner)
-        self._delivery = Delivery(stores, telegram, Drawing(stores, Cards(stores, form)).draw, unreachable.refused)
-        self._upkeep = Upkeep(core, telegram, poller, owner)
+        self._dispatch = Dispatch(core, chats, Commands(desk), unreachable, owner)
+        self._delivery = Delivery(stores, chats, Drawing(stores, Cards(stores, form)).draw, unreachable.refused)
+        self._upkeep = Upkeep(core, chats, poller, owner)
         self._stop = asyncio.Event()
 
     async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
@@ -90,7 +89,7 @@ class App:
                 asyncio.create_task(keep_watch(poller, core.stores.database), name="watchdog"),
             ]
             niceties += [
-                asyncio.create_task(introduce(self._telegram.bot, core.access), name="introduce"),
+                asyncio.create_task(introduce(self._chats.bot, core.access), name="introduce"),
                 asyncio.create_task(_freeze(), name="freeze"),
             ]
             logger.info("ready with {} tools", len(core.tools))
@@ -102,7 +101,7 @@ class App:
             if control is not None:
                 await control.stop()
             with contextlib.suppress(TelegramError):
-                await self._telegram.bot.shutdown()
+                await self._chats.bot.shutdown()
 
     def stop(self) -> None:
         """Come to an end."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from loguru import logger
-from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageEntity
+from telegram import MessageEntity
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -20,25 +20,20 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.screen.render import Piece, escape, render
+from bot.screen.render import Piece
 from bot.screen.render.split import TEXT_LIMIT, utf16
 from bot.screen.view import View, buttons_of, stored_buttons
 from bot.settings.people import TELEGRAM, place_of
-from bot.telegram.pace import Throttle, never_left
+from bot.telegram.chats import Chats
+from bot.telegram.pace import never_left
 from memory.models import Outgoing
 from memory.points import point
 from memory.stores import Stores
-from memory.text import Redactor, clean
 
-NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 LONGEST_BACKOFF = 60.0
 LAST_WORDS = 0.5
 """Seconds for messages on their way when the process is told to end."""
 LOOK_AGAIN = 10.0
-GROUP_INTERVAL = 3.0
-SHORT_TEXT = 1000
-"""Characters that are rendered at once; 100 KB of hostile Markdown take seconds, and others would wait for them."""
-LONGEST_TOAST = 200
 RESENT = "(resent)"
 MOST_DRAWS = 3
 """Times that a row may fail to be drawn before a plain line takes its place: what stands behind it must not wait."""
@@ -57,135 +52,11 @@ class Undrawable(Exception):
     """What a row says could not be put into a message."""
 
 
-class Telegram:
-    """Sends and edits views. The one place that speaks to chats: previews off, secrets out, entities or plain text."""
-
-    def __init__(self, bot: Bot, redact: Redactor) -> None:
-        self.bot, self.redact = bot, redact
-        self._throttles: dict[int, Throttle] = {}
-
-    def throttle(self, chat: int) -> Throttle:
-        """The pace of one chat: groups allow 20 messages a minute, and their ids are negative."""
-        if chat not in self._throttles:
-            self._throttles[chat] = Throttle(GROUP_INTERVAL) if chat < 0 else Throttle()
-        return self._throttles[chat]
-
-    def shown(self, text: str) -> str:
-        """A text as people may read it, without invisible characters and without secrets.
-
-        Whatever can be read in a chat goes through here: texts, buttons, toasts.
-        """
-        return self.redact(clean(text)[0])
-
-    async def send(
-        self, chat: int, piece: Piece, buttons: Any = (), *, topic: int | None = None, silent: bool = False
-    ) -> int:
-        """A new message's id, when it is this chat's turn."""
-        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, topic=topic, silent=silent))
-
-    async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
-        """Change a message in place, when it is this chat's turn."""
-        await self.throttle(chat).call(lambda: self.edit_now(chat, message, piece, buttons))
-
-    async def send_now(
-        self, chat: int, piece: Piece, buttons: Any = (), *, topic: int | None = None, silent: bool = False
-    ) -> int:
-        """`send`, for a caller that holds the chat's turn."""
-
-        async def attempt(safe: Piece) -> int:
-            message = await self.bot.send_message(
-                chat, safe.text, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
-                disable_notification=silent, link_preview_options=NO_PREVIEW, message_thread_id=topic,
-            )  # fmt: skip
-            return message.message_id
-
-        sent: int = await self._or_plain(attempt, piece)
-        return sent
-
-    async def edit_now(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
-        """`edit`, for a caller that holds the chat's turn; a message that says this already is left alone."""
-
-        async def attempt(safe: Piece) -> None:
-            await self.bot.edit_message_text(
-                safe.text, chat, message, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
-                link_preview_options=NO_PREVIEW,
-            )  # fmt: skip
-
-        try:
-            await self._or_plain(attempt, piece)
-        except BadRequest as error:
-            if "not modified" not in str(error).lower():
-                raise
-
-    async def delete(self, chat: int, message: int) -> None:
-        """Take a message away; a nicety, so it may fail."""
-        try:
-            await self.throttle(chat).call(lambda: self.bot.delete_message(chat, message))
-        except TelegramError as error:
-            logger.debug("delete failed: {}", type(error).__name__)
-
-    async def toast(self, query: CallbackQuery, text: str) -> None:
-        """The answer to a tap; a nicety: what was decided does not depend on it."""
-        try:
-            await query.answer(self.shown(text)[:LONGEST_TOAST])
-        except TelegramError as error:
-            logger.debug("toast not shown: {}", type(error).__name__)
-
-    async def line(self, text: str) -> Piece:
-        """One message that shows this text as it stands, its addresses as code."""
-        return (await self.pieces(View(escape(text))))[0]
-
-    async def pieces(self, view: View) -> list[Piece]:
-        """The view's text as messages, without secrets and without invisible characters."""
-        if len(view.text) <= SHORT_TEXT:
-            return self._pieces(view.text)
-        return await asyncio.to_thread(self._pieces, view.text)
-
-    def _pieces(self, text: str) -> list[Piece]:
-        # Once as it is written, which keeps the formatting; and as it is read, where no Markdown can part a secret.
-        return render(self.shown(text), self.redact) or [Piece("…", ())]
-
-    def _safe(self, piece: Piece) -> Piece:
-        """The piece, or its text alone where something had to be taken out of it: entities would no longer fit."""
-        text, languages = self.shown(piece.text), [entity.language or "" for entity in piece.entities]
-        if text == piece.text and languages == list(map(self.shown, languages)):
-            return piece
-        return Piece(text.strip() or "…", ())
-
-    def _keyboard(self, rows: Any) -> InlineKeyboardMarkup | None:
-        """Buttons as Telegram has them."""
-        if not rows:
-            return None
-        return InlineKeyboardMarkup(
-            [
-                [
-                    InlineKeyboardButton(
-                        self.shown(b.text).strip() or "…",
-                        callback_data=b.data,
-                        **({"style": b.style} if b.style else {}),
-                    )
-                    for b in row
-                ]
-                for row in rows
-            ]
-        )
-
-    async def _or_plain(self, attempt: Callable[[Piece], Awaitable[Any]], piece: Piece) -> Any:
-        """Entities are a nicety: when Telegram refuses them, the same text goes out without."""
-        piece = self._safe(piece)
-        try:
-            return await attempt(piece)
-        except BadRequest as error:
-            if "entit" not in str(error).lower() or not piece.entities:
-                raise
-            return await attempt(Piece(piece.text, ()))
-
-
 class Delivery:
     """One worker a chat; a row is marked before the attempt, so that a repeat after a crash says so."""
 
-    def __init__(self, stores: Stores, telegram: Telegram, draw: Drawer, refused: Refused | None = None) -> None:
-        self._stores, self._telegram, self._draw, self._refused = stores, telegram, draw, refused
+    def __init__(self, stores: Stores, chats: Chats, draw: Drawer, refused: Refused | None = None) -> None:
+        self._stores, self._chats, self._draw, self._refused = stores, chats, draw, refused
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._faults: Counter[int] = Counter()
 
@@ -249,7 +120,7 @@ class Delivery:
             logger.warning("outbox {} ({}) cannot be delivered: {}", row.id, row.kind, type(error).__name__)
             if self._refused is not None:
                 await self._refused(row, error)
-            await outbox.drop(row.id, self._telegram.redact(str(error)))
+            await outbox.drop(row.id, self._chats.redact(str(error)))
         except InvalidToken as error:
             await outbox.retry(row.id, ambiguous=False)
             logger.error("Telegram rejects the token: {}", type(error).__name__)
@@ -280,7 +151,7 @@ class Delivery:
                 entities = tuple(MessageEntity(**entity) for entity in row.payload["entities"])
                 return [Piece(row.payload["text"], entities)], buttons_of(row.payload.get("buttons", []))
             view = await self._draw(row)
-            return (await self._telegram.pieces(view), view.buttons) if view is not None else None
+            return (await self._chats.pieces(view), view.buttons) if view is not None else None
         except FAULTS as error:
             logger.opt(exception=error).error("outbox {} ({}) cannot be drawn", row.id, row.kind)
             self._faults[row.id] += 1
@@ -296,7 +167,7 @@ class Delivery:
 
     async def _edit(self, row: Outgoing, chat: int, message: int, piece: Piece, buttons: Any) -> None:
         try:
-            await self._telegram.edit(chat, message, piece, buttons)
+            await self._chats.edit(chat, message, piece, buttons)
         except BadRequest as error:
             # The message is gone (deleted, too old): what it was to say is said anew.
             logger.info("message {} cannot be edited: {}", message, error)
@@ -317,7 +188,7 @@ class Delivery:
             if utf16(note + piece.text) <= TEXT_LIMIT:
                 piece = Piece(note + piece.text, tuple(MessageEntity.shift_entities(utf16(note), piece.entities)))
             else:
-                await self._telegram.send(chat, Piece(FALLEN, ()), silent=True)
+                await self._chats.send(chat, Piece(FALLEN, ()), silent=True)
             message = await self._new(row, chat, None, piece, buttons)
         point("sent")
         async with self._stores.database.transaction() as tx:
@@ -332,10 +203,10 @@ class Delivery:
             if utf16(marked) <= TEXT_LIMIT:
                 piece = Piece(marked, piece.entities)
             else:  # no room for it: it goes ahead by itself
-                await self._telegram.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
+                await self._chats.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
         point("sending")
         silent = bool(row.payload.get("silent"))
-        return await self._telegram.send(chat, piece, buttons, topic=topic, silent=silent)
+        return await self._chats.send(chat, piece, buttons, topic=topic, silent=silent)
 
     async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
         """A long text becomes a row for each message: the rest is not lost when one is in doubt.

@@ -15,7 +15,7 @@ from bot.menus.commands import Commands, Request
 from bot.runs.decisions import Tap
 from bot.screen.view import View
 from bot.settings.people import TELEGRAM, conversation_of, place_of
-from bot.telegram.delivery import Telegram
+from bot.telegram.chats import Chats
 from bot.telegram.unreachable import Unreachable, moved_key
 from memory.database import Transaction
 from memory.models import Actor
@@ -39,11 +39,10 @@ COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError,
 class Dispatch:
     """Handles one update after another; nothing here waits for a run."""
 
-    def __init__(
-        self, core: Core, telegram: Telegram, commands: Commands, unreachable: Unreachable, owner: str
-    ) -> None:
-        self._stores, self._access, self._taps, self._chat = core.stores, core.access, core.taps, core.chat
-        self._tasks, self._bot, self._telegram = core.tasks, telegram.bot, telegram
+    def __init__(self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str) -> None:
+        self._stores, self._access, self._decisions = core.stores, core.access, core.decisions
+        self._opener, self._runner = core.opener, core.runner
+        self._tasks, self._bot, self._chats = core.tasks, chats.bot, chats
         self._commands, self._unreachable, self._owner = commands, unreachable, owner
 
     async def run(self, arrived: asyncio.Event) -> None:
@@ -112,10 +111,10 @@ class Dispatch:
             await self._say(request, View(TEXT_ONLY))
         elif text.startswith("/"):
             await self._command(request, text)
-        elif await self._chat.queued(request.conversation) >= MOST_QUEUED:
+        elif await self._opener.queued(request.conversation) >= MOST_QUEUED:
             await self._say(request, View(TOO_MANY))
         else:
-            opened = await self._chat.say(
+            opened = await self._opener.say(
                 request.conversation, request.actor, text, trigger=f"update:{update_id}", update=update_id
             )
             logger.info("update {} opened run {}", update_id, opened)
@@ -173,11 +172,11 @@ class Dispatch:
             return
         tap = Tap(update_id, _actor(user), await self._place(message), message.message_id, query.data or "")
         if tap.data.startswith("m:"):
-            await self._telegram.toast(query, "")  # a page may take a while to read; the button must not spin meanwhile
+            await self._chats.toast(query, "")  # a page may take a while to read; the button must not spin meanwhile
             await self._tap(tap)
         else:
             toast = await self._tap(tap)
-            await self._telegram.toast(query, toast)
+            await self._chats.toast(query, toast)
             if toast == ENDED:
                 await self._leftover(message.chat.id, tap)
 
@@ -192,14 +191,14 @@ class Dispatch:
         kind, _, rest = tap.data.partition(":")
         key, _, verb = rest.partition(":")
         if kind == "a1":
-            return await self._taps.card(tap, key, verb)
+            return await self._decisions.card(tap, key, verb)
         if kind == "u1":
-            return await self._taps.undo(tap, key)
+            return await self._decisions.undo(tap, key)
         if kind == "k1":
-            return await self._taps.known(tap, key, verb)
+            return await self._decisions.known(tap, key, verb)
         await self._stores.inbox.handled(tap.update)
         if kind == "s":
-            return "Stopping." if await self._chat.stop_run(key, tap.actor, tap.conversation) else ENDED
+            return "Stopping." if await self._runner.stop_run(key, tap.actor, tap.conversation) else ENDED
         if kind == "m" and tap.message is not None:
             return await self._menu(tap, rest)
         return "This button is too old."
@@ -208,16 +207,16 @@ class Dispatch:
         """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
         run = await self._stores.runs.get(tap.data.partition(":")[2])
         if run is not None and run.conversation == tap.conversation and tap.message is not None:
-            await self._telegram.delete(chat, tap.message)
+            await self._chats.delete(chat, tap.message)
 
     async def _menu(self, tap: Tap, path: str) -> str:
         """A menu turns its page in place; a lost page is only asked for again."""
         view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), path)
         if view is not None:
-            (chat, _), piece = place_of(tap.conversation), (await self._telegram.pieces(view))[0]
+            (chat, _), piece = place_of(tap.conversation), (await self._chats.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
             try:
-                await self._telegram.edit(chat, tap.message, piece, view.buttons)
+                await self._chats.edit(chat, tap.message, piece, view.buttons)
             except TelegramError as error:
                 logger.info("menu page not shown: {}", type(error).__name__)
         return toast
@@ -225,7 +224,7 @@ class Dispatch:
     async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
         chat = query.message.chat.id if query.message is not None else ""
         tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None, "")
-        await self._telegram.toast(query, await self._taps.stranger(tap))
+        await self._chats.toast(query, await self._decisions.stranger(tap))
 
 
 def _moved(message: Message) -> tuple[int, int] | None:

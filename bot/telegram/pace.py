@@ -1,4 +1,4 @@
-"""One progress message per run, edited as things move, never faster than Telegram lets a chat be written to."""
+"""The pace that Telegram allows, and what its errors say of a request that may have got through."""
 
 import asyncio
 import time
@@ -8,14 +8,11 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 import httpx
-from loguru import logger
-from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, NetworkError, RetryAfter
 from telegram.warnings import PTBDeprecationWarning
 
 INTERVAL: Final = 1.2
 """Seconds between two calls to one chat; Telegram counts edits like messages: one a second, 20 a minute in groups."""
-GRACE: Final = 5.0
-"""Seconds an edit that is already on its way may take before `finish` gives it up."""
 
 T = TypeVar("T")
 
@@ -72,86 +69,3 @@ class Throttle:
     def hold(self, seconds: float) -> None:
         """Let nothing out for this long, counted from now."""
         self._free_at = max(self._free_at, self._clock() + seconds)
-
-
-class Progress:
-    """Keeps one message at the latest text shown; what could not be shown in time is skipped, never queued."""
-
-    def __init__(
-        self,
-        send: Callable[[str], Awaitable[int]],
-        edit: Callable[[int, str], Awaitable[None]],
-        throttle: Throttle,
-        *,
-        grace: float = GRACE,
-    ) -> None:
-        self._send = send
-        self._edit = edit
-        self._throttle = throttle
-        self._grace = grace
-        self._message_id: int | None = None
-        self._wanted = ""
-        self._tried = ""
-        self._shown = ""
-        self._worker: asyncio.Task[None] | None = None
-        self._calling = False
-        self._closed = False
-        self._logged = False
-
-    def show(self, text: str) -> None:
-        """Put this text on screen as soon as the pace allows, unless a later one comes first."""
-        if self._closed or not text:
-            return
-        self._wanted = text
-        if text != self._shown and (self._worker is None or self._worker.done()):
-            self._worker = asyncio.create_task(self._work())
-
-    async def finish(self) -> int | None:
-        """Stop, and give the id of the message if one was sent; nothing is edited after this returns."""
-        self._closed = True
-        if self._worker is not None and not self._worker.done():
-            try:
-                if self._calling:
-                    # Cut off, it could still arrive, and overwrite what the caller writes next.
-                    await asyncio.wait({self._worker}, timeout=self._grace)
-            finally:
-                self._worker.cancel()
-            await asyncio.wait({self._worker})
-        return self._message_id
-
-    async def _work(self) -> None:
-        """Bring the message up to date; after a failure the next `show` tries again."""
-        while not self._closed and self._wanted != self._shown:
-            try:
-                await self._throttle.call(self._push)
-            except RetryAfter as error:
-                self._log(error)
-            except (TelegramError, OSError) as error:
-                self._log(error)
-                if self._message_id is None and may_have_arrived(error):
-                    self._closed = True  # it may have arrived: a second one would stay behind
-                self._shown = ""
-                if self._wanted == self._tried:
-                    return
-
-    async def _push(self) -> None:
-        text = self._tried = self._wanted
-        if text == self._shown:
-            return
-        self._calling = True
-        try:
-            if self._message_id is None:
-                self._message_id = await self._send(text)
-            else:
-                await self._edit(self._message_id, text)
-        except BadRequest as error:
-            if "not modified" not in error.message.lower():
-                raise
-        finally:
-            self._calling = False
-        self._shown = text
-
-    def _log(self, error: Exception) -> None:
-        if not self._logged:
-            self._logged = True
-            logger.warning("Progress not shown: {}", error)

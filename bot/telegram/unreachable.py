@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from loguru import logger
 from telegram.error import BadRequest, ChatMigrated, Forbidden, TelegramError
 
-from bot.runs.runner import Chat
+from bot.runs.runner import Runner
 from bot.screen.render import escape
 from bot.settings.people import TELEGRAM, place_of
 from memory.database import Transaction
@@ -29,9 +29,9 @@ def moved_key(group: int) -> str:
 class Unreachable:
     """Chats that take nothing from us any more."""
 
-    def __init__(self, stores: Stores, chat: Chat, owners: Sequence[int]) -> None:
+    def __init__(self, stores: Stores, runner: Runner, owners: Sequence[int]) -> None:
         """`owners` are the chats in which the owner is told, the first that is another one."""
-        self._stores, self._chat, self._owners = stores, chat, owners
+        self._stores, self._runner, self._owners = stores, runner, owners
 
     async def refused(self, row: Outgoing, error: TelegramError) -> None:
         """End the card that nobody has seen, and tell the owner; doing it again changes nothing."""
@@ -43,7 +43,7 @@ class Unreachable:
         elif _shuts_out(error):
             await self._tell(chat, error)
         if card := await self._stores.approvals.card(row.payload.get("card", "")):
-            await self._chat.unseen(card)
+            await self._runner.unseen(card)
 
     async def moved(self, tx: Transaction, old: int, new: int) -> None:
         """One of our groups has another id now: nobody but its owner may say that it is the same one."""

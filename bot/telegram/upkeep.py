@@ -9,7 +9,7 @@ from telegram.error import TelegramError
 from bot.core import Core
 from bot.screen.render import Piece
 from bot.settings.people import TELEGRAM
-from bot.telegram.delivery import Telegram
+from bot.telegram.chats import Chats
 from bot.telegram.poller import CONFLICT, Poller
 from memory.database import is_database_error
 
@@ -19,8 +19,8 @@ SWEEP_SECONDS = 3.0
 class Upkeep:
     """Looks after the runs and cards that nobody else works on, and after the bot itself."""
 
-    def __init__(self, core: Core, telegram: Telegram, poller: Poller, owner: str) -> None:
-        self._core, self._telegram, self._poller, self._owner = core, telegram, poller, owner
+    def __init__(self, core: Core, chats: Chats, poller: Poller, owner: str) -> None:
+        self._core, self._chats, self._poller, self._owner = core, chats, poller, owner
         self._storage_trouble = ""
 
     async def take_up(self) -> set[str]:
@@ -34,7 +34,7 @@ class Upkeep:
         for run in left:
             if run.state == "working":
                 core.tasks.spawn(core.screen.tidy(run), name=f"tidy {run.id}")
-        if carried := await core.chat.recover({run.id for run in left} - begun):
+        if carried := await core.runner.recover({run.id for run in left} - begun):
             logger.info("recovered: {} open runs", carried)
         return begun
 
@@ -42,7 +42,7 @@ class Upkeep:
         """Say what came of the changes that were under way and go on with their runs; then sweep for ever."""
         if unknown := await self._core.recovery.look(begun):
             logger.info("recovered: {} unknown outcomes", unknown)
-            await self._core.chat.recover(begun)
+            await self._core.runner.recover(begun)
         await self._sweep()
 
     async def _sweep(self) -> None:
@@ -51,12 +51,12 @@ class Upkeep:
         adrift: set[str] = set()
         while True:
             try:
-                await core.taps.sweep()
+                await core.decisions.sweep()
                 await core.halt.forget_finished(core.stores.runs)
                 # Seen twice in a row: between its commit and its task a run is adrift for a moment.
-                if lost := adrift & (adrift := await core.chat.adrift()):
+                if lost := adrift & (adrift := await core.runner.adrift()):
                     await core.recovery.run(lost)
-                    await core.chat.recover(lost)
+                    await core.runner.recover(lost)
                 self._storage_trouble = ""
             except Exception as error:
                 if not is_database_error(error):
@@ -72,6 +72,6 @@ class Upkeep:
             trouble = CONFLICT if self._core.halt.everything == CONFLICT else storage
             if trouble and trouble != told:
                 with contextlib.suppress(TelegramError):  # not through the outbox: it may be the disk that is full
-                    await self._telegram.send(int(self._owner.removeprefix(TELEGRAM)), Piece(trouble, ()))
+                    await self._chats.send(int(self._owner.removeprefix(TELEGRAM)), Piece(trouble, ()))
             told = trouble
             await asyncio.sleep(SWEEP_SECONDS)

@@ -18,9 +18,9 @@ from starlette.routing import Route
 from bot.core import Core
 from bot.doctor import Doctor
 from bot.screen.footer import footer
+from bot.screen.plain import plain_results
 from bot.settings.people import console_actor
 from bot.settings.settings import BadConfiguration
-from bot.terminal.console import plain_results
 from memory.audit import Audit
 from memory.backup import backup
 from memory.database import Database, DatabaseBroken
@@ -58,7 +58,7 @@ class Control:
     async def ask(self, objective: str) -> str:
         """Open a run for an objective; its id."""
         actor = console_actor()
-        run = await self._core.chat.say(
+        run = await self._core.opener.say(
             actor.id, actor, objective, trigger=f"ask:{secrets.token_hex(8)}", opened_by="ask"
         )
         assert run is not None, "the trigger is new"
@@ -101,7 +101,7 @@ class Control:
 
     async def decide(self, run_id: str, approve: bool) -> str | None:
         """Decide a run's open cards; a sentence when that is not possible."""
-        actor, stores, taps = console_actor(), self._core.stores, self._core.taps
+        actor, stores, decisions = console_actor(), self._core.stores, self._core.decisions
         cards = [card for card in await stores.approvals.open_cards() if card.run == run_id]
         if not cards:
             return f"Run {run_id} has no open card."
@@ -112,12 +112,12 @@ class Control:
             asks_twice = approve and not card.armed and await self._destroys(calls)  # as in a chat
             async with stores.database.transaction() as tx:
                 if asks_twice:
-                    won = await taps.arm(tx, card, actor)
+                    won = await decisions.arm(tx, card, actor)
                 else:
-                    won = await taps.decide(tx, card, calls, approve, actor)
+                    won = await decisions.decide(tx, card, calls, approve, actor)
             if not won:
                 return "The card has expired or was decided elsewhere."
-        await self._core.chat.advance(run_id)
+        await self._core.runner.advance(run_id)
         return None
 
     async def _destroys(self, calls: list[str]) -> bool:

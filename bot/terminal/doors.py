@@ -108,8 +108,8 @@ async def _answer(
 async def _alone(options: argparse.Namespace) -> AsyncIterator["Core"]:
     """The core without a bot, under the lock."""
     from bot.core import opened
+    from bot.runs.runner import NoScreen
     from bot.settings.logs import set_up
-    from bot.telegram.progress import NoScreen
 
     configuration = configured(options.env_file)
     redact = Redactor(configuration.secrets())

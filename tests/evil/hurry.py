@@ -87,7 +87,7 @@ def hurried(patience: float) -> Iterator[None]:
 
     with ExitStack() as stack:
         for name, value in {
-            "bot.telegram.delivery.Throttle": lambda *_: Throttle(0.0),
+            "bot.telegram.chats.Throttle": lambda *_: Throttle(0.0),
             "bot.telegram.upkeep.SWEEP_SECONDS": 3600.0,
             "bot.terminal.control.Socket.stop": _hang_up,
             "bot.telegram.app.App._listen_for_signals": lambda self: None,

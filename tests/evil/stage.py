@@ -14,7 +14,7 @@ from loguru import logger
 from bot.core import Core, assemble
 from bot.settings.settings import Configuration, Settings
 from bot.telegram.app import App, telegram_bot
-from bot.telegram.delivery import Telegram
+from bot.telegram.chats import Chats
 from bot.telegram.poller import Poller
 from bot.telegram.progress import TelegramScreen
 from lab.engine.model import Container
@@ -75,7 +75,7 @@ class Stage:
         self._docker: DockerSettings
         self.poller: Poller
         self.core: Core
-        self._speaking: Telegram
+        self._speaking: Chats
         self._serving: asyncio.Task[None] | None = None
         self.checker: Checker
 
@@ -114,7 +114,7 @@ class Stage:
         }
         configuration = Configuration(services, self._settings, settings)
         redact = Redactor(configuration.secrets())
-        self._speaking = Telegram(telegram_bot(self._settings), redact)
+        self._speaking = Chats(telegram_bot(self._settings), redact)
         model: Any = None if self._brain else self.model
         screen = TelegramScreen(stores, self._speaking)
         self.core = assemble(configuration, stores, screen, redact, model=model)
@@ -270,7 +270,7 @@ class Stage:
         """The clock moves, forwards or back, and the bot looks at it."""
         self.tick(seconds)
         with suppress(sqlite.Error):
-            await self.core.taps.sweep()
+            await self.core.decisions.sweep()
             self.ledger.latest = self.ledger.now
         await self.settle()
 

@@ -216,7 +216,7 @@ async def test_a_line_that_comes_twice_is_one_change(place: Place, name: str) ->
     args = await set_up(place, stage_of(name).args)
     place.model.script.extend([[use(name, **args)], "Done.", [use(name, **args)]])
     runs = await asyncio.gather(
-        *(place.core.chat.say("tg:1", ADMIN, "Please do it.", trigger="update:7") for _ in range(2))
+        *(place.core.opener.say("tg:1", ADMIN, "Please do it.", trigger="update:7") for _ in range(2))
     )
     await place.settle()
     assert runs.count(None) == 1 and len(await place.stores.journal.of_run(next(filter(None, runs)))) == 1

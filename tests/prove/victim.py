@@ -116,13 +116,13 @@ def tune(options: argparse.Namespace) -> None:
     """Shorten what would take minutes, and shift what the options say."""
     import time
 
-    import bot.telegram.delivery
+    import bot.telegram.chats
     import memory.approvals
     import memory.database
     from bot.telegram.pace import Throttle
 
     Throttle.__init__.__defaults__ = (QUICK_THROTTLE,)
-    bot.telegram.delivery.GROUP_INTERVAL = QUICK_THROTTLE
+    bot.telegram.chats.GROUP_INTERVAL = QUICK_THROTTLE
     original = memory.database.Database.open
 
     async def remembered(path: Path, **settings: Any) -> memory.database.Database:

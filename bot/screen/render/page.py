@@ -236,10 +236,14 @@ class Page:
             self._records(rows)
 
     def _records(self, rows: list[list[str]]) -> None:
-        """A wide table as a list: its rows, each the first cell in bold and `header: value` lines; or only headers."""
+        """A wide table as a list: its rows, each the first cell in bold and `header: value` lines.
+
+        Headers that no row will show (that of the first column, those of empty ones) stand above.
+        """
         headers = rows[0]
-        if not rows[1:]:
-            self._write(" · ".join(filter(None, headers)))
+        unsaid = [name for column, name in enumerate(headers) if name and not (column and _filled(rows[1:], column))]
+        self._write(" · ".join(unsaid))
+        self._break(close=bool(unsaid))
         for number, (title, *values) in enumerate(rows[1:]):
             if number:
                 self._break(close=True)
@@ -249,6 +253,11 @@ class Page:
                 if value:
                     self._break(close=True)
                     self._write(f"  {header}: {value}" if header else f"  {value}")
+
+
+def _filled(rows: list[list[str]], column: int) -> bool:
+    """Whether any row has something in this column."""
+    return any(row[column : column + 1] not in ([], [""]) for row in rows)
 
 
 def _one_line(inline: Token) -> str:

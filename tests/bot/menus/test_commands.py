@@ -52,7 +52,8 @@ def a_counter(house: House) -> Counter:
 
     core, form = house.core, Format(house.settings.zone)
     desk = Desk(
-        core.stores, core.proposals, core.chat, core.taps, core.access, core.halt, core.budget, form, words, digest,
+        core.stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget,
+        form, words, digest,
     )  # fmt: skip
     return Counter(house, Commands(desk))
 

@@ -1,4 +1,4 @@
-"""Taps: bound to the card, the person, the chat, the message and the moment. Anything else changes nothing."""
+"""Decisions: bound to the card, the person, the chat, the message and the moment. Anything else changes nothing."""
 
 import asyncio
 from typing import Any
@@ -56,7 +56,7 @@ async def test_another_message_decides_nothing(house: House, message: int | None
 async def test_a_forged_key_decides_nothing(house: House, key: str) -> None:
     card = await card_for(house)
     for forged in (key, house.stores.approvals.key(card)[:-1]):
-        toast = await house.settled(house.core.taps.card(house.a_tap(), forged, "y"))
+        toast = await house.settled(house.core.decisions.card(house.a_tap(), forged, "y"))
         assert "no longer open" in toast
     await nothing_happened(house, 2)
 
@@ -198,7 +198,7 @@ async def test_an_update_is_finished_with_its_decision(house: House, verb: str, 
     from bot.runs.decisions import Tap
 
     key = house.stores.approvals.key(card)
-    await house.settled(house.core.taps.card(Tap(77, ADMIN, ADMIN.id, found.message, ""), key, verb))
+    await house.settled(house.core.decisions.card(Tap(77, ADMIN, ADMIN.id, found.message, ""), key, verb))
     assert await house.stores.inbox.pending() == []
 
 
@@ -209,7 +209,7 @@ async def test_so_is_one_that_settles_or_takes_back(house: House, verb: str) -> 
     await house.tap()
     tap, call = house.a_tap(), await house.call()
     await house.stores.inbox.store([{"update_id": tap.update}])
-    taps, key = house.core.taps, house.stores.keys.button("undo" if verb == "undo" else "known", call.id)
+    taps, key = house.core.decisions, house.stores.keys.button("undo" if verb == "undo" else "known", call.id)
     await house.settled(taps.undo(tap, key) if verb == "undo" else taps.known(tap, key, verb))
     assert await house.stores.inbox.pending() == []
 
@@ -219,8 +219,8 @@ async def test_a_card_shows_that_its_time_is_up_before_its_run_goes_on(
 ) -> None:
     await card_for(house)
     house.clock.move(601)
-    monkeypatch.setattr(house.core.chat, "advance", lambda run: None)
-    await house.core.taps.sweep()
+    monkeypatch.setattr(house.core.runner, "advance", lambda run: None)
+    await house.core.decisions.sweep()
     assert [kind for kind, _ in await house.deliver()] == ["card"]
 
 
@@ -234,7 +234,7 @@ async def test_ask_again_only_after_expiry(house: House) -> None:
 
 
 async def test_a_forged_undo_or_verdict_changes_nothing(house: House) -> None:
-    taps = house.core.taps
+    taps = house.core.decisions
     assert "no longer open" in await taps.undo(house.a_tap(), "x" * 22)
     assert "Already decided" in await taps.known(house.a_tap(), "x" * 22, "y")
     assert len(await house.audited("tap rejected")) == 2

@@ -12,7 +12,7 @@ async def test_stop_voids_open_cards(house: House) -> None:
     run = await house.ask(use("rack_switch_off", item="lamp"))
     await house.deliver()
     card = await house.newest_card()
-    assert await house.core.chat.stop(ADMIN.id, ADMIN) == (1, 1)
+    assert await house.core.runner.stop(ADMIN.id, ADMIN) == (1, 1)
     assert await house.states() == ["not started"] and (await house.run(run)).state == "stopped"
     assert await house.tap(card=card) == "Already decided."
     assert house.rack.log == []
@@ -22,9 +22,9 @@ async def test_stop_voids_open_cards(house: House) -> None:
 async def test_stop_is_for_one_conversation_unless_it_is_for_all(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.ask(use("rack_switch_off", item="fan"), who=OPERATOR)
-    assert await house.core.chat.stop(OPERATOR.id, OPERATOR) == (1, 1)
+    assert await house.core.runner.stop(OPERATOR.id, OPERATOR) == (1, 1)
     assert await house.states() == ["waiting", "not started"]
-    assert await house.core.chat.stop(None, ADMIN) == (1, 1)
+    assert await house.core.runner.stop(None, ADMIN) == (1, 1)
 
 
 async def test_stop_ends_a_run_that_thinks(house: House) -> None:
@@ -35,20 +35,20 @@ async def test_stop_ends_a_run_that_thinks(house: House) -> None:
         await asyncio.Event().wait()
 
     house.model.script.append(for_ever)
-    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
     assert run is not None
     await asked.wait()
-    assert await house.core.chat.stop_run(run, ADMIN, ADMIN.id) is True
+    assert await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is True
     await house.settle()
-    assert (await house.run(run)).state == "stopped" and await house.core.chat.stop_run(run, ADMIN, ADMIN.id) is False
+    assert (await house.run(run)).state == "stopped" and await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is False
     assert await house.say("Still there?") and house.model.asked[-1].messages[-1]["role"] == "user"
 
 
 async def test_a_run_that_was_stopped_stays_stopped_whoever_advances_it(house: House) -> None:
     run = await house.ask(use("rack_switch_off", item="lamp"))
-    await house.core.chat.stop(ADMIN.id, ADMIN)
+    await house.core.runner.stop(ADMIN.id, ADMIN)
     asked, messages = len(house.model.asked), await house.stores.runs.messages(run)
-    await house.core.chat.advance(run)
+    await house.core.runner.advance(run)
     assert (await house.run(run)).state == "stopped" and await house.stores.runs.messages(run) == messages
     assert len(house.model.asked) == asked
 

@@ -4,7 +4,8 @@ import asyncio
 import re
 from typing import Any
 
-from bot.runs.runner import LATE_SECONDS, LONGEST_LINE
+from bot.runs.opener import LONGEST_LINE
+from bot.runs.runner import LATE_SECONDS
 from bot.screen.view import View
 from tests.fakes import use
 from tests.house import ADMIN, House, plain
@@ -14,7 +15,7 @@ OFF: dict[str, Any] = {"item": "lamp"}
 
 async def direct(house: House, tool: str = "rack_switch_off", trigger: str = "menu:1", **args: Any) -> str | None:
     """A button's one-call run."""
-    run = await house.core.chat.direct(
+    run = await house.core.opener.direct(
         ADMIN.id, ADMIN, "A button", tool, args or OFF, trigger=trigger, opened_by="button"
     )  # fmt: skip
     await house.settle()
@@ -45,7 +46,7 @@ async def test_a_replayed_button_opens_nothing_new(house: House) -> None:
 
 async def test_a_run_and_the_end_of_its_update_are_one_commit(house: House) -> None:
     await house.stores.inbox.store([{"update_id": 5}])
-    await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:5", update=5)
+    await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:5", update=5)
     assert await house.stores.inbox.pending() == []
     await house.settle()
     [entry] = await house.audited("run")
@@ -63,7 +64,7 @@ async def test_an_answer_is_said_once_however_often_it_is_concluded(house: House
     run = await house.say("Hello?", "Hello.")
     assert await said(house) == ["answer"]
     for _ in range(2):
-        await house.core.chat.advance(run)
+        await house.core.runner.advance(run)
     await house.settle()
     assert await said(house) == []
 
@@ -106,7 +107,7 @@ async def interrupted(house: House, *replies: Any, text: str = "switch the lamp 
         await asyncio.Event().wait()
 
     house.model.script.extend([*replies, never])
-    run = await house.core.chat.say(ADMIN.id, ADMIN, text, trigger="update:1")
+    run = await house.core.opener.say(ADMIN.id, ADMIN, text, trigger="update:1")
     await asked.wait()
     await house.crash()
     assert run is not None
@@ -143,7 +144,7 @@ async def test_an_undo_that_was_interrupted_long_ago_can_be_tapped_again(house: 
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.tap()
     with monkeypatch.context() as patch:
-        patch.setattr(house.core.chat, "advance", lambda run, queued=False: None)
+        patch.setattr(house.core.opener, "_advance", lambda run, queued=False: None)
         assert await house.undo(await house.call()) == "Taking it back."
     await house.crash()
     house.clock.move(LATE_SECONDS + 1)
@@ -164,7 +165,7 @@ async def test_a_card_that_lapsed_while_it_was_off_starts_no_new_thoughts(build:
     house.clock.move(3 * 86_400)
     asked = len(house.model.asked)
     await house.recover()
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.settle()
     assert await house.states(run) == ["done", "expired"] and (await house.run(run)).state == "done"
     assert len(house.model.asked) == asked
@@ -178,8 +179,8 @@ async def test_a_run_that_is_at_work_is_not_recovered_beside_itself(house: House
         return "Done."
 
     house.model.script.append(slow)
-    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
-    assert run is not None and await house.core.chat.recover() == 0
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
+    assert run is not None and await house.core.runner.recover() == 0
     go.set()
     await house.settle()
     assert (await house.run(run)).attempts == 0

@@ -218,7 +218,7 @@ async def lapsed(house: House, *uses: dict[str, Any]) -> str:
     await house.deliver()
     card = await house.newest_card()
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.settle()
     return card
 

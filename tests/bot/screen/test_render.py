@@ -120,7 +120,7 @@ def test_table_as_wide_as_a_phone_is_aligned() -> None:
 def test_table_one_column_wider_becomes_a_list() -> None:
     note = "x" * 27
     piece = one(f"|Name|At|Note|\n|-|-|-|\n|**nas**|1|{note}|\n|tv||y|z|\n")
-    assert piece.text == f"• nas\n  At: 1\n  Note: {note}\n• tv\n  Note: y\n  z"
+    assert piece.text == f"Name\n• nas\n  At: 1\n  Note: {note}\n• tv\n  Note: y\n  z"
     assert covered(piece) == [("bold", "nas"), ("bold", "tv")]
 
 
@@ -129,9 +129,9 @@ def test_table_without_rows() -> None:
     assert one(f"|a|{'b' * 40}|\n|-|-|").text == f"a · {'b' * 40}"
 
 
-def test_a_wide_table_in_a_text_is_a_list_of_its_rows_alone() -> None:
+def test_a_wide_table_in_a_text_is_a_list_under_the_header_of_its_first_column() -> None:
     piece = one(f"Before.\n\n|Name|Note|\n|-|-|\n|nas|{'x' * 40}|\n||y|\n\nAfter.")
-    assert piece.text == f"Before.\n\n• nas\n  Note: {'x' * 40}\n• \n  Note: y\n\nAfter."
+    assert piece.text == f"Before.\n\nName\n• nas\n  Note: {'x' * 40}\n• \n  Note: y\n\nAfter."
 
 
 def test_addresses_in_a_wide_table_are_inert() -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bot.terminal.console import lines, plain_results
+from bot.screen.plain import plain_results
+from bot.terminal.console import lines
 from tools.gate import results, taint
 
 RUN: dict[str, Any] = {

@@ -257,7 +257,7 @@ async def test_what_a_tainted_run_says_in_other_words_is_still_marked(house: Hou
     await house.say("What does the label say?", [LABEL], [off("pump")])
     assert (await house.call()).card["args"][0]["from"] == "outside"
     house.clock.move(EXPIRY_SECONDS + 1)
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.tap("s")
     assert (await house.call()).card["args"][0]["from"] == "outside"
     await house.say("ok, do that", [off("fan")])

@@ -9,7 +9,8 @@ import pytest
 from loguru import logger
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
 
-from bot.telegram.pace import INTERVAL, Progress, Throttle, retry_after
+from bot.telegram.pace import INTERVAL, Throttle, retry_after
+from bot.telegram.progress import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
