@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
@@ -194,7 +194,9 @@ def summary(ledger: Path) -> str:
 
 def secret_fields(kind: type[BaseSettings]) -> list[str]:
     """The names of its secret fields."""
-    return [name for name, info in kind.model_fields.items() if info.annotation is SecretStr]
+    return [
+        name for name, info in kind.model_fields.items() if SecretStr in (info.annotation, *get_args(info.annotation))
+    ]
 
 
 def secret_settings() -> Iterator[str]:
