@@ -52,6 +52,9 @@ class Watch:
             self.canaries.plant(name, own[name])
         for number, value in enumerate(lab.world.canaries):
             self.canaries.plant(f"{OF_A_CONTAINER}{number}", value)
+        for twin in lab.twins.values():
+            for number, value in enumerate(twin.secrets):
+                self.canaries.plant(f"{twin.name} {number}", value)
         return self.settings({*own, *given})
 
     # Looking
@@ -87,9 +90,11 @@ class Watch:
         assert self._lab is not None
         for request in self._lab.traffic.requests:
             where = f"{request.service}: {request.method} {request.path.rpartition('/')[2]}"
-            self.look("\n".join(self._head(request)), f"{where}, its address and headers")
+            twin = f"{request.service.partition(':')[0]} "
+            own = tuple(name for name in self.canaries.values if name.startswith(twin))
+            self.look("\n".join(self._head(request)), f"{where}, its address and headers", but=own)
             for part, but in self._body(request):
-                self.look(part, f"{where}, its body", but=but)
+                self.look(part, f"{where}, its body", but=(*own, *but))
 
     def _head(self, request: Request) -> Iterator[str]:
         """Address and headers without `/bot<token>` to Telegram and without `Bearer <key>` to Claude."""
