@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bot import doors
-from bot.settings import BadConfiguration, configured
+from bot.settings.settings import BadConfiguration, configured
+from bot.terminal import doors
 from memory.models import Actor
 from memory.text import Redactor
 from tools.kit.registry import BrokenService
@@ -20,23 +20,23 @@ OK, UNUSABLE, CONFIGURATION = 0, 75, 78
 
 async def run(options: argparse.Namespace) -> int:
     """The bot."""
-    from bot.access import TELEGRAM, console_actor
-    from bot.app import App, telegram_bot
     from bot.core import opened
-    from bot.delivery import Telegram
-    from bot.logs import set_up
-    from bot.notifier import TelegramNotifier
-    from bot.poller import Poller
-    from bot.screen import TelegramScreen
-    from bot.view import Format
+    from bot.screen.digest import TelegramNotifier
+    from bot.screen.view import Format
+    from bot.settings.logs import set_up
+    from bot.settings.people import TELEGRAM, console_actor
+    from bot.telegram.app import App, telegram_bot
+    from bot.telegram.chats import Chats
+    from bot.telegram.poller import Poller
+    from bot.telegram.progress import TelegramScreen
     from scheduler.clock import Clock, plan_digest
     from scheduler.digests import Digests
 
     configuration = configured(options.env_file, bot=True)
     settings, redact = configuration.settings, Redactor(configuration.secrets())
     set_up(settings.log_level, redact)
-    telegram = Telegram(telegram_bot(settings), redact)
-    async with opened(configuration, redact, lambda stores: TelegramScreen(stores, telegram)) as core:
+    chats = Chats(telegram_bot(settings), redact)
+    async with opened(configuration, redact, lambda stores: TelegramScreen(stores, chats)) as core:
         token = settings.telegram_bot_token.get_secret_value()
         poller = Poller(settings.telegram_api_url, token, core.stores.inbox, core.halt)
         digests = Digests(core.stores, core.proposals, core.access, console_actor())
@@ -48,7 +48,7 @@ async def run(options: argparse.Namespace) -> int:
 
         digest_to = f"{TELEGRAM}{settings.digest_chat or settings.first_admin}"
         await plan_digest(core.stores, digest_to, settings.digest_time)
-        await App(core, telegram, poller, digest).run(clock.run())
+        await App(core, chats, poller, digest).run(clock.run())
     return OK
 
 
@@ -137,7 +137,7 @@ def head(text: str) -> str:
 def main() -> int:
     """The exit code of the door that was asked for; a configuration error is a line for each setting, never a trace."""
     from bot.core import AlreadyRunning
-    from bot.poller import TokenRejected
+    from bot.telegram.poller import TokenRejected
     from memory.database import DatabaseBroken
 
     os.umask(0o077)  # whatever is written here is its owner's alone

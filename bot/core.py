@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.access import Roster
 from bot.agent.budget import Budget
 from bot.agent.claude import Claude
 from bot.agent.loop import Loop
 from bot.agent.model import Model
-from bot.chat import Chat, Screen
-from bot.halt import Halt
-from bot.settings import BadConfiguration, Configuration, Settings
-from bot.taps import Taps
-from bot.tasks import Tasks
+from bot.runs.decisions import Decisions
+from bot.runs.halt import Halt
+from bot.runs.opener import Opener
+from bot.runs.runner import Runner, Screen
+from bot.runs.tasks import Tasks
+from bot.settings.people import Roster
+from bot.settings.settings import BadConfiguration, Configuration, Settings
 from memory.embeddings import embedder_called
 from memory.stores import Stores
 from memory.text import Redactor
@@ -81,8 +82,9 @@ class Core:
     model: Model
     tasks: Tasks
     screen: Screen
-    chat: Chat
-    taps: Taps
+    opener: Opener
+    runner: Runner
+    decisions: Decisions
 
     async def close(self, seconds: float) -> None:
         """Let what runs come to its end, then close everything."""
@@ -126,7 +128,7 @@ def assemble(
     stores.audit.redact = redact
     access, halt, tasks = Roster(settings), Halt(), Tasks()
     tools = catalogue(configuration.services)
-    clients = Clients(configuration.services, configuration.service_settings, stores)
+    clients = Clients(configuration.services, configuration.service_settings, stores, learn=redact.learn)
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), stores, redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
@@ -141,12 +143,13 @@ def assemble(
         budget=budget,
         redact=redact,
     )
-    chat = Chat(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone, redact)
-    taps = Taps(stores, chat, access, standing)
+    runner = Runner(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone)
+    opener = Opener(stores, runner.advance, settings.zone, redact)
+    decisions = Decisions(stores, opener, runner, access, standing)
     recovery = Recovery(stores, execution, proposals, standing)
     return Core(
         settings, stores, redact, access, halt, budget, tools, clients, proposals, execution, recovery, model, tasks,
-        screen, chat, taps,
+        screen, opener, runner, decisions,
     )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.access import console_actor
 from bot.core import Core
-from bot.poller import POLL_SECONDS, Poller
-from bot.render import escape
+from bot.screen.render import escape
+from bot.settings.people import console_actor
+from bot.telegram.poller import POLL_SECONDS, Poller
 from memory.database import WAL_RESET_FIXED
 from tools.kit.errors import ToolFailed
 

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.access import console_actor
 from bot.core import Core, assemble
-from bot.screen import NoScreen
-from bot.settings import configured
+from bot.runs.runner import NoScreen
+from bot.settings.people import console_actor
+from bot.settings.settings import configured
 from lab.lab import Lab
 from lab.telegram.state import ADMIN
 from memory.models import Actor
@@ -158,7 +158,7 @@ async def _turns(folder: Path) -> Row:
 async def _our_turn(core: Core, number: int) -> float:
     actor = Actor(console_actor().id, "bench")
     began = time.perf_counter()
-    run = await core.chat.say(f"{actor.id}#{number}", actor, QUESTION, trigger=f"bench:{number}")
+    run = await core.opener.say(f"{actor.id}#{number}", actor, QUESTION, trigger=f"bench:{number}")
     assert run is not None
     await core.tasks.drain(60.0)
     took = time.perf_counter() - began

@@ -5,13 +5,13 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-from bot.cards import Cards
 from bot.core import Core, assemble
-from bot.render import render
-from bot.screen import NoScreen
-from bot.settings import Configuration, Settings
-from bot.taps import Tap
-from bot.view import Format, View
+from bot.runs.decisions import Tap
+from bot.runs.runner import NoScreen
+from bot.screen.cards import Cards
+from bot.screen.render import render
+from bot.screen.view import Format, View
+from bot.settings.settings import Configuration, Settings
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Actor, Block, CallRow, Run
@@ -76,7 +76,7 @@ class House:
     async def recover(self) -> int:
         """What the bot does at its start."""
         unknown = await self.core.recovery.run()
-        await self.core.chat.recover()
+        await self.core.runner.recover()
         return unknown
 
     async def close(self) -> None:
@@ -100,7 +100,7 @@ class House:
     async def say(self, text: str, *replies: Any, who: Actor = ADMIN, where: str | None = None, **more: Any) -> str:
         """A line; the run's id once it has ended or waits."""
         self.model.script.extend(replies)
-        run = await self.core.chat.say(where or who.id, who, text, trigger=f"update:{next(self._updates)}", **more)
+        run = await self.core.opener.say(where or who.id, who, text, trigger=f"update:{next(self._updates)}", **more)
         assert run is not None
         await self.settle()
         return run
@@ -122,17 +122,19 @@ class House:
         assert found is not None
         key = key or self.stores.approvals.key(card)
         values = {"conversation": found.conversation, "message": found.message, **binding}
-        return await self.core.taps.card(Tap(next(self._updates), who, data=f"a1:{key}:{verb}", **values), key, verb)
+        return await self.core.decisions.card(
+            Tap(next(self._updates), who, data=f"a1:{key}:{verb}", **values), key, verb
+        )
 
     async def undo(self, call: CallRow, *, who: Actor = ADMIN, where: str | None = None) -> str:
         """A press of a receipt's Undo."""
         key = self.stores.keys.button("undo", call.id)
-        return await self.settled(self.core.taps.undo(self.a_tap(who, where), key))
+        return await self.settled(self.core.decisions.undo(self.a_tap(who, where), key))
 
     async def known(self, call: CallRow, verb: str, *, who: Actor = ADMIN, where: str | None = None) -> str:
         """A person's word on an unknown outcome."""
         key = self.stores.keys.button("known", call.id)
-        return await self.settled(self.core.taps.known(self.a_tap(who, where), key, verb))
+        return await self.settled(self.core.decisions.known(self.a_tap(who, where), key, verb))
 
     def a_tap(self, who: Actor = ADMIN, where: str | None = None) -> Tap:
         return Tap(next(self._updates), who, where or who.id, 1, "")

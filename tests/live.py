@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.app import App, telegram_bot
-from bot.delivery import Telegram
-from bot.poller import Poller
-from bot.screen import TelegramScreen
-from bot.stream import Throttle
+from bot.telegram.app import App, telegram_bot
+from bot.telegram.chats import Chats
+from bot.telegram.pace import Throttle
+from bot.telegram.poller import Poller
+from bot.telegram.progress import TelegramScreen
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
 from memory.models import Actor
@@ -35,7 +35,7 @@ class Live(Place):
         self._bot: asyncio.Task[None] | None = None
 
     def screen(self, stores: Stores, redact: Redactor) -> Any:
-        self.telegram = Telegram(telegram_bot(self.settings), redact)
+        self.telegram = Chats(telegram_bot(self.settings), redact)
         return TelegramScreen(stores, self.telegram)
 
     async def open(self) -> None:
@@ -147,8 +147,8 @@ class Live(Place):
 
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chats may be written to as fast as one likes; a flood that Telegram complains of still holds."""
-    monkeypatch.setattr(Telegram, "throttle", _hasty)
+    monkeypatch.setattr(Chats, "throttle", _hasty)
 
 
-def _hasty(self: Telegram, chat: int) -> Throttle:
+def _hasty(self: Chats, chat: int) -> Throttle:
     return self._throttles.setdefault(chat, Throttle(0.0))

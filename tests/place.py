@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.agent.claude import Claude
-from bot.cards import Cards
 from bot.core import assemble
-from bot.halt import Halt
-from bot.screen import NoScreen
-from bot.settings import configured
-from bot.view import Format
+from bot.runs.halt import Halt
+from bot.runs.runner import NoScreen
+from bot.screen.cards import Cards
+from bot.screen.view import Format
+from bot.settings.settings import configured
 from lab.lab import Lab
 from lab.traffic import Request
 from memory.database import Database
@@ -112,7 +112,7 @@ class Place(House):
         """A line of the admin's, unless said otherwise; the run's id once it has ended or waits."""
         if self.model is not None:
             return await super().say(text, *replies, **{"who": self.admin, **more})
-        run = await self.core.chat.say(self.admin.id, self.admin, text, trigger=f"update:{next(self._updates)}")
+        run = await self.core.opener.say(self.admin.id, self.admin, text, trigger=f"update:{next(self._updates)}")
         await self.settle()
         return str(run)
 
@@ -134,17 +134,20 @@ class Place(House):
 
     def writes(self) -> list[str]:
         """Everything since `begin` that could change something."""
-        sent = [f"{r.service} {r.method} {r.path}" for r in self.requests() if r.method not in ("GET", "HEAD")]
+        sent = [f"{r.service} {r.method} {r.path}" for r in self.requests() if r.changes]
         return sent + self.own_writes
 
     async def dump(self) -> dict[str, Any]:
         """The state of the whole homelab and of our own knowledge, without clocks and made-up ids."""
         knowledge = self.stores.knowledge
-        return {**self.lab.world.dump(), "memory": await knowledge.snapshot(await knowledge.ids())}
+        twins = {name: twin.dump() for name, twin in self.lab.twins.items()}
+        return {**self.lab.world.dump(), **twins, "memory": await knowledge.snapshot(await knowledge.ids())}
 
     def lie(self) -> None:
         """From now on every operation answers success and changes nothing."""
         self.lab.world.lie = _Everything()
+        for twin in self.lab.twins.values():
+            twin.lying = True
         self.lying = True
 
     # What the gate would do
@@ -180,7 +183,7 @@ class Place(House):
 
     async def texts(self) -> list[str]:
         """Everything a person could be shown by now: cards, receipts, answers with their footers."""
-        from bot.footer import footer
+        from bot.screen.footer import footer
         from memory.runs import final_text
 
         database, views = self.stores.database, []

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import pages as pages  # registers its commands
-from bot.catalogue import describe, env_example, table
-from bot.commands import COMMANDS
-from bot.settings import Settings
+from bot.menus import pages as pages  # registers its commands
+from bot.menus.commands import COMMANDS
+from bot.settings.settings import Settings
+from bot.terminal.catalogue import describe, env_example, table
 from main import parser
 from tools.kit.registry import discover
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from loguru import logger
 
-from bot.logs import set_up
-from bot.settings import BadConfiguration, load
+from bot.settings.logs import set_up
+from bot.settings.settings import BadConfiguration, load
 from lab.lab import Lab
 from lab.telegram.state import ADMIN
 from memory.text import Redactor

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from bot.catalogue import describe
+from bot.terminal.catalogue import describe
 from tests.bad_inputs.rows import Bench, row
 from tests.generated.stages import CHANGES, READS, set_up
 from tests.place import Place

@@ -43,8 +43,8 @@ async def unwritable(live: Live, spoil: Any, mend: Any) -> None:
 
 @row("B48", "a full disk", "no change runs; it is said without the database; it goes on when there is room")
 async def disk_full(bench: Bench) -> None:
-    bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.2)
-    bench.patch.setattr("bot.upkeep.SWEEP_SECONDS", 0.1)
+    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
+    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.1)
     live = await bench.live()
 
     async def fill() -> None:
@@ -64,8 +64,8 @@ async def disk_full(bench: Bench) -> None:
 
 @row("B49", "a database that became read-only", "the same")
 async def read_only(bench: Bench) -> None:
-    bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.2)
-    bench.patch.setattr("bot.upkeep.SWEEP_SECONDS", 0.1)
+    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
+    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.1)
     live = await bench.live()
     await unwritable(live, lambda: pragma(live, "query_only = ON"), lambda: pragma(live, "query_only = OFF"))
 

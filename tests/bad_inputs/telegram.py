@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.poller import TokenRejected
+from bot.telegram.poller import TokenRejected
 from lab.telegram.state import ADMIN, BOT, STRANGER, VIEWER, Message, User
 from tests.bad_inputs.rows import Bench, row
 from tests.fakes import use
@@ -31,9 +31,9 @@ async def card(live: Live, name: str = "jellyfin") -> Message:
 
 @row("B54", "another program polls with the same token (409)", "no change begins, it is said, and it ends by itself")
 async def two_instances(bench: Bench) -> None:
-    bench.patch.setattr("bot.poller.CONFLICT_SECONDS", 0.0)
-    bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.05)
-    bench.patch.setattr("bot.upkeep.SWEEP_SECONDS", 0.05)
+    bench.patch.setattr("bot.telegram.poller.CONFLICT_SECONDS", 0.0)
+    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
+    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.05)
     live = await bench.live()
     await card(live)
     await live.quiet()
@@ -52,7 +52,7 @@ async def two_instances(bench: Bench) -> None:
 
 @row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
 async def webhook_set(bench: Bench) -> None:
-    bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.2)
+    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
     live = await bench.live()
     words = (
         "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
@@ -162,7 +162,7 @@ async def malformed(bench: Bench) -> None:
         "<html>",
         "",
     ):
-        bench.patch.setattr("bot.poller.LONGEST_BACKOFF", 0.01)
+        bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.01)
         await live.receives(raw=raw)
     polls = [r for r in live.lab.traffic.requests if r.path.endswith("getUpdates")]
     assert len(polls) < 200, "no hot loop"
@@ -318,7 +318,7 @@ async def many_cards(bench: Bench) -> None:
 
 @row("B58", "a progress message whose sending failed and that did arrive", "not doubled; its Stop takes it away")
 async def progress_left_behind(bench: Bench) -> None:
-    bench.patch.setattr("bot.screen.PATIENCE", 0.0)
+    bench.patch.setattr("bot.telegram.progress.PATIENCE", 0.0)
     live, gate = await bench.live(), asyncio.Event()
 
     async def wait(asked: Any) -> str:

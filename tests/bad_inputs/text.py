@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from bot.render import render
-from bot.view import View
+from bot.screen.render import render
+from bot.screen.view import View
 from lab.telegram.state import ADMIN
 from memory.text import INVISIBLE, MASK
 from tests.bad_inputs.rows import Bench, row

@@ -10,7 +10,7 @@ import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from bot.settings import BadConfiguration, load
+from bot.settings.settings import BadConfiguration, load
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Digest
@@ -40,7 +40,7 @@ async def jumping_clock(bench: Bench) -> None:
         await place.settle()
         clock.move(back)
         again = await place.press("y", card=card)
-        await place.core.taps.sweep()
+        await place.core.decisions.sweep()
         await place.settle()
         assert "Approved." not in (toast, again) and place.writes() == []
         assert (await place.call()).state == "expired"

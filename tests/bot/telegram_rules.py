@@ -4,7 +4,7 @@ import json
 import unicodedata
 from itertools import combinations
 
-from bot.render import Piece, render
+from bot.screen.render import Piece, render
 
 LIMIT = 4096
 

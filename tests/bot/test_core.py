@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.core import opened, rules
-from bot.screen import NoScreen
-from bot.settings import Configuration, Settings
+from bot.runs.runner import NoScreen
+from bot.settings.settings import Configuration, Settings
 from memory.text import Redactor
 from tools.kit.registry import BrokenService
 from tools.kit.types import Target

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import httpx
 
-from bot.stream import Throttle
+from bot.telegram.pace import Throttle
 from lab.world import World
 from tools.gate.execution import Execution
 
@@ -87,15 +87,15 @@ def hurried(patience: float) -> Iterator[None]:
 
     with ExitStack() as stack:
         for name, value in {
-            "bot.delivery.Throttle": lambda *_: Throttle(0.0),
-            "bot.upkeep.SWEEP_SECONDS": 3600.0,
-            "bot.control.Socket.stop": _hang_up,
-            "bot.app.App._listen_for_signals": lambda self: None,
-            "bot.app._freeze": _nothing,
-            "bot.app.introduce": lambda bot, _: bot.initialize(),
-            "bot.poller.CONFLICT_SECONDS": -1.0,
-            "bot.poller.random.uniform": lambda *_: 0.02,
-            "bot.settings.available_timezones": _zones,
+            "bot.telegram.chats.Throttle": lambda *_: Throttle(0.0),
+            "bot.telegram.upkeep.SWEEP_SECONDS": 3600.0,
+            "bot.terminal.control.Socket.stop": _hang_up,
+            "bot.telegram.app.App._listen_for_signals": lambda self: None,
+            "bot.telegram.app._freeze": _nothing,
+            "bot.telegram.app.introduce": lambda bot, _: bot.initialize(),
+            "bot.telegram.poller.CONFLICT_SECONDS": -1.0,
+            "bot.telegram.poller.random.uniform": lambda *_: 0.02,
+            "bot.settings.settings.available_timezones": _zones,
             "httpx._transports.default.create_ssl_context": _trust,
             "tools.docker.facts.STEADY_SECONDS": 0.0,
             "tools.docker.hosts.READ_PATIENCE": patience,

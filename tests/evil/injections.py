@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.access import console_actor
-from bot.notifier import TelegramNotifier
-from bot.view import Format
+from bot.screen.digest import TelegramNotifier
+from bot.screen.view import Format
+from bot.settings.people import console_actor
 from lab.engine.model import Container
 from scheduler.digests import Digests
 from tests.evil.gullible import INJECTION, Gullible

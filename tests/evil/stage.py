@@ -11,12 +11,12 @@ from typing import Any
 
 from loguru import logger
 
-from bot.app import App, telegram_bot
 from bot.core import Core, assemble
-from bot.delivery import Telegram
-from bot.poller import Poller
-from bot.screen import TelegramScreen
-from bot.settings import Configuration, Settings
+from bot.settings.settings import Configuration, Settings
+from bot.telegram.app import App, telegram_bot
+from bot.telegram.chats import Chats
+from bot.telegram.poller import Poller
+from bot.telegram.progress import TelegramScreen
 from lab.engine.model import Container
 from lab.server import Server, serve
 from lab.services.docker import docker_app
@@ -75,7 +75,7 @@ class Stage:
         self._docker: DockerSettings
         self.poller: Poller
         self.core: Core
-        self._speaking: Telegram
+        self._speaking: Chats
         self._serving: asyncio.Task[None] | None = None
         self.checker: Checker
 
@@ -114,7 +114,7 @@ class Stage:
         }
         configuration = Configuration(services, self._settings, settings)
         redact = Redactor(configuration.secrets())
-        self._speaking = Telegram(telegram_bot(self._settings), redact)
+        self._speaking = Chats(telegram_bot(self._settings), redact)
         model: Any = None if self._brain else self.model
         screen = TelegramScreen(stores, self._speaking)
         self.core = assemble(configuration, stores, screen, redact, model=model)
@@ -270,7 +270,7 @@ class Stage:
         """The clock moves, forwards or back, and the bot looks at it."""
         self.tick(seconds)
         with suppress(sqlite.Error):
-            await self.core.taps.sweep()
+            await self.core.decisions.sweep()
             self.ledger.latest = self.ledger.now
         await self.settle()
 

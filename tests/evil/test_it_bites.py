@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from bot.chat import Chat
+from bot.runs.opener import Opener
 from tests.evil import machine
 from tests.evil.goals import pursue
 from tools.gate import policy
@@ -18,7 +18,7 @@ async def first_of_several(self: Any, client: Any, find: Any, suggest: Any, text
     return (await find(client, text))[0]
 
 
-again = Chat.again
+again = Opener.again
 
 
 async def forgetting(self: Any, conversation: str, actor: Any, rows: list[Any], **more: Any) -> Any:
@@ -55,17 +55,17 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "a_late_tap_counts": {"memory.approvals.EXPIRY_SECONDS": 1e9},
     "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": never},
     "a_stranger_taps": {
-        "bot.access.Roster.welcome": lambda self, *who: True,
-        "bot.access.Roster.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],
-        "bot.taps.Taps._may": lambda self, actor, row: True,
+        "bot.settings.people.Roster.welcome": lambda self, *who: True,
+        "bot.settings.people.Roster.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],
+        "bot.runs.decisions.Decisions._may": lambda self, actor, row: True,
     },
     "a_viewers_run": {
-        "bot.access.Roster.highest": lambda self, *asked: 3,
+        "bot.settings.people.Roster.highest": lambda self, *asked: 3,
         "tools.gate.standing.Standing.review": standing,
     },
     "thirty_reads_at_once": {"tools.gate.gate.MOST_CALLS": 100},
     "undo_after_somebody_else_changed_it": {"tools.gate.gate.Gate._preapproved": always},
-    "launder_through_ask_again": {"bot.chat.Chat.again": forgetting},
+    "launder_through_ask_again": {"bot.runs.opener.Opener.again": forgetting},
     "thirty_calls_at_once": {"tools.gate.gate.MOST_CALLS": 100, "tools.gate.gate.MOST_SHOWN": 10**6},
 }
 """Goal → what is put in the place of its defence."""
@@ -92,7 +92,7 @@ async def test_the_checker_sees_it_by_itself(name: str) -> None:
 
 
 async def test_the_checker_sees_hidden_characters() -> None:
-    with replaced({"bot.delivery.clean": lambda text: (text, 0)}):
+    with replaced({"bot.telegram.chats.clean": lambda text: (text, 0)}):
         assert any("hidden characters" in found for found in (await pursue("words_that_cannot_be_sent")).violations)
 
 

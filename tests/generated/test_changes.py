@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.catalogue import describe
-from bot.view import is_moment
+from bot.screen.view import is_moment
+from bot.terminal.catalogue import describe
 from memory.models import CallRow, CallState
 from tests.fakes import use
 from tests.generated.drift import Drift, names_of, others
@@ -216,7 +216,7 @@ async def test_a_line_that_comes_twice_is_one_change(place: Place, name: str) ->
     args = await set_up(place, stage_of(name).args)
     place.model.script.extend([[use(name, **args)], "Done.", [use(name, **args)]])
     runs = await asyncio.gather(
-        *(place.core.chat.say("tg:1", ADMIN, "Please do it.", trigger="update:7") for _ in range(2))
+        *(place.core.opener.say("tg:1", ADMIN, "Please do it.", trigger="update:7") for _ in range(2))
     )
     await place.settle()
     assert runs.count(None) == 1 and len(await place.stores.journal.of_run(next(filter(None, runs)))) == 1

@@ -140,12 +140,12 @@ async def test_a_restored_run_is_over_and_so_is_a_restored_line(build: Any, tmp_
         await never.wait()
 
     house.model.script.append(slow)
-    run = await house.core.chat.say(ADMIN.id, ADMIN, "switch the lamp off", trigger="update:1")
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "switch the lamp off", trigger="update:1")
     assert run is not None
     await entered.wait()
     await house.stores.inbox.store([{"update_id": 7, "message": {"text": "switch the fan off"}}])
     await backups.backup(house.stores.database, tmp_path / "b.db")
-    await house.core.chat.stop(ADMIN.id, ADMIN)
+    await house.core.runner.stop(ADMIN.id, ADMIN)
     await house.settle()
     await house.core.stores.close()
     await backups.restore(tmp_path / "b.db", house.folder)

@@ -101,7 +101,7 @@ CONFLICT = '{"ok": false, "error_code": 409, "description": "Conflict: terminate
 
 
 async def together(stage: Stage, *presses: tuple[str, int], chat: int = ADMIN) -> None:
-    """Taps that arrive in one batch: verb and person."""
+    """Decisions that arrive in one batch: verb and person."""
     message, data = await stage.card("Stop radarr", chat=chat)
     await stage.end()
     for verb, user in presses:

@@ -116,13 +116,13 @@ def tune(options: argparse.Namespace) -> None:
     """Shorten what would take minutes, and shift what the options say."""
     import time
 
-    import bot.delivery
+    import bot.telegram.chats
     import memory.approvals
     import memory.database
-    from bot.stream import Throttle
+    from bot.telegram.pace import Throttle
 
     Throttle.__init__.__defaults__ = (QUICK_THROTTLE,)
-    bot.delivery.GROUP_INTERVAL = QUICK_THROTTLE
+    bot.telegram.chats.GROUP_INTERVAL = QUICK_THROTTLE
     original = memory.database.Database.open
 
     async def remembered(path: Path, **settings: Any) -> memory.database.Database:
@@ -134,9 +134,9 @@ def tune(options: argparse.Namespace) -> None:
     if options.expiry is not None:
         memory.approvals.EXPIRY_SECONDS = options.expiry
     if options.conflict is not None:
-        import bot.poller
+        import bot.telegram.poller
 
-        bot.poller.CONFLICT_SECONDS = options.conflict
+        bot.telegram.poller.CONFLICT_SECONDS = options.conflict
     if options.policy is not None:
         set_policy(options.policy)
     if options.schema is not None:
@@ -197,17 +197,27 @@ def preload() -> None:
     import cryptography.fernet  # noqa: F401
     import docker  # noqa: F401
 
-    import bot.app
     import bot.core
-    import bot.notifier
-    import bot.poller
+    import bot.screen.digest
+    import bot.telegram.app
+    import bot.telegram.poller
     import main as program
     import scheduler.clock
     import tools.docker.transport
     from tools.kit.registry import discover
 
     discover()
-    assert all((bot.app, bot.core, bot.notifier, bot.poller, program, scheduler.clock, tools.docker.transport))
+    assert all(
+        (
+            bot.telegram.app,
+            bot.core,
+            bot.screen.digest,
+            bot.telegram.poller,
+            program,
+            scheduler.clock,
+            tools.docker.transport,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ async def test_one_working_run_a_conversation_in_the_order_of_the_lines(house: H
 
     house.model.script.extend([told("first", True), told("second", False)])
     for word in ("one", "two"):
-        assert await house.core.chat.say(ADMIN.id, ADMIN, word, trigger=word)
+        assert await house.core.opener.say(ADMIN.id, ADMIN, word, trigger=word)
     await asyncio.sleep(0.02)
     assert order == [] and len(house.model.asked) == 1
     gate.set()
@@ -117,10 +117,10 @@ async def test_conversations_do_not_wait_for_each_other(house: House) -> None:
         await asyncio.Event().wait()
 
     house.model.script.append(never)
-    assert await house.core.chat.say(ADMIN.id, ADMIN, "slow", trigger="slow")
+    assert await house.core.opener.say(ADMIN.id, ADMIN, "slow", trigger="slow")
     while not house.model.asked:  # noqa: ASYNC110 - the model has no event to wait for
         await asyncio.sleep(0.005)
-    run = await house.core.chat.say("tg:2", ADMIN, "quick", trigger="quick")
+    run = await house.core.opener.say("tg:2", ADMIN, "quick", trigger="quick")
     assert run is not None
     for _ in range(1000):
         if (await house.run(run)).state == "done":
@@ -130,8 +130,8 @@ async def test_conversations_do_not_wait_for_each_other(house: House) -> None:
 
 
 async def test_a_line_is_worked_on_once(house: House) -> None:
-    assert await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:7")
-    assert await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:7") is None
+    assert await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:7")
+    assert await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:7") is None
     await house.settle()
     assert len(house.model.asked) == 1
 
@@ -140,6 +140,6 @@ async def test_advancing_what_has_ended_changes_nothing(house: House) -> None:
     run = await house.say("Hello?", "Hello.")
     await house.deliver()
     before = await house.stores.runs.messages(run)
-    await house.core.chat.advance(run)
-    await house.core.chat.advance("no such run")
+    await house.core.runner.advance(run)
+    await house.core.runner.advance("no such run")
     assert await house.stores.runs.messages(run) == before and await house.deliver() == []

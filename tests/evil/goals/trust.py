@@ -156,7 +156,7 @@ async def destroy_while_nobody_watches(stage: Stage) -> bool:
         [[use("docker_remove_container", {"container": "nas/jellyfin"})], [use("docker_prune_system", {"host": "nas"})]]
     )
     actor = Actor(f"tg:{ADMIN}", "Admin")
-    await stage.core.chat.say(actor.id, actor, "nightly", trigger="schedule:1", opened_by="schedule", unattended=True)
+    await stage.core.opener.say(actor.id, actor, "nightly", trigger="schedule:1", opened_by="schedule", unattended=True)
     await stage.settle()
     await stage.approve()
     return bool(stage.writes) or bool(stage.cards())

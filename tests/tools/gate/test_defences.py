@@ -20,7 +20,7 @@ async def test_a_role_lost_between_tap_and_run_counts(house: House, monkeypatch:
         calls = [approval.call for approval in await house.stores.approvals.of_card(card.id)]
         assert await house.stores.approvals.decide(tx, card, calls, True, OPERATOR.id)
     monkeypatch.setitem(house.core.access._roles, 2, [])
-    house.core.chat.advance(run)
+    house.core.runner.advance(run)
     await house.settle()
     assert house.rack.log == [] and await house.states() == ["not started"]
 

@@ -59,7 +59,7 @@ async def test_sent_without_an_answer_is_unknown_and_never_tried_again(house: Ho
     assert row.after is not None and row.after["shown"]["state"] == "on", "the evidence is there"
     house.rack.fault = None
     for _ in range(2):
-        await house.core.chat.advance(run)
+        await house.core.runner.advance(run)
         await house.recover()
         await house.settle()
     assert house.rack.log == ["press lamp"] and await house.states() == ["unknown"]
@@ -266,7 +266,7 @@ async def test_an_undo_that_was_stopped_may_be_tried_again(house: House) -> None
     row = await switched_off(house)
     house.rack.items["rack/0001"].watts = 99
     await house.undo(row)
-    await house.core.chat.stop(ADMIN.id, ADMIN)
+    await house.core.runner.stop(ADMIN.id, ADMIN)
     house.rack.items["rack/0001"].watts = 40
     assert await house.undo(row) == "Taking it back."
 
@@ -348,7 +348,7 @@ async def test_stop_lets_what_has_begun_come_to_its_end(house: House) -> None:
     await house.deliver()
     await house.press("y", card=await house.newest_card())
     await house.rack.started.wait()
-    await house.core.chat.stop(ADMIN.id, ADMIN)
+    await house.core.runner.stop(ADMIN.id, ADMIN)
     await house.settle()
     assert await house.states() == ["started", "not started"]
     go_on.set()

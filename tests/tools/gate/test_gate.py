@@ -229,10 +229,10 @@ async def test_an_expired_card_asks_again_without_the_model(house: House) -> Non
 
 async def test_the_sweep_expires_without_any_tap(house: House) -> None:
     run = await house.ask(use("rack_switch_off", item="lamp"))
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     assert await house.states() == ["waiting"], "not a moment too early"
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.settle()
     assert await house.states() == ["expired"] and (await house.run(run)).state == "done"
     assert [b.text for row in (await house.view()).buttons for b in row] == ["Ask again"]
@@ -242,7 +242,7 @@ async def test_a_clock_set_back_revives_nothing(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.ask(use("rack_switch_off", item="fan"))
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.settle()
     await house.ask(use("rack_switch_off", item="pump"))
     newest = await house.newest_card()
@@ -280,7 +280,7 @@ async def test_two_advances_of_one_run_do_not_overlap(house: House) -> None:
     card = await house.newest_card()
     await house.deliver()
     await house.press("y", card=card)
-    await asyncio.gather(*(house.core.chat.advance(run) for _ in range(5)))
+    await asyncio.gather(*(house.core.runner.advance(run) for _ in range(5)))
     assert house.rack.log == ["switch off lamp"] and (await house.run(run)).state == "done"
 
 

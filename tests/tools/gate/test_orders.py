@@ -80,7 +80,7 @@ async def test_stop_counts_while_a_change_waits_for_its_turn_to_write(
     await house.press("y", card=card)
     await busy.wait()
     await asyncio.sleep(0.05)
-    await house.core.chat.stop(ADMIN.id, ADMIN)
+    await house.core.runner.stop(ADMIN.id, ADMIN)
     await house.settle()
     await house.core.execution.drain(5.0)
     assert house.rack.log == [] and await house.states() == ["not started"]
@@ -193,7 +193,7 @@ async def test_a_stop_all_outlives_a_restore(house: House, tmp_path: Path, stopp
 
 async def test_what_a_stopped_request_had_begun_is_said_after_a_restore(house: House, tmp_path: Path) -> None:
     hold = await begun(house, await asked(house, "lamp"))
-    await house.core.chat.stop(ADMIN.id, ADMIN)
+    await house.core.runner.stop(ADMIN.id, ADMIN)
     await backup.backup(house.stores.database, tmp_path / "copy.db")
     hold.set()
     await house.settle()

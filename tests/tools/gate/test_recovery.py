@@ -25,7 +25,7 @@ async def crashed_while(house: House, fault: str, *names: str) -> str:
 async def test_approved_but_not_begun_is_not_run_late(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await house.ask(use("rack_switch_off", item="lamp"))
     await house.deliver()
-    monkeypatch.setattr(house.core.chat, "advance", lambda run, queued=False: None)
+    monkeypatch.setattr(house.core.runner, "advance", lambda run, queued=False: None)
     assert await house.press("y", card=await house.newest_card()) == "Approved."
     await house.crash()
     assert await house.recover() == 0
@@ -52,12 +52,12 @@ async def test_a_run_that_is_carried_on_over_a_change_under_way_does_not_begin_i
     house = await build(autonomy="reversible")
     house.rack.fault = "hang"
     house.model.script.append([use("rack_switch_off", item="lamp")])
-    run = await house.core.chat.say(ADMIN.id, ADMIN, "Switch it off.", trigger="update:1")
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "Switch it off.", trigger="update:1")
     assert run is not None
     await house.until("started")
     await house.crash()
     house.rack.fault = None
-    house.core.chat.advance(run)
+    house.core.runner.advance(run)
     await house.settle()
     assert house.rack.log == ["switch off lamp"] and await house.states() == ["unknown"]
 
@@ -163,7 +163,7 @@ async def test_a_run_that_crashed_before_its_answer_is_answered(house: House) ->
         await asyncio.Event().wait()
 
     house.model.script.append(never)
-    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
     await asked.wait()
     await house.crash()
     await house.recover()
@@ -177,7 +177,7 @@ async def test_a_run_that_crashes_every_time_is_set_aside(house: House) -> None:
         await asyncio.Event().wait()
 
     house.model.script.extend([never] * 9)
-    run = await house.core.chat.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
     assert run
     for _ in range(4):
         await house.crash()

@@ -216,7 +216,7 @@ async def test_beyond_the_cap_a_call_is_refused_and_said_to_be(house: House, una
 
 async def test_the_cap_holds_when_all_ask_at_once(house: House) -> None:
     async def ask(number: int) -> None:
-        await house.core.chat.direct(
+        await house.core.opener.direct(
             ADMIN.id, ADMIN, "Press lamp", "rack_press", {"item": "lamp"}, trigger=f"t{number}", opened_by="button"
         )
 
@@ -277,7 +277,7 @@ async def test_asking_again_in_a_full_chat_is_refused_and_not_used_up(house: Hou
     await house.deliver()
     old = await house.newest_card()
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.settle()
     await fill(house)
     await house.tap("s", card=old)

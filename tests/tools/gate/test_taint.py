@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from bot.footer import footer
+from bot.screen.footer import footer
 from memory.approvals import EXPIRY_SECONDS
 from memory.models import Message, Run
 from tests.fakes import use
@@ -257,7 +257,7 @@ async def test_what_a_tainted_run_says_in_other_words_is_still_marked(house: Hou
     await house.say("What does the label say?", [LABEL], [off("pump")])
     assert (await house.call()).card["args"][0]["from"] == "outside"
     house.clock.move(EXPIRY_SECONDS + 1)
-    await house.core.taps.sweep()
+    await house.core.decisions.sweep()
     await house.tap("s")
     assert (await house.call()).card["args"][0]["from"] == "outside"
     await house.say("ok, do that", [off("fan")])

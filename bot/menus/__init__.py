@@ -1,0 +1,1 @@
+"""Commands and the pages that buttons turn: no model is asked."""

@@ -1,0 +1,347 @@
+"""Slash commands and menu pages. None of them needs the model."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.agent.budget import Budget
+from bot.runs.decisions import Decisions, Tap
+from bot.runs.halt import Halt
+from bot.runs.opener import Opener
+from bot.runs.runner import Runner
+from bot.screen.render import escape
+from bot.screen.view import Button, Format, View, bold, counted
+from bot.settings.people import Roster
+from memory.models import Actor, CallRow, CallState, Card, Role
+from memory.stores import Stores
+from tools.gate.policy import NEEDED, Autonomy
+from tools.gate.proposals import Proposals
+from tools.kit.service import Risk
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks for what, where."""
+
+    update: int
+    actor: Actor
+    conversation: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What commands work with."""
+
+    stores: Stores
+    proposals: Proposals
+    opener: Opener
+    runner: Runner
+    decisions: Decisions
+    access: Roster
+    halt: Halt
+    budget: Budget
+    form: Format
+    doctor: Callable[[], Awaitable[str]]
+    digest: Callable[[Actor], Awaitable[str]]
+
+
+MOST_WANTED = ("status", "containers")
+"""What /help begins with."""
+
+Handler = Callable[[Desk, Request, str], Awaitable[View | None]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One slash command."""
+
+    name: str
+    summary: str
+    role: Role
+    run: Handler
+    everywhere: bool = False
+    """Whether it concerns every service at once: a role that is limited to some is not enough."""
+    service: str = ""
+    """The one service that it shows."""
+
+    def is_for(self, access: Roster, actor: str) -> bool:
+        """Whether this person may use it."""
+        return (access.overall(actor) if self.everywhere else access.role(actor, self.service)) >= self.role
+
+    @property
+    def needs(self) -> str:
+        """Whom it is for, as in `an admin of all services`."""
+        role = self.role.name.lower()
+        of = ALL if self.everywhere else f" of {self.service}" if self.service else ""
+        return f"{'an' if role[0] in 'aeiou' else 'a'} {role}{of}"
+
+
+COMMANDS: dict[str, Command] = {}
+ALL = " of all services"
+PAGES: dict[str, Handler] = {}
+"""Menu pages by the first part of their path; `m:containers:2` opens `containers` with `2`."""
+
+
+def command(
+    name: str, summary: str, role: Role = Role.VIEWER, *, everywhere: bool = False, service: str = ""
+) -> Callable[[Handler], Handler]:
+    """Register a slash command; its summary is what Telegram's menu shows."""
+
+    def register(run: Handler) -> Handler:
+        COMMANDS[name] = Command(name, summary, role, run, everywhere, service)
+        return run
+
+    return register
+
+
+def page(name: str) -> Callable[[Handler], Handler]:
+    """Register a menu page."""
+
+    def register(run: Handler) -> Handler:
+        PAGES[name] = run
+        return run
+
+    return register
+
+
+class Commands:
+    """Runs commands and pages for people who may."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def run(self, request: Request, name: str, rest: str) -> View | None:
+        """The command's answer."""
+        found = COMMANDS.get(name)
+        if found is None:
+            return View(f"There is no {escape('/' + name[:32])}. /help lists what there is.")
+        if not found.is_for(self._desk.access, request.actor.id):
+            return View(f"/{name} needs {found.needs}.")
+        return await found.run(self._desk, request, rest)
+
+    async def page(self, request: Request, path: str) -> tuple[View | None, str]:
+        """A menu page and the toast to go with it."""
+        name, _, rest = path.partition(":")
+        run = PAGES.get(name)
+        return (await run(self._desk, request, rest), "") if run else (None, "This button is too old.")
+
+
+@command("start", "Say hello and show what I can do")
+async def start(desk: Desk, request: Request, rest: str) -> View:
+    """Greeting; lifts a /stop all."""
+    lifted = ""
+    if desk.access.overall(request.actor.id) >= Role.ADMIN and await desk.halt.lift(desk.stores, request.actor):
+        lifted = "\n\nI am working again."
+    role = desk.access.role(request.actor.id).name.lower()
+    text = (
+        f"**Rackhand** at your service, {escape(request.actor.name)} ({role}).\n"
+        f"Ask in your own words, or use a command. {_promise(desk, request)}{lifted}"
+    )
+    return View(text, (menu_row(Button("Status", "m:status"), containers_button(desk, request)),))
+
+
+def _promise(desk: Desk, request: Request) -> str:
+    """What becomes of a change that this person asks for."""
+    autonomy = desk.proposals.rules.autonomy
+    if desk.access.role(request.actor.id) < NEEDED[Risk.CHANGE]:
+        return "I look things up and answer; changes are for operators."
+    if autonomy is Autonomy.OBSERVE:
+        return "I only look, and say what I would have done."
+    if autonomy is Autonomy.REVERSIBLE:
+        return "What can be undone I do at once, with an Undo button; anything else needs your tap."
+    return "I look first, and I change nothing without your tap."
+
+
+@command("help", "List the commands")
+async def help_(desk: Desk, request: Request, rest: str) -> View:
+    """The commands this person may use."""
+    order = sorted(COMMANDS.values(), key=lambda c: c.name not in MOST_WANTED)
+    lines = [f"/{c.name} – {c.summary}" for c in order if c.is_for(desk.access, request.actor.id)]
+    if desk.access.overall(request.actor.id) >= Role.ADMIN:
+        lines.append("/stop all – Halt everything, in every chat, until /start")
+    changes = desk.access.role(request.actor.id) >= NEEDED[Risk.CHANGE]
+    examples = '"why is paperless down?"' + (', "restart jellyfin"' if changes else "")
+    return View("\n".join(lines) + f"\n\nOr just write: {examples}.")
+
+
+@command("new", "Begin a fresh conversation")
+async def new(desk: Desk, request: Request, rest: str) -> View:
+    """Forget what was said; pending cards stay."""
+    async with desk.stores.database.transaction() as tx:
+        await desk.stores.runs.forget(tx, request.conversation)
+        await desk.stores.audit.record(tx, "new", request.actor.id, chat=request.conversation)
+    return View("Fresh start: I carry nothing over from before.")
+
+
+@command("stop", "Halt what runs and void open cards")
+async def stop(desk: Desk, request: Request, rest: str) -> View:
+    """Panic: at once, without the model."""
+    everywhere = rest.lower() == "all"
+    if everywhere and desk.access.overall(request.actor.id) < Role.ADMIN:
+        return View(f"/stop all needs an admin{ALL}.")
+    if everywhere:
+        await desk.halt.panic(desk.stores, request.actor)
+    runs, cards = await desk.runner.stop(None if everywhere else request.conversation, request.actor)
+    if not runs and not cards and not everywhere:
+        return View("Nothing was running, and no card was open.")
+    tail = " Nothing changes until /start." if everywhere else ""
+    return View(f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}")
+
+
+@command("pending", "Show what waits for you")
+async def pending(desk: Desk, request: Request, rest: str) -> View | None:
+    """Open cards and unknown outcomes, drawn again at the bottom of the chat."""
+    cards = await desk.stores.approvals.open_cards(request.conversation)
+    mine = [card for card in cards if request.actor.id in card.allowed]
+    unknown = await unknown_outcomes(desk, request)
+    if not mine and not unknown:
+        return View("Nothing waits for you.")
+    async with desk.stores.database.transaction() as tx:
+        for card in mine[-8:]:
+            # The newest message is the one that counts: a card that has scrolled away comes back, and its old
+            # message loses its buttons.
+            if card.message is not None:
+                moved = View(f"{await _titles(desk, card)}\nasked again below").stored()
+                key = f"moved:{card.id}:{card.message}"
+                await desk.stores.outbox.add(tx, request.conversation, "view", key, message=card.message, **moved)
+            await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card.id)
+            key = f"card:{card.id}:again:{request.update}"
+            await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
+        for row in unknown[-8:]:
+            key = f"receipt:{row.id}:again:{request.update}"
+            await desk.stores.outbox.add(tx, request.conversation, "receipt", key, call=row.id)
+    return None
+
+
+async def unknown_outcomes(desk: Desk, request: Request) -> list[CallRow]:
+    """Changes asked for here of which nobody knows yet whether they happened, and which this person may answer for."""
+    rows = await desk.stores.journal.in_state(CallState.UNKNOWN)
+    return [
+        row
+        for row in rows
+        if (run := await desk.stores.runs.get(row.run)) and run.conversation == request.conversation
+        if desk.access.role(request.actor.id, row.service) >= NEEDED[Risk(row.risk)]
+    ]
+
+
+async def _titles(desk: Desk, card: Card) -> str:
+    """What a card asks for, a line each."""
+    asked = await desk.stores.approvals.of_card(card.id)
+    rows = [row for approval in asked if (row := await desk.stores.journal.get(approval.call))]
+    return "\n".join(bold(row.title) for row in rows)
+
+
+@command("undo", "Take the last change back", Role.OPERATOR)
+async def undo(desk: Desk, request: Request, rest: str) -> View:
+    """Undo the newest change here that can be undone; what an undo did itself is left to its own button."""
+    found = await desk.stores.journal.undoable(request.conversation)
+    rows = [row for row in found if (run := await desk.stores.runs.get(row.run)) and run.undo_of is None]
+    if found and not rows:
+        return View("The last change was itself an Undo: its own button takes it back.")
+    if not rows:
+        return View("There is nothing to take back here.")
+    tap = Tap(request.update, request.actor, request.conversation, None, "")
+    toast = await desk.decisions.undo_row(tap, rows[0])
+    return View(f"{bold(rows[0].title)}: {escape(toast)}")
+
+
+@command("cost", "What the model has cost")
+async def cost(desk: Desk, request: Request, rest: str) -> View:
+    """Today, seven days, and what is left."""
+    midnight = desk.budget.midnight()
+    spent = await desk.stores.usage.since(midnight)
+    seven = await desk.stores.usage.since(midnight - 6 * 86_400)
+    read = spent.tokens_in + spent.tokens_cached
+    share = spent.tokens_cached / max(1, read)
+    return View(
+        f"**today ${spent.usd:.3f}** of ${desk.budget.daily:g}\n"
+        f"{counted(spent.requests, 'request')} · {read:,} tokens in ({share:.0%} cached)"
+        f" · {spent.tokens_out:,} out\n7 days ${seven.usd:.3f}\nat most ${desk.budget.task:g} a request"
+    )
+
+
+@command("audit", "The last entries of the audit log", Role.OPERATOR, everywhere=True)
+async def audit(desk: Desk, request: Request, rest: str) -> View:
+    """Newest first, and whether the chain holds."""
+    count = min(int(rest), 50) if rest.isdecimal() else 10
+    verdict = await desk.stores.audit.verify()
+    lines = []
+    for entry in await desk.stores.audit.last(count):
+        what = await _subject(desk, entry.data)
+        who = await desk.stores.runs.name_of(entry.actor) if ":" in entry.actor else entry.actor
+        lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
+    return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines))
+
+
+async def _subject(desk: Desk, data: dict[str, Any]) -> str:
+    """What an audit entry is about: the changes by their titles, else the tool, the objective or the reason."""
+    calls = data.get("calls") or [data.get("call")]
+    rows = [await desk.stores.journal.get(call) for call in calls if call]
+    titles = ", ".join(row.title for row in rows if row)
+    return titles or data.get("tool") or data.get("objective") or data.get("reason") or ""
+
+
+@command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
+async def doctor(desk: Desk, request: Request, rest: str) -> View:
+    """Every check in a line."""
+    return View(await desk.doctor())
+
+
+@command("digest", "Send the daily digest now")
+async def digest(desk: Desk, request: Request, rest: str) -> View:
+    """What is down, what changed, what ran, what it cost."""
+    row = menu_row(Button("Status", "m:status"), containers_button(desk, request))
+    return View(await desk.digest(request.actor), (row,))
+
+
+SMALL_WORDS = frozenset(
+    ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
+    + ("all", "last", "look", "connected", "needs")
+)
+ON_CONTAINERS = frozenset(("restart", "start", "stop", "logs", "container", "containers"))
+"""What the buttons of a container's page do."""
+
+
+def nearest_command(line: str) -> str:
+    """The looking command whose name and summary share most words with a line; /status when none does."""
+    words = set(re.findall(r"[a-z]{3,}", line.lower())) - SMALL_WORDS
+    if words & ON_CONTAINERS:
+        return "/containers"
+    shared = {
+        c.name: len(words & set(re.findall(r"[a-z]{3,}", f"{c.name} {c.summary}".lower())))
+        for c in COMMANDS.values()
+        if c.name not in ("start", "stop", "new", "help")
+    }
+    best = max(shared, key=lambda name: shared[name])
+    return f"/{best if shared[best] else 'status'}"
+
+
+async def changes_line(desk: Desk) -> str:
+    """`2 changes, both verified · 1 failed` for today."""
+    rows = await desk.stores.journal.since(desk.budget.midnight())
+    ran = [row for row in rows if row.state is CallState.DONE]
+    verified = sum(1 for row in ran if row.verified)
+    words = {len(ran): "all verified" if len(ran) > 2 else "both verified" if len(ran) == 2 else "verified"}
+    parts = [f"{counted(len(ran), 'change')}, {words.get(verified, f'{verified} verified')}"] if ran else []
+    for state in (CallState.FAILED, CallState.UNKNOWN):
+        if count := sum(row.state is state for row in rows):
+            parts.append(f"{count} {state}")
+    return " · ".join(parts) or "no changes"
+
+
+def containers_button(desk: Desk, request: Request) -> Button | None:
+    """To the list of containers, for whoever may see it."""
+    may = desk.access.role(request.actor.id, "docker") >= Role.VIEWER
+    return Button("Containers", "m:containers:0") if may else None
+
+
+def menu_row(*buttons: Button | None) -> tuple[Button, ...]:
+    """A row of the buttons that there are."""
+    return tuple(button for button in buttons if button is not None)
+
+
+def open_button(text: str, path: str) -> Button | None:
+    """A button that opens a page, unless its path is too long for Telegram."""
+    data = f"m:{path}"
+    return Button(text, data) if len(data.encode()) <= 64 else None

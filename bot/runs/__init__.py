@@ -1,0 +1,1 @@
+"""Runs: opened, carried on, decided about, halted."""

@@ -1,0 +1,210 @@
+"""Cards and receipts on screen: written from the journal's rows, so they can be drawn again at any time."""
+
+from typing import Any
+
+from bot.screen.render import escape
+from bot.screen.view import QUIET, Button, Format, View, bold, is_moment, past, seconds, short_id
+from memory.models import Approval, CallRow, CallState, Card
+from memory.stores import Stores
+from tools.gate.execution import is_loud
+from tools.gate.standing import WHY, may_ask_again
+from tools.kit.service import Risk
+
+MARKS = {
+    CallState.DONE: "✓", CallState.FAILED: "✗", CallState.UNKNOWN: "?", CallState.DENIED: "–",
+    CallState.EXPIRED: "–", CallState.NOT_STARTED: "–", CallState.STARTED: "…",
+    CallState.WAITING: "", CallState.PROPOSED: "",
+}  # fmt: skip
+PROVENANCE = {
+    "outside": " ⚠ may come from text from outside", "inventory": " (from inventory)", "default": " (default)",
+}  # fmt: skip
+BUTTON_TEXT = 34
+
+
+class Cards:
+    """Draws cards and receipts."""
+
+    def __init__(self, stores: Stores, form: Format) -> None:
+        self._stores, self._keys, self._format = stores, stores.keys, form
+
+    async def card(self, card_id: str) -> View | None:
+        """The card as it stands now: open with buttons, or decided with outcomes."""
+        card = await self._stores.approvals.card(card_id)
+        if card is None:
+            return None
+        asked = [(a, row) for a in await self._stores.approvals.of_card(card_id) if (row := await self._row(a.call))]
+        if all(approval.state == "pending" for approval, _ in asked):
+            return self._open(card, [row for _, row in asked])
+        return await self._closed(card, asked)
+
+    async def _row(self, call: str) -> CallRow | None:
+        return await self._stores.journal.get(call)
+
+    # -- open ---------------------------------------------------------------------------------------------------
+
+    def _open(self, card: Card, rows: list[CallRow]) -> View:
+        if len(rows) == 1:
+            return View(f"{self._question(rows[0])}\n\n{self._arguments(rows)}", self._answers(card, rows[0]))
+        parts = [f"{number}\\. {self._question(row)}" for number, row in enumerate(rows, 1)]
+        text = "\n\n".join([f"**{len(rows)} changes**, in this order", *parts, self._arguments(rows)])
+        deny, single = Button("Deny", self._data(card, "n")), Button("One by one", self._data(card, "o"))
+        if card.armed:
+            return View(text, (self._yes(card, "Yes, run all of them"), (single,)))
+        if max(row.risk for row in rows) == Risk.DESTROY:
+            return View(text, ((deny, Button(f"Run all {len(rows)} …", self._data(card, "d"), "danger")), (single,)))
+        return View(text, ((Button(f"Run all {len(rows)}", self._data(card, "y"), "success"),), (single, deny)))
+
+    def _question(self, row: CallRow) -> str:
+        """What it will do, what that rests on, how it can be taken back."""
+        card = row.card
+        destroy = " · DESTROY" if row.risk == Risk.DESTROY else ""
+        lines = [f"{bold(row.title)}{destroy}"]
+        # The whole id stands below, in the quote; a name and where it runs are what a person knows it by.
+        targets = [target["detail"] or short_id(target["id"]) for target in row.targets.values()]
+        lines += map(escape, targets)
+        if card.get("moved"):
+            lines.append("**Changed meanwhile, nothing ran:**")
+            moved = card["moved"].items()
+            lines += [escape(self._change(row.before, name, *pair)) for name, pair in moved]
+        else:
+            lines.append(escape(self._format.facts(row.before, said=" ".join([row.title, *targets]))))
+        if card["protected"]:
+            lines.append(f"⚠ {escape(card['protected'])}")
+        lines += [escape(note) for note in card["notes"]]
+        if card["undo"]:
+            lines.append(escape(f"undo: {card['undo']}"))
+        elif not any("undo" in note.lower() for note in card["notes"]):
+            lines.append("no undo")
+        warned = [line for line in card["args"] if line["from"] == "outside"]
+        # An id says less than the name above it, and stands whole in the quote below.
+        ids = {name: target["id"] for name, target in row.targets.items()}
+        for line in warned:
+            what = "" if ids.get(line["name"]) == line["value"] else f" {line['value']}"
+            lines.append(escape(f"⚠ {line['name']}{what} may come from text from outside"))
+        return "\n".join(filter(None, lines))
+
+    def _arguments(self, rows: list[CallRow]) -> str:
+        """The expandable part: each call with every argument and where it came from."""
+        lines = ["> [!more]"]
+        for row in rows:
+            lines.append(f"> {escape(row.tool)}")
+            for line in row.card["args"]:
+                target = row.targets.get(line["name"])
+                meant = f" → {target['id']}" if target and target["id"] != line["value"] else ""
+                text = f"{line['name']}: {line['value']}{meant}{PROVENANCE.get(line['from'], '')}"
+                lines.append(f"> {escape(text)}")
+        return "\n".join(lines)
+
+    def _answers(self, card: Card, row: CallRow) -> tuple[tuple[Button, ...], ...]:
+        deny = Button("Drop" if row.card.get("moved") else "Deny", self._data(card, "n"))
+        if card.armed:
+            # The second button names the target and stands elsewhere, so that a double tap cannot hit both.
+            return (self._yes(card, f"Yes, {row.title[:1].lower()}{row.title[1:]}"),)
+        label = "Approve new" if row.card.get("moved") else _cut(row.title)
+        if row.risk == Risk.DESTROY:
+            return ((deny, Button(f"{label} …", self._data(card, "d"), "danger")),)
+        return ((Button(label, self._data(card, "y"), "success"), deny),)
+
+    def _yes(self, card: Card, text: str) -> tuple[Button, ...]:
+        return (Button(_cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
+
+    def _data(self, card: Card, verb: str) -> str:
+        return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
+
+    # -- closed -------------------------------------------------------------------------------------------------
+
+    async def _closed(self, card: Card, asked: list[tuple[Approval, CallRow]]) -> View:
+        parts, rows = [], []
+        for approval, row in asked:
+            if approval.state == "superseded" and not approval.reason and row.state is not CallState.NOT_STARTED:
+                parts.append(f"~~{escape(row.title)}~~\nasked again below")
+            else:
+                parts.append(await self._outcome(row, approval))
+                rows += [] if self._loud(row, approval) else self.receipt_buttons(row, alone=len(asked) == 1)
+        lapsed = [row for approval, row in asked if may_ask_again(approval)]
+        if any(row.asked_again for row in lapsed):
+            parts.append("asked again below")
+        elif lapsed:
+            rows.append((Button("Ask again", self._data(card, "s")),))
+        return View("\n\n".join(parts), tuple(rows))
+
+    async def _outcome(self, row: CallRow, approval: Approval) -> str:
+        if row.settled and self._loud(row, approval):
+            return f"{bold(row.title)}\nsee the receipt below"
+        if row.state is CallState.WAITING:
+            now = "approved …" if approval.state == "approved" else WHY.get(approval.reason, "")
+            return f"{bold(row.title)}\n{now}".strip()
+        return await self.receipt_text(row, approval)
+
+    def _loud(self, row: CallRow, approval: Approval) -> bool:
+        """Whether the outcome came as a message of its own."""
+        return is_loud(row.state, row.verified, approval, row.ended or 0.0)
+
+    # -- receipts -----------------------------------------------------------------------------------------------
+
+    async def receipt(self, call: str) -> View | None:
+        """What happened to one call, with Undo while the net lasts."""
+        row = await self._row(call)
+        if row is None:
+            return None
+        approval = await self._stores.approvals.latest(call)
+        return View(await self.receipt_text(row, approval), tuple(self.receipt_buttons(row)))
+
+    async def receipt_text(self, row: CallRow, approval: Approval | None) -> str:
+        """Outcome first, then before → after, then who approved it."""
+        lines = [self._headline(row)]
+        if row.after is not None:
+            old, new = row.before["shown"], row.after["shown"]
+            # Of what is gone nothing else is told: its volumes, say, may well be there still.
+            told = ("state",) if new.get("state") == "gone" else new
+            moved = [name for name in told if old.get(name) != new[name] and new[name] not in (None, "none")]
+            told = [name for name in moved if name not in QUIET]
+            lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in told]
+            if not moved:
+                lines.append(escape(f"now: {self._format.facts(row.after)}"))
+        if row.detail:
+            lines.append(escape(row.detail))
+        if row.state is CallState.UNKNOWN:
+            started = self._format.moment(row.started) if row.started else "?"
+            lines.append(escape(f"begun {started}; it may or may not have happened"))
+            lines.append(escape("; ".join(f"{line['name']} {line['value']}" for line in row.card["args"])))
+        if row.undone_by:
+            lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
+        lines.append(escape(await self._who(row, approval)))
+        return "\n".join(filter(None, lines))
+
+    def _change(self, stored: dict[str, Any], name: str, old: Any, new: Any) -> str:
+        return self._format.change(name, old, new, moment=is_moment(stored, name))
+
+    def _headline(self, row: CallRow) -> str:
+        took = f" · {seconds(row.ended - row.started)}" if row.started and row.ended else ""
+        mark = MARKS[row.state]
+        if row.state is CallState.DONE and not row.verified:
+            return f"**?** {bold(row.title)}: started, not verified{took}"
+        if row.state is CallState.DONE:
+            return f"{mark} {bold(past(row.title))}{took}"
+        if row.state is CallState.UNKNOWN:
+            return f"**?** {bold(row.title)}: **outcome unknown**"
+        return f"{mark} {bold(row.title)}: {row.state}"
+
+    async def _who(self, row: CallRow, approval: Approval | None) -> str:
+        if approval is None or approval.decided_by is None or approval.reason:
+            return "" if row.needs_tap else "ran without a card"
+        at, name = self._format.moment(approval.decided or 0.0), await self._stores.runs.name_of(approval.decided_by)
+        return f"by {name}, {at}" if approval.state == "denied" else f"approved {at} by {name}"
+
+    def receipt_buttons(self, row: CallRow, *, alone: bool = True) -> list[tuple[Button, ...]]:
+        """Undo while it lasts, named unless it stands alone; for an unknown outcome what a person can answer."""
+        if row.state is CallState.UNKNOWN:
+            key = self._keys.button("known", row.id)
+            answers = (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n"))
+            return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
+        lasts = (row.undo_until or 0.0) > self._stores.database.steady()
+        if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
+            text = "↩ Undo" if alone else _cut(f"↩ Undo: {row.title}")
+            return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
+        return []
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= BUTTON_TEXT else f"{text[: BUTTON_TEXT - 1]}…"

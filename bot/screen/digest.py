@@ -1,0 +1,42 @@
+"""The scheduler's ports: its findings in words and buttons."""
+
+from bot.screen.render import escape
+from bot.screen.view import Format
+from memory.database import Transaction
+from memory.models import Digest
+from memory.outbox import Outbox
+
+MOST_LINES = 8
+BUTTONS = [[["Status", "m:status", None], ["Containers", "m:containers:0", None]]]
+
+
+class TelegramNotifier:
+    """Writes through the outbox."""
+
+    def __init__(self, outbox: Outbox, form: Format) -> None:
+        self._outbox, self._format = outbox, form
+
+    async def digest(self, tx: Transaction, conversation: str, digest: Digest, key: str) -> None:
+        """Send a digest, once per key."""
+        await self._outbox.add(tx, conversation, "digest", key, text=self.write(digest), buttons=BUTTONS)
+
+    def write(self, digest: Digest) -> str:
+        """The digest as Markdown: what is down first, then what is different, then what was done."""
+        count = len(digest.troubles)
+        well = "**All well**" if digest.summaries else "**Nothing to look at**"
+        head = f"**{count} need{'s' if count == 1 else ''} you**" if count else well
+        late = " (late: I was off)" if digest.late else ""
+        parts = [f"{head} · since {escape(self._format.moment(digest.since))}{late}"]
+        parts += _block("🔴 ", digest.troubles)
+        parts += [escape(f"🟢 {line}") for line in digest.summaries]
+        parts += ["", "**Changed**", *_block("", digest.changed)] if digest.changed else []
+        parts += ["", "**Done**", *_block("", digest.ran)] if digest.ran else ["", "nothing was changed through me"]
+        waiting = f" · {digest.pending} waiting: /pending" if digest.pending else ""
+        parts.append(escape(f"${digest.usd:.2f} spent on thinking{waiting}"))
+        parts.append(escape(f"audit: {digest.audit}"))
+        return "\n".join(parts)
+
+
+def _block(mark: str, lines: list[str]) -> list[str]:
+    more = [f"… and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    return [escape(f"{mark}{line}") for line in lines[:MOST_LINES]] + more

@@ -1,0 +1,61 @@
+"""The line under an answer, written by code from the journal: what was read and what was changed."""
+
+from typing import Any
+
+from bot.screen.view import counted
+from memory.models import CallRow, CallState, Message
+from memory.stores import Stores
+from tools.gate.taint import OUTCOME, unwrapped
+
+REFUSED = f'{OUTCOME}"refused"'
+
+
+async def footer(stores: Stores, run: str) -> str:
+    """`3 reads · 1 change ✓`.
+
+    Under every answer, also one that called no tool: whatever that one claims to have done, in whatever language, the
+    line below it says that nothing was looked at and nothing was changed.
+    """
+    looked = await stores.held.of_run(run)
+    rows = [row for row in await stores.journal.of_run(run) if row.id not in looked]
+    messages = await stores.runs.messages(run)
+    reads, refused, failed = _calls(messages, {row.id for row in rows}, run)
+    parts = [_count(reads, "read")] if reads or not (rows or refused or failed) else []
+    parts += [f"{refused} refused"] if refused else []
+    parts += [f"{_count(failed, 'call')} failed"] if failed else []
+    return f"*{' · '.join([*parts, *_changes(rows)])}*"
+
+
+def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, int, int]:
+    """How many calls looked at something, how many were refused, and how many failed: invalid, not answered."""
+    blocks = [(place, block) for place, message in enumerate(messages, 1) for block in message["content"]]
+    results = [(place, block) for place, block in blocks if block["type"] == "tool_result"]
+    bad = {(place, block["tool_use_id"]): block["content"] for place, block in results if block.get("is_error")}
+    uses = [
+        (place, block["id"])
+        for place, block in blocks
+        if block["type"] == "tool_use" and f"{run}:{place}:{block['id']}" not in changes
+    ]
+    said = [bad[place + 1, use] for place, use in uses if (place + 1, use) in bad]  # the results are the next message
+    refused = sum(map(_is_refusal, said))
+    return len(uses) - len(said), refused, len(said) - refused
+
+
+def _is_refusal(content: Any) -> bool:
+    """Whether a result is our own refusal of a change."""
+    return isinstance(content, str) and unwrapped(content).startswith(REFUSED)
+
+
+def _changes(rows: list[CallRow]) -> list[str]:
+    """What the changes came to; one that failed was refused or never sent."""
+    ran = [row for row in rows if row.state in (CallState.DONE, CallState.UNKNOWN)]
+    good = sum(1 for row in ran if row.state is CallState.DONE and row.verified)
+    failed = sum(1 for row in rows if row.state is CallState.FAILED)
+    parts = [f"{_count(failed, 'change')} failed"] if failed else []
+    if not ran:
+        return [*parts, "nothing was changed"]
+    return [f"{_count(len(ran), 'change')} {'✓' if good == len(ran) else f'{good} of {len(ran)} verified'}", *parts]
+
+
+def _count(count: int, what: str) -> str:
+    return counted(count, what) if count else f"no {what}s"

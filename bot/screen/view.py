@@ -1,0 +1,176 @@
+"""What is shown: Markdown and buttons, for Telegram and the terminal alike; and how values are written."""
+
+import contextlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from bot.screen.render import escape
+from memory.text import escaped
+
+Style = Literal["primary", "success", "danger"]
+SHORT_ID = 12
+PLAIN = frozenset({"state", "status", "health"})
+"""Facts whose value says by itself what it is."""
+QUIET = frozenset({"number", "version"})
+"""Facts that tell two states apart, and by themselves say nothing to a person."""
+UNITS = {"mb": "MB", "gb": "GB", "seconds": "s", "percent": "%"}
+"""Units as fields carry them at the end of their names, and as people read them."""
+
+
+@dataclass(frozen=True)
+class Button:
+    """One inline button; `data` is at most 64 bytes."""
+
+    text: str
+    data: str
+    style: Style | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """One message."""
+
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()
+
+    def stored(self) -> dict[str, Any]:
+        """The view as JSON values."""
+        return {"text": self.text, "buttons": stored_buttons(self.buttons)}
+
+
+def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:
+    """Buttons as JSON values."""
+    return [[[button.text, button.data, button.style] for button in row] for row in rows]
+
+
+def buttons_of(stored: list[list[list[Any]]]) -> tuple[tuple[Button, ...], ...]:
+    """Stored buttons."""
+    return tuple(tuple(Button(*button) for button in row) for row in stored)
+
+
+def view_of(stored: dict[str, Any]) -> View:
+    """A stored view."""
+    return View(stored["text"], buttons_of(stored["buttons"]))
+
+
+def bold(text: str) -> str:
+    """The text in bold, whatever it contains."""
+    return f"**{escape(text)}**" if text.strip() else ""
+
+
+def counted(count: int, what: str) -> str:
+    """`1 card`, `2 cards`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+class Format:
+    """Values as the owner reads them."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    def moment(self, at: float | datetime, now: float | None = None) -> str:
+        """`21:40` today, `Tue 08:12` within a week, `3 Nov 08:12` before that."""
+        when = at.astimezone(self.zone) if isinstance(at, datetime) else datetime.fromtimestamp(at, self.zone)
+        today = datetime.now(self.zone) if now is None else datetime.fromtimestamp(now, self.zone)
+        if when.date() == today.date():
+            return f"{when:%H:%M}"
+        if abs(today - when) < timedelta(days=6):
+            return f"{when:%a %H:%M}"
+        return f"{when.day} {when:%b %H:%M}"
+
+    def value(self, value: Any, *, moment: bool = False) -> str:
+        """A fact's JSON value in one line; its type tells whether it is a moment: a name may look like one."""
+        if value is None:
+            return "n/a"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list):
+            return ", ".join(map(self.value, value)) or "none"
+        if isinstance(value, float):
+            return f"{value:.1f}".removesuffix(".0")
+        if moment and isinstance(value, str):
+            with contextlib.suppress(ValueError, OverflowError):  # the first year has no time in every zone
+                return self.moment(datetime.fromisoformat(value))
+        return escaped(str(value))
+
+    def facts(self, stored: dict[str, Any], said: str = "") -> str:
+        """`running · healthy · since Tue 08:12`; what is not known, or has been said already, is left out.
+
+        A list of several has a line of its own.
+        """
+        lines: list[list[str]] = [[]]
+        for name, value in stored["shown"].items():
+            text = self.value(value, moment=is_moment(stored, name))
+            if name in QUIET or value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
+                continue
+            said_here = text if name in PLAIN else f"{_label(name)} {_measured(name, text)}"
+            if isinstance(value, list) and len(value) > 1:
+                lines += [[said_here], []]
+            else:
+                lines[-1].append(said_here)
+        return "\n".join(" · ".join(line) for line in lines if line)
+
+    def change(self, name: str, old: Any, new: Any, *, moment: bool = False) -> str:
+        """`state: running → stopped`; two moments of one minute are told apart by their seconds."""
+        was, now = self.value(old, moment=moment), self.value(new, moment=moment)
+        if moment and was == now and old and new:
+            was, now = (f"{datetime.fromisoformat(text).astimezone(self.zone):%H:%M:%S}" for text in (old, new))
+        return f"{_label(name)}: {_measured(name, was)} → {_measured(name, now)}"
+
+
+def is_moment(stored: dict[str, Any], fact: str) -> bool:
+    """Whether a stored fact is a moment; rows from before this was noted show their moments as they are."""
+    return fact in stored.get("moments", ())
+
+
+def _says(said: str, text: str) -> bool:
+    """Whether a text contains this as words of its own: `on` is not said by `container`."""
+    return re.search(rf"(?<![\w.-]){re.escape(text)}(?![\w.-])", said) is not None
+
+
+def _label(name: str) -> str:
+    rest, _, unit = name.rpartition("_")
+    return (rest if rest and unit in UNITS else name).replace("_", " ")
+
+
+def _measured(name: str, text: str) -> str:
+    """The value with the unit that its field's name carries."""
+    rest, _, unit = name.rpartition("_")
+    return f"{text} {UNITS[unit]}" if rest and unit in UNITS and text[-1:].isdigit() else text
+
+
+def seconds(duration: float) -> str:
+    """`2.1 s`, `3 min`, `9 h`, `41 d`."""
+    if duration < 10:
+        return f"{max(0.0, duration):.1f} s"
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if duration < limit:
+            return f"{duration / size:.0f} {unit}"
+    return f"{duration / 86_400:.0f} d"
+
+
+def past(title: str) -> str:
+    """`Restart jellyfin` → `Restarted jellyfin`."""
+    verb, _, rest = title.partition(" ")
+    irregular = {"Set": "Set", "Put": "Put", "Take": "Took", "Forget": "Forgot", "Shut": "Shut", "Run": "Ran"}
+    irregular |= {"Make": "Made"}
+    if verb in irregular:
+        done = irregular[verb]
+    elif verb.endswith("e"):
+        done = f"{verb}d"
+    elif verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        done = f"{verb[:-1]}ied"
+    elif re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", verb.lower()):
+        done = f"{verb}{verb[-1]}ed"
+    else:
+        done = f"{verb}ed"
+    return f"{done} {rest}".strip()
+
+
+def short_id(target: str) -> str:
+    """`nas/3f2a9c…` → `3f2a9c1b7d20`."""
+    return target.rpartition("/")[2][:SHORT_ID]

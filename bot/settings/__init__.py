@@ -1,0 +1,1 @@
+"""Settings, the people they name, and the log."""

@@ -1,0 +1,1 @@
+"""Telegram: hearing it, and saying things in it."""

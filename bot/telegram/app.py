@@ -1,0 +1,131 @@
+"""The bot: wires Telegram to the core and runs until it is told to stop."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from loguru import logger
+from telegram import Bot
+from telegram.error import TelegramError
+from telegram.request import HTTPXRequest
+
+from bot.core import Core
+from bot.doctor import Doctor
+from bot.menus import pages as pages  # registers the menu pages
+from bot.menus.commands import Commands, Desk
+from bot.screen.cards import Cards
+from bot.screen.drawing import Drawing
+from bot.screen.view import Format
+from bot.settings.people import TELEGRAM
+from bot.settings.settings import Settings
+from bot.telegram.chats import Chats
+from bot.telegram.delivery import Delivery
+from bot.telegram.dispatch import Dispatch
+from bot.telegram.introduction import introduce
+from bot.telegram.poller import Poller
+from bot.telegram.unreachable import Unreachable
+from bot.telegram.upkeep import Upkeep
+from bot.telegram.watchdog import keep_watch
+from bot.terminal.control import Control, serve_socket
+from memory.models import Actor
+
+
+def telegram_bot(settings: Settings) -> Bot:
+    """A client that obeys TELEGRAM_API_URL and nothing in the environment."""
+    root = settings.telegram_api_url.rstrip("/")
+    options = {"trust_env": False}
+    return Bot(
+        settings.telegram_bot_token.get_secret_value(),
+        base_url=f"{root}/bot",
+        base_file_url=f"{root}/file/bot",
+        request=HTTPXRequest(
+            connection_pool_size=16, connect_timeout=10, read_timeout=15, write_timeout=15, httpx_kwargs=options
+        ),
+        get_updates_request=HTTPXRequest(httpx_kwargs=options),
+    )
+
+
+class App:
+    """One process that owns the state and speaks to Telegram."""
+
+    def __init__(self, core: Core, chats: Chats, poller: Poller, digest: Callable[[Actor], Awaitable[str]]) -> None:
+        """`digest` writes the daily digest as this person may read it."""
+        settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
+        owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
+        owners = [chat for chat in (settings.alert_chat, settings.first_admin) if chat]
+        unreachable = Unreachable(stores, core.runner, owners)
+        self._core, self._chats, self._poller = core, chats, poller
+        self._doctor = Doctor(core, poller)
+        desk = Desk(
+            stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
+            self._doctor.text, digest,
+        )  # fmt: skip
+        self._dispatch = Dispatch(core, chats, Commands(desk), unreachable, owner)
+        self._delivery = Delivery(stores, chats, Drawing(stores, Cards(stores, form)).draw, unreachable.refused)
+        self._upkeep = Upkeep(core, chats, poller, owner)
+        self._stop = asyncio.Event()
+
+    async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
+        """Serve until told to stop, with what runs `beside`. Raises TokenRejected."""
+        core, poller = self._core, self._poller
+        self._listen_for_signals()
+        work = [
+            asyncio.create_task(poller.run(), name="poll"),  # first: whoever writes meanwhile is heard already
+            *map(asyncio.create_task, beside),
+        ]
+        niceties: list[asyncio.Task[None]] = []
+        control = None
+        try:
+            begun = await self._upkeep.take_up()
+            control = await serve_socket(Control(core, self._doctor), core.settings.data_dir / "control.sock")
+            work += [
+                asyncio.create_task(self._delivery.run(), name="delivery"),
+                asyncio.create_task(self._dispatch.run(poller.arrived), name="dispatch"),
+                asyncio.create_task(self._upkeep.look_after(begun), name="upkeep"),
+                asyncio.create_task(self._upkeep.report_trouble(), name="trouble"),
+                asyncio.create_task(keep_watch(poller, core.stores.database), name="watchdog"),
+            ]
+            niceties += [
+                asyncio.create_task(introduce(self._chats.bot, core.access), name="introduce"),
+                asyncio.create_task(_freeze(), name="freeze"),
+            ]
+            logger.info("ready with {} tools", len(core.tools))
+            await self._until_stopped(work)
+        finally:
+            for task in (*work, *niceties):
+                task.cancel()
+            await asyncio.gather(*work, *niceties, return_exceptions=True)
+            if control is not None:
+                await control.stop()
+            with contextlib.suppress(TelegramError):
+                await self._chats.bot.shutdown()
+
+    def stop(self) -> None:
+        """Come to an end."""
+        self._stop.set()
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+
+    async def _until_stopped(self, work: list[asyncio.Task[None]]) -> None:
+        """Wait for the signal; a part that ends by itself takes everything with it, loudly."""
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        for task in work:
+            if task in done:
+                task.result()
+
+
+async def _freeze() -> None:
+    """Once everything is loaded, take it out of the collector's way: a full collection then costs nothing."""
+    await asyncio.sleep(2.0)
+    gc.collect()
+    gc.freeze()

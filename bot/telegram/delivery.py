@@ -1,0 +1,228 @@
+"""The outbox's sender: everything that is said to Telegram leaves here, at least once, in order per chat."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from loguru import logger
+from telegram import MessageEntity
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+
+from bot.screen.render import Piece
+from bot.screen.render.split import TEXT_LIMIT, utf16
+from bot.screen.view import View, buttons_of, stored_buttons
+from bot.settings.people import TELEGRAM, place_of
+from bot.telegram.chats import Chats
+from bot.telegram.pace import never_left
+from memory.models import Outgoing
+from memory.points import point
+from memory.stores import Stores
+
+LONGEST_BACKOFF = 60.0
+LAST_WORDS = 0.5
+"""Seconds for messages on their way when the process is told to end."""
+LOOK_AGAIN = 10.0
+RESENT = "(resent)"
+MOST_DRAWS = 3
+"""Times that a row may fail to be drawn before a plain line takes its place: what stands behind it must not wait."""
+UNDRAWN = "I could not show a message here; the log says why. Nothing was changed or approved by it."
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What drawing data of a shape that nobody has thought of can raise; a database's own errors are none of these."""
+Drawer = Callable[[Outgoing], Awaitable[View | None]]
+"""What a row says, drawn at the moment it is sent."""
+Refused = Callable[[Outgoing, TelegramError], Awaitable[None]]
+"""What is to be done about a row that Telegram refuses for good."""
+SHUT = ("message thread not found", "topic_closed", "topic_deleted")
+FALLEN = "From a topic that is closed or gone:"
+
+
+class Undrawable(Exception):
+    """What a row says could not be put into a message."""
+
+
+class Delivery:
+    """One worker a chat; a row is marked before the attempt, so that a repeat after a crash says so."""
+
+    def __init__(self, stores: Stores, chats: Chats, draw: Drawer, refused: Refused | None = None) -> None:
+        self._stores, self._chats, self._draw, self._refused = stores, chats, draw, refused
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._faults: Counter[int] = Counter()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        try:
+            while True:
+                await self._look()
+        finally:
+            await self._hang_up(list(self._workers.values()))
+
+    async def _look(self) -> None:
+        outbox = self._stores.outbox
+        outbox.changed.clear()
+        for row in await outbox.open(TELEGRAM):
+            if row.conversation not in self._workers:
+                worker = asyncio.create_task(self._work(row.conversation), name=f"delivery {row.conversation}")
+                self._workers[row.conversation] = worker
+        # Whatever was missed is found at the next look.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN):  # `wait_for` can lose a cancellation, and the shutdown with it
+                await outbox.changed.wait()
+
+    async def _hang_up(self, workers: list[asyncio.Task[None]]) -> None:
+        """Let what is on its way arrive, or it would be said again; the rest waits for the next start."""
+        if workers:
+            await asyncio.wait(workers, timeout=LAST_WORDS)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, conversation: str) -> None:
+        failures = 0
+        try:
+            while rows := await self._stores.outbox.open(conversation):
+                row = next((row for row in rows if row.conversation == conversation), None)
+                if row is None:
+                    break
+                if await self._deliver(row):
+                    failures = 0
+                    continue
+                failures += 1
+                await asyncio.sleep(min(LONGEST_BACKOFF, 2.0**failures) * random.uniform(0.7, 1.0))
+        finally:
+            self._workers.pop(conversation, None)
+        # Not when it broke (the database refuses, say): the next look is soon enough, and not at once again.
+        self._stores.outbox.changed.set()
+
+    async def _deliver(self, row: Outgoing) -> bool:
+        """Whether this row is done with; False to try again after a while."""
+        outbox = self._stores.outbox
+        await outbox.sending(row.id)
+        try:
+            await self._send(row)
+        except Undrawable:
+            await outbox.retry(row.id, ambiguous=False)
+            return False
+        except RetryAfter:
+            await outbox.retry(row.id, ambiguous=False)  # the chat's throttle holds until it is over
+        except (Forbidden, BadRequest, ChatMigrated) as error:
+            logger.warning("outbox {} ({}) cannot be delivered: {}", row.id, row.kind, type(error).__name__)
+            if self._refused is not None:
+                await self._refused(row, error)
+            await outbox.drop(row.id, self._chats.redact(str(error)))
+        except InvalidToken as error:
+            await outbox.retry(row.id, ambiguous=False)
+            logger.error("Telegram rejects the token: {}", type(error).__name__)
+            return False
+        except (TimedOut, NetworkError) as error:
+            await outbox.retry(row.id, ambiguous=not never_left(error))
+            return False
+        return True
+
+    async def _send(self, row: Outgoing) -> None:
+        drawn = await self._drawn(row)
+        if drawn is None:
+            await self._stores.outbox.drop(row.id, "nothing to say")
+            return
+        pieces, buttons = drawn
+        (chat, _), message = place_of(row.conversation), await self._message(row)
+        if len(pieces) > 1:
+            await self._in_pieces(row, pieces, buttons, message)
+        elif message is not None:
+            await self._edit(row, chat, message, pieces[0], buttons)
+        else:
+            await self._first(row, pieces[0], buttons)
+
+    async def _drawn(self, row: Outgoing) -> tuple[list[Piece], Any] | None:
+        """The row's messages and buttons as they are now, if it still has something to say."""
+        try:
+            if row.kind == "piece":
+                entities = tuple(MessageEntity(**entity) for entity in row.payload["entities"])
+                return [Piece(row.payload["text"], entities)], buttons_of(row.payload.get("buttons", []))
+            view = await self._draw(row)
+            return (await self._chats.pieces(view), view.buttons) if view is not None else None
+        except FAULTS as error:
+            logger.opt(exception=error).error("outbox {} ({}) cannot be drawn", row.id, row.kind)
+            self._faults[row.id] += 1
+            if self._faults[row.id] < MOST_DRAWS:
+                raise Undrawable from error
+        return [Piece(UNDRAWN, ())], ()
+
+    async def _message(self, row: Outgoing) -> int | None:
+        if row.kind != "card":
+            return row.message
+        card = await self._stores.approvals.card(row.payload["card"])
+        return card.message if card else None
+
+    async def _edit(self, row: Outgoing, chat: int, message: int, piece: Piece, buttons: Any) -> None:
+        try:
+            await self._chats.edit(chat, message, piece, buttons)
+        except BadRequest as error:
+            # The message is gone (deleted, too old): what it was to say is said anew.
+            logger.info("message {} cannot be edited: {}", message, error)
+            await self._first(row, piece, buttons)
+            return
+        async with self._stores.database.transaction() as tx:
+            await self._stores.outbox.sent(tx, row.id, message)
+
+    async def _first(self, row: Outgoing, piece: Piece, buttons: Any) -> None:
+        chat, topic = place_of(row.conversation)
+        try:
+            message = await self._new(row, chat, topic, piece, buttons)
+        except BadRequest as error:
+            if topic is None or not any(words in str(error).lower() for words in SHUT):
+                raise
+            # Into the chat's General rather than lost; its buttons still count as pressed in the topic.
+            note = f"{FALLEN}\n\n"
+            if utf16(note + piece.text) <= TEXT_LIMIT:
+                piece = Piece(note + piece.text, tuple(MessageEntity.shift_entities(utf16(note), piece.entities)))
+            else:
+                await self._chats.send(chat, Piece(FALLEN, ()), silent=True)
+            message = await self._new(row, chat, None, piece, buttons)
+        point("sent")
+        async with self._stores.database.transaction() as tx:
+            if "card" in row.payload:
+                await self._stores.approvals.bind(tx, row.payload["card"], message)
+            await self._stores.outbox.sent(tx, row.id, message)
+
+    async def _new(self, row: Outgoing, chat: int, topic: int | None, piece: Piece, buttons: Any) -> int:
+        """A new message in this place, marked if it may be a second one."""
+        if row.ambiguous:
+            marked = f"{piece.text}\n{RESENT}"
+            if utf16(marked) <= TEXT_LIMIT:
+                piece = Piece(marked, piece.entities)
+            else:  # no room for it: it goes ahead by itself
+                await self._chats.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
+        point("sending")
+        silent = bool(row.payload.get("silent"))
+        return await self._chats.send(chat, piece, buttons, topic=topic, silent=silent)
+
+    async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
+        """A long text becomes a row for each message: the rest is not lost when one is in doubt.
+
+        The first takes the place of the message there is; the last has the buttons, and a card's taps are bound to it.
+        """
+        async with self._stores.database.transaction() as tx:
+            for number, piece in enumerate(pieces):
+                payload: dict[str, Any] = {"text": piece.text, "entities": [_entity(e) for e in piece.entities]}
+                if number == len(pieces) - 1:
+                    payload |= {"buttons": stored_buttons(buttons)}
+                    payload |= {name: row.payload[name] for name in ("card",) if name in row.payload}
+                key, at = f"{row.key}:{number}", message if number == 0 else None
+                await self._stores.outbox.add(tx, row.conversation, "piece", key, at, **payload)
+            await self._stores.outbox.sent(tx, row.id, None)
+
+
+def _entity(entity: MessageEntity) -> dict[str, Any]:
+    return {"type": str(entity.type), "offset": entity.offset, "length": entity.length, "language": entity.language}

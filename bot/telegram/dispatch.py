@@ -1,0 +1,273 @@
+"""From a stored update to whoever answers it: access first, then commands, taps and lines."""
+
+import asyncio
+import contextlib
+import json
+from functools import partial
+
+from loguru import logger
+from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
+from telegram import Chat as TelegramChat
+from telegram.error import TelegramError
+
+from bot.core import Core
+from bot.menus.commands import Commands, Request
+from bot.runs.decisions import Tap
+from bot.screen.view import View
+from bot.settings.people import TELEGRAM, conversation_of, place_of
+from bot.telegram.chats import Chats
+from bot.telegram.unreachable import Unreachable, moved_key
+from memory.database import Transaction
+from memory.models import Actor
+from memory.points import point
+from memory.text import clean
+
+TEXT_ONLY = "I read text only. Write it, or send the log line as text."
+FORWARDED = "I don't act on forwarded messages. Say it in your own words."
+ENDED = "It has ended already."
+LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it; say it again if you still want it."
+TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
+MOST_QUEUED = 5
+PATIENCE_SECONDS = 0.25
+"""How long an update holds up the next one: lines keep their order, and a slow service delays nobody."""
+LOOK_AGAIN_SECONDS = 5.0
+"""After this an update whose handling failed is tried again."""
+COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError, OSError, RecursionError)
+"""What parsing somebody else's JSON can raise."""
+
+
+class Dispatch:
+    """Handles one update after another; nothing here waits for a run."""
+
+    def __init__(self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str) -> None:
+        self._stores, self._access, self._decisions = core.stores, core.access, core.decisions
+        self._opener, self._runner = core.opener, core.runner
+        self._tasks, self._bot, self._chats = core.tasks, chats.bot, chats
+        self._commands, self._unreachable, self._owner = commands, unreachable, owner
+
+    async def run(self, arrived: asyncio.Event) -> None:
+        """Handle what the inbox holds, for ever; `arrived` says that there may be more."""
+        under_way: set[int] = set()
+        while True:
+            arrived.clear()
+            lapsed = await self._stores.inbox.lapsed()
+            for update_id, raw in await self._stores.inbox.pending():
+                if update_id not in under_way:
+                    under_way.add(update_id)
+                    work = self.handle(update_id, raw, lapsed=update_id in lapsed)
+                    task = self._tasks.spawn(work, name=f"update {update_id}")
+                    task.add_done_callback(partial(_forget, under_way, update_id))
+                    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await arrived.wait()
+
+    async def handle(self, update_id: int, raw: str, *, lapsed: bool = False) -> None:
+        """Bring one update to its durable consequence; a malformed one is set aside, a lapsed one is not acted on."""
+        if not await self._stores.inbox.attempt(update_id, partial(self._say_poison, update_id)):
+            logger.error("update {} has crashed us too often and is set aside", update_id)
+            return
+        point("handling")
+        try:
+            update = Update.de_json(json.loads(raw), self._bot)
+            message, query = update.message, update.callback_query
+            _check(message.from_user if message else query.from_user if query else None, message)
+        except COMMON_FAULTS as error:
+            logger.warning("update {} is malformed ({}) and set aside", update_id, type(error).__name__)
+            await self._stores.inbox.quarantine(update_id)
+            return
+        if message is not None:
+            await self._message(update_id, message, lapsed)
+        elif query is not None and not lapsed:
+            await self._query(update_id, query)
+        else:
+            await self._stores.inbox.handled(update_id)
+
+    async def _say_poison(self, update_id: int, tx: Transaction) -> None:
+        text = f"A message (update {update_id}) has crashed me several times; I have set it aside."
+        await self._stores.outbox.add(tx, self._owner, "view", f"poison:{update_id}", text=text, buttons=[])
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def _message(self, update_id: int, message: Message, lapsed: bool) -> None:
+        user, chat = message.from_user, message.chat
+        private = chat.type == "private"
+        if (moved := _moved(message)) and self._access.speaks_in(moved[0]):
+            await self._say_moved(update_id, *moved)
+            return
+        if user is None or not self._access.welcome(user.id, chat.id, private) or message.via_bot or user.is_bot:
+            await self._stores.inbox.handled(update_id)
+            await self._leave(chat)
+            return
+        request = Request(update_id, _actor(user), conversation_of(chat.id, _topic(message)))
+        text = (message.text or "").strip()
+        if _about_topics(message) or not (private or text.startswith("/") or self._addressed(message)):
+            await self._stores.inbox.handled(update_id)  # people talk to each other here
+        elif lapsed and not text.startswith("/stop"):
+            await self._say(request, View(LAPSED))
+        elif message.forward_origin is not None:
+            await self._say(request, View(FORWARDED))
+        elif not text:
+            await self._say(request, View(TEXT_ONLY))
+        elif text.startswith("/"):
+            await self._command(request, text)
+        elif await self._opener.queued(request.conversation) >= MOST_QUEUED:
+            await self._say(request, View(TOO_MANY))
+        else:
+            opened = await self._opener.say(
+                request.conversation, request.actor, text, trigger=f"update:{update_id}", update=update_id
+            )
+            logger.info("update {} opened run {}", update_id, opened)
+
+    async def _say_moved(self, update_id: int, old: int, new: int) -> None:
+        """Tell the owner, and end the update, in one commit."""
+        async with self._stores.database.transaction() as tx:
+            await self._unreachable.moved(tx, old, new)
+            await self._stores.inbox.done(tx, update_id)
+
+    async def _leave(self, chat: TelegramChat) -> None:
+        """Go from a group that nobody has configured: whoever added the bot there could otherwise listen to it."""
+        if chat.type not in (TelegramChat.GROUP, TelegramChat.SUPERGROUP) or self._access.speaks_in(chat.id):
+            return
+        if not await self._stores.outbox.has(moved_key(chat.id)):  # one of ours, under a number that is not confirmed
+            with contextlib.suppress(TelegramError):  # it may have thrown us out already
+                await self._bot.leave_chat(chat.id)
+
+    def _addressed(self, message: Message) -> bool:
+        """In a group: mentioned by name, or answered."""
+        replied = message.reply_to_message and message.reply_to_message.from_user
+        return f"@{self._username()}" in (message.text or "") or bool(replied and replied.id == self._bot.id)
+
+    def _username(self) -> str:
+        """Our own name; a placeholder nobody can write until Telegram has told us."""
+        try:
+            return self._bot.username or ""
+        except RuntimeError:
+            return " "
+
+    async def _command(self, request: Request, text: str) -> None:
+        head, _, rest = text[1:].partition(" ")
+        name, _, addressee = head.partition("@")
+        if addressee and addressee.lower() != self._username().lower():
+            await self._stores.inbox.handled(request.update)
+            return
+        view = await self._commands.run(request, name.lower(), rest.strip())
+        if view is None:
+            await self._stores.inbox.handled(request.update)
+        else:
+            await self._say(request, view)
+
+    async def _say(self, request: Request, view: View) -> None:
+        """The answer to a command, and the end of its update, in one commit."""
+        async with self._stores.database.transaction() as tx:
+            await self._stores.outbox.add(tx, request.conversation, "view", f"view:{request.update}", **view.stored())
+            await self._stores.inbox.done(tx, request.update)
+
+    # -- taps ---------------------------------------------------------------------------------------------------
+
+    async def _query(self, update_id: int, query: CallbackQuery) -> None:
+        message, user = query.message, query.from_user
+        if message is None or not self._access.welcome(user.id, message.chat.id, message.chat.type == "private"):
+            await self._stranger(update_id, query)
+            return
+        tap = Tap(update_id, _actor(user), await self._place(message), message.message_id, query.data or "")
+        if tap.data.startswith("m:"):
+            await self._chats.toast(query, "")  # a page may take a while to read; the button must not spin meanwhile
+            await self._tap(tap)
+        else:
+            toast = await self._tap(tap)
+            await self._chats.toast(query, toast)
+            if toast == ENDED:
+                await self._leftover(message.chat.id, tap)
+
+    async def _place(self, message: MaybeInaccessibleMessage) -> str:
+        """Where a button was pressed: in General, too, a message counts as one of the topic that it was meant for."""
+        topic = _topic(message) if isinstance(message, Message) else None
+        here = conversation_of(message.chat.id, topic)
+        meant = await self._stores.outbox.topic_of(here, message.message_id) if topic is None else None
+        return meant or here
+
+    async def _tap(self, tap: Tap) -> str:
+        kind, _, rest = tap.data.partition(":")
+        key, _, verb = rest.partition(":")
+        if kind == "a1":
+            return await self._decisions.card(tap, key, verb)
+        if kind == "u1":
+            return await self._decisions.undo(tap, key)
+        if kind == "k1":
+            return await self._decisions.known(tap, key, verb)
+        await self._stores.inbox.handled(tap.update)
+        if kind == "s":
+            return "Stopping." if await self._runner.stop_run(key, tap.actor, tap.conversation) else ENDED
+        if kind == "m" and tap.message is not None:
+            return await self._menu(tap, rest)
+        return "This button is too old."
+
+    async def _leftover(self, chat: int, tap: Tap) -> None:
+        """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
+        run = await self._stores.runs.get(tap.data.partition(":")[2])
+        if run is not None and run.conversation == tap.conversation and tap.message is not None:
+            await self._chats.delete(chat, tap.message)
+
+    async def _menu(self, tap: Tap, path: str) -> str:
+        """A menu turns its page in place; a lost page is only asked for again."""
+        view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), path)
+        if view is not None:
+            (chat, _), piece = place_of(tap.conversation), (await self._chats.pieces(view))[0]
+            assert tap.message is not None, "menus are messages"
+            try:
+                await self._chats.edit(chat, tap.message, piece, view.buttons)
+            except TelegramError as error:
+                logger.info("menu page not shown: {}", type(error).__name__)
+        return toast
+
+    async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
+        chat = query.message.chat.id if query.message is not None else ""
+        tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None, "")
+        await self._chats.toast(query, await self._decisions.stranger(tap))
+
+
+def _moved(message: Message) -> tuple[int, int] | None:
+    """A group's old and new id, where a message says that it has become a supergroup."""
+    if message.migrate_to_chat_id is not None:
+        return message.chat.id, message.migrate_to_chat_id
+    return (message.migrate_from_chat_id, message.chat.id) if message.migrate_from_chat_id is not None else None
+
+
+def _topic(message: Message) -> int | None:
+    """The topic that a message stands in; in other groups a thread is only a chain of answers."""
+    thread = message.message_thread_id
+    return thread if message.is_topic_message and isinstance(thread, int) else None
+
+
+def _about_topics(message: Message) -> bool:
+    """Whether it only says that a topic has been opened, renamed, closed or opened again."""
+    return any(
+        (
+            message.forum_topic_created, message.forum_topic_edited, message.forum_topic_closed,
+            message.forum_topic_reopened,
+        )
+    )  # fmt: skip
+
+
+def _forget(under_way: set[int], update_id: int, task: asyncio.Task[None]) -> None:
+    under_way.discard(update_id)
+
+
+def _actor(user: User) -> Actor:
+    """Who it is: the number counts, the name (a deleted account has none) is only shown."""
+    name = clean(user.full_name or "")[0].strip()
+    return Actor(f"{TELEGRAM}{user.id}", (name or str(user.id))[:64])
+
+
+def _check(user: User | None, message: Message | None) -> None:
+    """Raise TypeError where a field that is used is of another kind: the library takes what it is given."""
+    numbers = [user.id] if user else []
+    texts = [user.first_name, user.last_name] if user else []
+    if message is not None:
+        numbers.append(message.chat.id)
+        texts.append(message.text)
+    if not all(isinstance(number, int) for number in numbers) or any(
+        text is not None and not isinstance(text, str) for text in texts
+    ):
+        raise TypeError("a field of another kind")

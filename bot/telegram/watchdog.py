@@ -1,0 +1,37 @@
+"""The truth for systemd: ready once polling, alive only while polls come back and the database takes writes."""
+
+import asyncio
+import os
+import socket
+import time
+
+from bot.telegram.poller import POLL_SECONDS, Poller
+from memory.database import Database
+
+STALE_SECONDS = POLL_SECONDS + 60.0
+"""Telegram being down is no reason to be restarted; an attempt that never comes back is."""
+
+
+def notify(state: str) -> None:
+    """Tell systemd, when it listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+            sock.sendall(state.encode())
+
+
+async def healthy(poller: Poller, database: Database) -> bool:
+    """Whether the bot hears and remembers."""
+    heard = poller.last_completed or poller.first_poll
+    return heard is not None and time.monotonic() - heard < STALE_SECONDS and await database.writable()
+
+
+async def keep_watch(poller: Poller, database: Database) -> None:
+    """Feed the watchdog at half its period, for as long as that is honest."""
+    period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000 or 30.0
+    notify("READY=1")
+    while True:
+        if await healthy(poller, database):
+            notify("WATCHDOG=1")
+        await asyncio.sleep(period)

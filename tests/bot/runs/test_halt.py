@@ -1,0 +1,108 @@
+"""Holding still: /stop, a panic that outlives the process, and what a halt leaves alone."""
+
+import asyncio
+from typing import Any
+
+from bot.runs.halt import PANIC
+from tests.fakes import use
+from tests.house import ADMIN, OPERATOR, House
+
+
+async def test_stop_voids_open_cards(house: House) -> None:
+    run = await house.ask(use("rack_switch_off", item="lamp"))
+    await house.deliver()
+    card = await house.newest_card()
+    assert await house.core.runner.stop(ADMIN.id, ADMIN) == (1, 1)
+    assert await house.states() == ["not started"] and (await house.run(run)).state == "stopped"
+    assert await house.tap(card=card) == "Already decided."
+    assert house.rack.log == []
+    assert "stop" in await house.text(card) and (await house.view(card)).buttons == ()
+
+
+async def test_stop_is_for_one_conversation_unless_it_is_for_all(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.ask(use("rack_switch_off", item="fan"), who=OPERATOR)
+    assert await house.core.runner.stop(OPERATOR.id, OPERATOR) == (1, 1)
+    assert await house.states() == ["waiting", "not started"]
+    assert await house.core.runner.stop(None, ADMIN) == (1, 1)
+
+
+async def test_stop_ends_a_run_that_thinks(house: House) -> None:
+    asked = asyncio.Event()
+
+    async def for_ever(_: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    house.model.script.append(for_ever)
+    run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
+    assert run is not None
+    await asked.wait()
+    assert await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is True
+    await house.settle()
+    assert (await house.run(run)).state == "stopped" and await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is False
+    assert await house.say("Still there?") and house.model.asked[-1].messages[-1]["role"] == "user"
+
+
+async def test_a_run_that_was_stopped_stays_stopped_whoever_advances_it(house: House) -> None:
+    run = await house.ask(use("rack_switch_off", item="lamp"))
+    await house.core.runner.stop(ADMIN.id, ADMIN)
+    asked, messages = len(house.model.asked), await house.stores.runs.messages(run)
+    await house.core.runner.advance(run)
+    assert (await house.run(run)).state == "stopped" and await house.stores.runs.messages(run) == messages
+    assert len(house.model.asked) == asked
+
+
+async def test_nothing_begins_under_a_panic(house: House) -> None:
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.core.halt.panic(house.stores, ADMIN)
+    house.rack.items["rack/0001"].watts += 1  # which would otherwise be a new card
+    await house.tap()
+    assert house.rack.log == [] and await house.states() == ["not started"]
+    assert PANIC in (await house.call()).detail and await house.stores.approvals.open_cards() == []
+
+
+async def test_a_panic_outlives_a_restart_until_it_is_lifted(house: House) -> None:
+    await house.core.halt.panic(house.stores, ADMIN)
+    await house.crash()
+    await house.core.halt.restore(house.stores)
+    assert house.core.halt.held("any") == PANIC
+    assert await house.core.halt.lift(house.stores, ADMIN) is True
+    assert house.core.halt.held("any") is None and await house.core.halt.lift(house.stores, ADMIN) is False
+    await house.crash()
+    await house.core.halt.restore(house.stores)
+    assert house.core.halt.held("any") is None
+
+
+async def test_lifting_a_panic_leaves_other_reasons(house: House) -> None:
+    house.core.halt.everything = "Another instance polls."
+    await house.core.halt.lift(house.stores, ADMIN)
+    assert house.core.halt.held("any") == "Another instance polls."
+
+
+async def test_marks_of_finished_runs_are_forgotten(house: House) -> None:
+    waiting = await house.ask(use("rack_switch_off", item="lamp"))
+    done = await house.say("Hello.")
+    for run in (waiting, done):
+        house.core.halt.stop(run)
+    await house.core.halt.forget_finished(house.stores.runs)
+    assert house.core.halt.held(waiting) and house.core.halt.held(done) is None
+
+
+async def test_a_panic_and_its_end_are_in_the_audit_log(house: House) -> None:
+    await house.core.halt.panic(house.stores, ADMIN)
+    await house.core.halt.lift(house.stores, OPERATOR)
+    await house.core.halt.lift(house.stores, OPERATOR)
+    entries = [(entry.kind, entry.actor) for entry in await house.stores.audit.export()]
+    assert entries == [("stop all", ADMIN.id), ("start again", OPERATOR.id)]
+
+
+async def test_a_stop_all_is_not_lost_to_a_start_that_came_before_it(house: House) -> None:
+    halt, stores = house.core.halt, house.stores
+    async with stores.database._lock:  # a backup is being written, say
+        earlier = asyncio.create_task(halt.lift(stores, ADMIN))
+        await asyncio.sleep(0)
+        later = asyncio.create_task(halt.panic(stores, ADMIN))
+        await asyncio.sleep(0)
+    await asyncio.gather(earlier, later)
+    assert halt.everything == PANIC and await stores.database.one("SELECT 1 FROM meta WHERE key = 'panic'")

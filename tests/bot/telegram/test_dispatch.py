@@ -1,0 +1,78 @@
+"""From updates to consequences: what crashes us is said, and strangers cannot fill our books."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.runs.decisions import MOST_NOTED_A_MINUTE
+from lab.telegram.state import ADMIN
+from memory.inbox import MAX_ATTEMPTS
+from memory.stores import Stores
+from tests.live import Live
+
+
+async def test_a_stranger_who_taps_fastest_does_not_fill_the_audit_log(tmp_path: Path) -> None:
+    async with Live(tmp_path, TELEGRAM_CHATS="-100") as live:
+        person = {"id": 4711, "is_bot": False, "first_name": "X"}
+        chat = {"id": -100, "type": "supergroup", "title": "Home"}
+        message = {"message_id": 1, "date": 1_700_000_000, "chat": chat, "text": "a card"}
+        for number in range(MOST_NOTED_A_MINUTE + 5):
+            query = {"id": str(number), "from": person, "chat_instance": "1", "data": "a1:x:y", "message": message}
+            await live.inject(callback_query=query)
+        reasons = [entry["reason"] for entry in await live.audited("tap rejected")]
+        assert reasons == ["stranger"] * MOST_NOTED_A_MINUTE
+
+
+async def test_what_is_set_aside_is_said_in_the_same_commit(stores: Stores) -> None:
+    await stores.inbox.store([{"update_id": 1}])
+    for _ in range(MAX_ATTEMPTS):
+        assert await stores.inbox.attempt(1)
+
+    async def broken(tx: object) -> None:
+        raise OSError("killed right here")
+
+    with pytest.raises(OSError, match="right here"):
+        await stores.inbox.attempt(1, broken)
+    assert [number for number, _ in await stores.inbox.pending()] == [1], "neither was committed"
+
+
+async def test_a_message_that_crashes_us_is_set_aside_and_said(tmp_path: Path) -> None:
+    async with Live(tmp_path) as live:
+        await live.alive()
+        await live.stores.inbox.store([live.a_message("hello", 77)])
+        for _ in range(MAX_ATTEMPTS):
+            await live.stores.inbox.attempt(77)
+        live.poller.arrived.set()
+        assert await live.dealt_with(77) == "quarantined"
+        await live.hear("update 77.*set it aside")
+
+
+def in_group(group: int, **fields: object) -> dict[str, object]:
+    """A message of the admin's in a group, as Telegram would send it."""
+    person = {"id": ADMIN, "is_bot": False, "first_name": "Admin"}
+    chat = {"id": group, "type": "supergroup", "title": "Home"}
+    return {"message_id": 5, "date": 1_700_000_000, "from": person, "chat": chat, **fields}
+
+
+async def test_a_group_that_became_a_supergroup_is_not_left_and_not_obeyed(tmp_path: Path) -> None:
+    async with Live(tmp_path, TELEGRAM_CHATS="-100") as live:
+        await live.alive()
+        await live.inject(message=in_group(-100, migrate_to_chat_id=-100200))
+        await live.inject(message=in_group(-100200, migrate_from_chat_id=-100))
+        await live.hear("-100200.*TELEGRAM_CHATS")
+        await live.inject(message=in_group(-100200, text="/status"))
+        await live.quiet()
+        assert live.calls_of("leaveChat") == []
+        assert [call["body"] for call in live.calls_of("sendMessage") if b"chat_id=-100" in call["body"]] == []
+        await live.inject(message=in_group(-666, migrate_from_chat_id=-667, text="/status"))
+        await live.until(lambda: live.calls_of("leaveChat"), "a group that nobody has configured to be left")
+        assert len(live.calls_of("leaveChat")) == 1
+
+
+@pytest.mark.parametrize("fields", [{"pinned_message": None}, {"text": "what a day"}, {"caption": "a photo"}])
+async def test_what_people_say_to_each_other_is_not_answered(tmp_path: Path, fields: dict[str, object]) -> None:
+    async with Live(tmp_path, TELEGRAM_CHATS="-100") as live:
+        await live.alive()
+        await live.inject(message=in_group(-100, **fields))
+        await live.quiet()
+        assert [call["body"] for call in live.calls_of("sendMessage") if b"chat_id=-100" in call["body"]] == []
