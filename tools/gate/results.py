@@ -18,8 +18,8 @@ CAP = 6000
 
 
 def block(use: str, text: str, *, error: bool = False) -> Block:
-    """One tool_result."""
-    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text)}
+    """One tool_result. An error without a word would be refused when it is sent."""
+    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text) or ("Failed." if error else "")}
     return {**content, "is_error": True} if error else content
 
 
