@@ -316,7 +316,7 @@ async def test_why_one_does_not_run_is_what_the_engine_says(bench: Bench) -> Non
     glance = await bench.glance()
     notes = [note for note in (*glance.troubles, *glance.quiet) if bench.mark in note.name]
     said = {note.name.partition("-")[0]: f"{note.dot} {note.detail}" for note in notes}
-    assert said.pop("looping").startswith("🔴 keeps restarting")
+    assert said.pop("looping").startswith("🔴 restarting again and again")
     assert said == {
         "killed": "🔴 killed (exit code 137)",
         "paused": "🟡 paused",

@@ -36,13 +36,16 @@ Why = Literal[
     "its command is not there",
     "its command may not be run",
     # Neither off nor well.
-    "keeps restarting",
+    "restarting",
+    "restarting again and again",
     "paused",
     "unhealthy",
     "a process in it ran out of memory",
     "dead",
 ]
 """What is wrong with a container, or why it does not run."""
+TOLD: tuple[Why, ...] = ("out of memory", "stopped")
+"""Reasons to which an exit code adds nothing."""
 Reason = Literal["unreachable", "not permitted", "no proper answer", "unusable answer"]
 
 EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return_type=str)]
@@ -83,11 +86,11 @@ class ContainerState(Result):
 
     @property
     def condition(self) -> str:
-        """How it is in a few words: `killed (exit code 137)`, `stopped by Ana`, `keeps restarting, 61 restarts`."""
+        """How it is in a few words: `killed (exit code 137)`, `stopped by Ana`, `out of memory, 61 restarts`."""
         if self.stopped_by:
             return f"stopped by {self.stopped_by}"
         words: str = self.why or self.state
-        if self.exit_code and words.partition(":")[0] in ("killed", "failed", "crashed", "keeps restarting", "dead"):
+        if self.exit_code and self.why not in TOLD and not words.startswith("could not"):
             words += f" (exit code {self.exit_code})"
         if self.state == "restarting" and self.restarts:
             words += f", {self.restarts} restart{'' if self.restarts == 1 else 's'}"

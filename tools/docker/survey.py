@@ -11,7 +11,7 @@ from tools.docker.models import ContainerRow, HostDown
 from tools.docker.names import list_all
 from tools.docker.rows import labels_of, row_of, with_inspection
 from tools.docker.troubles import Found, Standing, found, judge
-from tools.kit import Context, Gone, ToolFailed
+from tools.kit import Context, ToolFailed
 
 MOST_INSPECTED = 100
 """Why, and whether it should run, takes one more question per container: those that do not run come first."""
@@ -44,16 +44,16 @@ async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
     listed = [(engine, item, row_of(engine.name, item)) for engine, items in answers for item in items]
     listed.sort(key=lambda each: (_calm(each[2]), each[2].name, each[2].host))
     asked, rest = listed[:MOST_INSPECTED], listed[MOST_INSPECTED:]
-    looks = await asyncio.gather(*(_look(engine, item, row) for engine, item, row in asked))
-    seen = [look for look in looks if look] + [_unread(item, row) for _, item, row in rest]
+    seen = await asyncio.gather(*(_look(engine, item, row) for engine, item, row in asked))
+    seen += [_unread(item, row) for _, item, row in rest]
     deeds = await ctx.deeds() if any(each.seen.state == "exited" for each in seen) else []
     rows = [
         (each.seen.model_copy(update=judgement.said), judgement.standing)
         for each, judgement in zip(seen, judge(seen, deeds), strict=True)
     ]
     rows.sort(key=lambda pair: (pair[1] is not Standing.TROUBLE, pair[0].host, pair[0].name))
-    unread = [*(look for look in looks if look), *(_unread(item, row) for _, item, row in rest if _calm(row) < 2)]
-    return Survey(rows, down, Counter(each.seen.host for each in unread if not each.now))
+    matter = seen[: len(asked)] + [each for each in seen[len(asked) :] if _calm(each.seen) < 2]
+    return Survey(rows, down, Counter(each.seen.host for each in matter if not each.now))
 
 
 def _calm(row: ContainerRow) -> int:
@@ -63,12 +63,10 @@ def _calm(row: ContainerRow) -> int:
     return 1 if row.exit_code == 0 else 0
 
 
-async def _look(engine: Engine, item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow] | None:
-    """The container with its inspection; None when it is gone meanwhile, and as listed when nothing could be asked."""
+async def _look(engine: Engine, item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+    """The container with its inspection; as listed when there was no answer, or it is gone meanwhile."""
     try:
         raw, now = await engine.ask(lambda api: (record(api.inspect_container(item["Id"])), api.now()))
-    except Gone:
-        return None
     except ToolFailed:
         return _unread(item, row)
     return found(with_inspection(row, raw, now), text(item["Id"]), labels_of(item), raw, now)

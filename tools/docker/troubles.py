@@ -11,7 +11,7 @@ from tools.docker.changes import stop_container
 from tools.docker.clean import moment, record, text
 from tools.docker.models import ContainerState, RestartPolicy, Why
 from tools.docker.removal import remove_container
-from tools.docker.rows import is_orchestrated, policy_of, project_of
+from tools.docker.rows import LOOPING_RESTARTS, is_orchestrated, policy_of, project_of
 from tools.kit import Deed
 
 FOR_DAYS = timedelta(days=2)
@@ -146,7 +146,9 @@ def why_of(container: Found[S]) -> Why | None:
                 return "unhealthy"
             return "a process in it ran out of memory" if container.out_of_memory else None
         case "restarting":
-            return "out of memory" if container.out_of_memory else "keeps restarting"
+            if container.out_of_memory:
+                return "out of memory"
+            return "restarting again and again" if (container.seen.restarts or 0) >= LOOPING_RESTARTS else "restarting"
         case "paused" | "dead" as state:
             return state
         case "created" | "exited" if container.error:
