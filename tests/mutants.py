@@ -39,7 +39,8 @@ DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_r
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
-INBOX = "tests/memory/test_inbox.py"
+INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
+TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
 
@@ -130,6 +131,19 @@ MUTANTS = [
            "if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:", COMMANDS),
     Mutant("a digest tells everybody everything", "scheduler/digests.py",
            "self._proposals.glances(reader)", "self._proposals.glances(self._owner)", COMMANDS),
+    Mutant("a stop of last week excuses today's", "tools/docker/troubles.py",
+           "started - container.ahead <= deed.at + CLOCKS_DIFFER", "True", TROUBLES),
+    Mutant("what is out of memory ended well", "tools/docker/troubles.py",
+           'out_of_memory=state.get("OOMKilled") is True,', "", TROUBLES),
+    Mutant("what was stopped behind its back is taken for meant", "tools/docker/troubles.py",
+           'if container.policy in ("always", "unless-stopped"):', "if False:", TROUBLES),
+    Mutant("what could not be looked into is well", "tools/docker/glance.py",
+           "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
+           "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
+    Mutant("an outage makes what it hides gone", "scheduler/digests.py",
+           "if _unseen(name, glances)}", "if False}", STATUS),
+    Mutant("all is well while an outcome is unknown", "bot/screen/digest.py",
+           "len(digest.troubles) + digest.pending + digest.unknown", "len(digest.troubles)", STATUS),
     Mutant("undo works twice", "memory/journal.py",
            "WHERE id = ? AND undo IS NOT NULL AND undone_by IS NULL", "WHERE id = ? AND undo IS NOT NULL", EXECUTION),
     Mutant("undo nets lie open", "memory/nets.py",

@@ -61,7 +61,7 @@ CASES = {
     "an errand that somebody killed": ({"code": 137}, ""),
     "an errand that failed": ({"code": 2}, "🔴 failed (exit code 2)"),
     "an errand that failed weeks ago": ({"code": 2, "ago": 9}, "⚪ failed (exit code 2)"),
-    "no such command": ({"code": 127}, "🔴 its command is not there"),
+    "no such command": ({"code": 127}, "🔴 its command is not there (exit code 127)"),
     "a segmentation fault": ({"code": 139}, "🔴 crashed: segmentation fault (exit code 139)"),
     "no policy, and it ran for days": ({"ran": 5}, "🔴 stopped"),
     "no policy, killed after days": ({"ran": 5, "code": 137}, "🔴 killed (exit code 137)"),
@@ -200,7 +200,9 @@ async def test_only_the_last_deed_counts_and_only_for_the_run_that_it_ended(rack
     nas.start("gitea")
     nas.stop("gitea")
     assert await said(rack, "gitea") == "🔴 gitea · nas · stopped", "somebody else has started it since, and stopped it"
-    rack.deeds = [deed(rack, "nas/redis")]
+    nas.get("gitea").error, rack.deeds = "it rained", [deed(rack, "nas/gitea")]
+    assert await said(rack, "gitea") == "🔴 gitea · nas · could not be started", "somebody has tried to start it since"
+    nas.get("gitea").error, rack.deeds = "", [deed(rack, "nas/redis")]
     assert await said(rack, "gitea") == "🔴 gitea · nas · stopped"
 
 

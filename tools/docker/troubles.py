@@ -22,6 +22,7 @@ OLD_NEWS = timedelta(days=7)
 """The same for what nobody has declared: it ran once, and failed."""
 CLOCKS_DIFFER = timedelta(seconds=3)
 """By how much the engine's clock may differ from ours without our noticing it."""
+LONGEST_ERROR = 2000
 ASKED_TO_END = (130, 143)
 """Exit codes of a process that ended because it was asked to, politely."""
 PUT_TO_REST = (stop_container.name, remove_container.name)
@@ -117,7 +118,7 @@ def found(seen: S, reference: str, labels: dict[str, str], raw: dict[str, Any], 
         now=moment(now),
         ahead=timedelta(seconds=now - time.time()),
         out_of_memory=state.get("OOMKilled") is True,
-        error=text(state.get("Error")),
+        error=text(state.get("Error"))[:LONGEST_ERROR],
         attended=record(raw.get("Config")).get("AttachStdin") is True,
     )
 
@@ -201,6 +202,7 @@ def _standing(container: Found[S], why: Why | None, siblings_run: bool) -> Stand
 
 
 def _put_to_rest(container: Found[S], deed: Deed) -> bool:
-    """Whether it is off because of this deed: nobody has started it since."""
+    """Whether it is off because of this deed: nobody has started it since, nor tried to."""
     started = container.started
-    return deed.tool in PUT_TO_REST and (not started or started - container.ahead <= deed.at + CLOCKS_DIFFER)
+    untouched = not container.error and (not started or started - container.ahead <= deed.at + CLOCKS_DIFFER)
+    return deed.tool in PUT_TO_REST and untouched
