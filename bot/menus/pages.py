@@ -18,6 +18,8 @@ from tools.kit.errors import ToolFailed
 from tools.kit.glance import Note
 
 ROWS = 8
+MOST_QUIET = 5
+"""Lines of /status for what needs nobody."""
 DOTS = {
     "running": "🟢",
     "restarting": "🔴",
@@ -52,9 +54,9 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
         lines.append(f"📋 {counted(cards, 'card')} waiting: /pending")
     quiet = [note for glance in fine.values() for note in glance.quiet]
     lines += [f"{glance.dot} {escape(glance.summary)}" for glance in fine.values()]
-    lines += [_noted(desk, note) for note in quiet[:ROWS]]
-    if len(quiet) > ROWS:
-        lines.append(f"… and {len(quiet) - ROWS} more that are off")
+    lines += [_noted(desk, note) for note in quiet[:MOST_QUIET]]
+    if len(quiet) > MOST_QUIET:
+        lines.append(f"… and {len(quiet) - MOST_QUIET} more that are off")
     if desk.halt.everything:
         lines.append(f"⛔ {escape(desk.halt.everything)}")
     spent = await desk.stores.usage.since(desk.budget.midnight())
@@ -100,8 +102,8 @@ async def containers(desk: Desk, request: Request, rest: str) -> View:
         dot = DOTS.get(container.state, "⚪")
         needs = f"{container.host}/{container.name}" in troubled
         dot = {"🟢": "🟡", "⚪": "🔴"}.get(dot, dot) if needs else dot
-        told = container.state == "restarting"
-        extra = f" · {counted(container.restarts, 'restart')}" if container.restarts and not told else ""
+        restarts = counted(container.restarts or 0, "restart")
+        extra = f" · {restarts}" if container.restarts and restarts not in container.condition else ""
         lines.append(f"{dot} {bold(container.name)} {escape(f'· {container.host} · {container.condition}{extra}')}")
     openers = [open_button(c.name, f"docker:{c.id}") for c in shown]
     rows = [menu_row(*openers[i : i + 2]) for i in range(0, len(openers), 2)]

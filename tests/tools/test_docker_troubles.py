@@ -132,6 +132,14 @@ async def test_what_keeps_crashing_does_not_count_as_running(rack: Rack) -> None
         container.crash(rack.world.now(), 1)
 
 
+async def test_a_loop_that_takes_its_time_is_not_taken_for_well(rack: Rack) -> None:
+    container = rack.at("nas/redis")[1]
+    container.restart_count, container.started_at = 40, rack.world.now() - 600
+    assert await said(rack, "redis") == "🟡 redis · nas · crashed and came back, 40 restarts"
+    container.started_at -= 3600
+    assert await said(rack, "redis") == "", "whatever it was, it is over"
+
+
 async def test_out_of_memory_in_a_loop_is_said(rack: Rack) -> None:
     rack.at("nas/redis")[1].backoff = 60.0
     rack.world.hosts["nas"].crash("redis", out_of_memory=True)
@@ -188,6 +196,15 @@ async def test_what_a_person_stopped_here_is_listed_quietly_with_who_and_when(ra
     assert (await row(rack, "gitea")).stopped_by == "Ana"
     details = await rack.read("get_container_details", container=await rack.id("gitea"))
     assert (details.stopped_by, details.why) == ("Ana", "stopped")
+
+
+async def test_what_people_stopped_comes_before_what_is_merely_old(rack: Rack) -> None:
+    ended(rack, name="aaa", code=2, ago=9)
+    for name in ("gitea", "redis"):
+        rack.world.hosts["nas"].stop(name)
+        rack.deeds.append(deed(rack, f"nas/{name}"))
+    rack.at("nas/gitea")[1].finished_at -= 600
+    assert [note.name for note in (await rack.glance()).quiet] == ["redis", "gitea", "aaa"]
 
 
 async def test_only_the_last_deed_counts_and_only_for_the_run_that_it_ended(rack: Rack) -> None:

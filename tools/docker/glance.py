@@ -25,15 +25,13 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
         Trouble(row.name, row.host, row.condition, _when(row), row.id, red=row.state not in WELL_ENOUGH)
         for row in look.troubled
     ]
+    quiet = [row for row, standing in look.rows if standing is Standing.QUIET]
+    quiet.sort(key=lambda row: (not row.stopped_by, -row.since.timestamp() if row.since else 0.0))
     return Glance(
         _summary(look, len(ctx.client.engines)),
         (*down, *sorted(troubles, key=lambda trouble: not trouble.red), *unread),
         items={f"{row.host}/{row.name}": row.state for row, _ in look.rows},
-        quiet=tuple(
-            Note(row.name, row.host, row.condition, row.since, row.id)
-            for row, standing in look.rows
-            if standing is Standing.QUIET
-        ),
+        quiet=tuple(Note(row.name, row.host, row.condition, row.since, row.id) for row in quiet),
         unseen=tuple(f"{host.host}/" for host in look.down),
     )
 
@@ -54,8 +52,8 @@ def _summary(look: Survey, hosts: int) -> str:
 
 
 def _when(row: ContainerRow) -> datetime | None:
-    """When one that is off ended."""
-    return row.since if row.state == "exited" else None
+    """When one that is off ended, or one that crashed came back."""
+    return row.since if row.state == "exited" or row.why == "crashed and came back" else None
 
 
 def _counted(count: int, what: str) -> str:

@@ -41,6 +41,7 @@ Why = Literal[
     "paused",
     "unhealthy",
     "a process in it ran out of memory",
+    "crashed and came back",
     "dead",
 ]
 """What is wrong with a container, or why it does not run."""
@@ -92,7 +93,7 @@ class ContainerState(Result):
         words: str = self.why or self.state
         if self.exit_code and self.why not in TOLD and not words.startswith("could not"):
             words += f" (exit code {self.exit_code})"
-        if self.state == "restarting" and self.restarts:
+        if self.restarts and (self.state == "restarting" or self.why == "crashed and came back"):
             words += f", {self.restarts} restart{'' if self.restarts == 1 else 's'}"
         return words
 

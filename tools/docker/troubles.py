@@ -20,6 +20,8 @@ SETTLED = timedelta(days=28)
 """What should run and has been off for so long is nobody's emergency any more. Deeds are known for longer."""
 OLD_NEWS = timedelta(days=7)
 """The same for what nobody has declared: it ran once, and failed."""
+SHAKY = timedelta(minutes=30)
+"""What has crashed several times is not taken for well before it has run for so long."""
 CLOCKS_DIFFER = timedelta(seconds=3)
 """By how much the engine's clock may differ from ours without our noticing it."""
 LONGEST_ERROR = 2000
@@ -145,11 +147,13 @@ def why_of(container: Found[S]) -> Why | None:
         case "running":
             if container.seen.health == "unhealthy":
                 return "unhealthy"
-            return "a process in it ran out of memory" if container.out_of_memory else None
+            if container.out_of_memory:
+                return "a process in it ran out of memory"
+            return "crashed and came back" if _is_shaky(container) else None
         case "restarting":
             if container.out_of_memory:
                 return "out of memory"
-            return "restarting again and again" if (container.seen.restarts or 0) >= LOOPING_RESTARTS else "restarting"
+            return "restarting again and again" if _crashes(container) else "restarting"
         case "paused" | "dead" as state:
             return state
         case "created" | "exited" if container.error:
@@ -157,6 +161,17 @@ def why_of(container: Found[S]) -> Why | None:
         case "exited":
             return _ending(container)
     return None
+
+
+def _crashes(container: Found[S]) -> bool:
+    """Whether it has crashed several times since somebody started it."""
+    return (container.seen.restarts or 0) >= LOOPING_RESTARTS
+
+
+def _is_shaky(container: Found[S]) -> bool:
+    """Whether it has only just come back from the last of several crashes: a loop may take longer than it looks."""
+    started, now = container.started, container.now
+    return _crashes(container) and bool(started and now and now - started < SHAKY)
 
 
 def _failed_start(error: str) -> Why:
