@@ -191,6 +191,27 @@ def test_change_behind_back_moves_the_container_inspected_last() -> None:
     assert traefik.status == "running"
 
 
+@pytest.mark.parametrize(
+    ("card", "done"),
+    [
+        ("Restart traefik\nmini · traefik:v3.1", "paused traefik on mini"),
+        ("Stop node-exporter\nmini · prom/node-exporter:v1", "paused node-exporter on mini"),
+        (
+            "Pull jellyfin/jellyfin:10.9.11 on nas\nlocal sha256:8fe881c3a066",
+            "pulled a newer jellyfin/jellyfin:10.9.11",
+        ),
+        ("Clean up nas\ncontainers immich-import@1b09cd\nimages sha256:3056b7929fe6", "started immich-import on nas"),
+        ("2 changes, in this order\n1. Stop radarr\n2. Start sonarr", "paused radarr on nas"),
+        ("Delete memory 3", "paused postgres on nas"),
+    ],
+)
+def test_change_behind_back_is_about_what_the_open_card_is_about(card: str, done: str) -> None:
+    world, _ = build()
+    world.last_inspected = ("nas", world.hosts["nas"].get("postgres").id)
+    world.card = lambda: card
+    assert f"Somebody else {done}" in world.change_behind_back()
+
+
 def test_change_behind_back_falls_back_to_jellyfin() -> None:
     world, _ = build()
     world.last_inspected = ("mini", "gone")
