@@ -132,7 +132,7 @@ def assemble(
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), stores, redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
-    standing = Standing(stores, proposals, access)
+    standing = Standing(stores, proposals, access, settings.zone)
     gate = Gate(stores, proposals, execution, standing, screen)
     model = model or Claude(
         key=settings.anthropic_api_key.get_secret_value(),

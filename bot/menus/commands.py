@@ -190,6 +190,7 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
 
 
 @command("pending", "Show what waits for you")
+@page("pending")
 async def pending(desk: Desk, request: Request, rest: str) -> View | None:
     """Open cards and unknown outcomes, drawn again at the bottom of the chat."""
     cards = await desk.stores.approvals.open_cards(request.conversation)

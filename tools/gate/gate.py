@@ -15,7 +15,7 @@ from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import Watch
 from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, words_of
-from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
+from tools.gate.standing import FULL, SHOW_THEM, TOOL_CHANGED, WHY, Standing, ending
 from tools.kit.service import Risk
 
 MOST_CALLS = 10
@@ -114,8 +114,8 @@ class Gate:
         if not full:
             return proposals, []
         if run.thinks:
-            key = f"crowded:{run.id}"
-            await self._stores.outbox.add(tx, run.conversation, "view", key, text=f"Not asked: {full}", buttons=[])
+            key, buttons = f"crowded:{run.id}", SHOW_THEM if full == FULL else []
+            await self._stores.outbox.add(tx, run.conversation, "view", key, text=f"Not asked: {full}", buttons=buttons)
         return [p for p in proposals if not _needs_tap(run, p)], [(proposal, full) for proposal in asking]
 
     async def _refused(self, tx: Transaction, run: Run, proposal: Proposal, reason: str) -> Block:
