@@ -93,9 +93,8 @@ class Gate:
             return answers, tainted
         async with self._stores.database.transaction() as tx:
             preapproved = await self._preapproved(tx, run, proposals)
-            if not preapproved:
-                proposals, beyond_cap = await self._within_the_cap(tx, run, proposals)
-                refused += beyond_cap
+            proposals, not_asked = await self._askable(tx, run, proposals, preapproved)
+            refused += not_asked
             for proposal, reason in refused:
                 answers[proposal.use.id] = await self._refused(tx, run, proposal, reason)
                 tainted = tainted or taint.taints(proposal.change.facts)
@@ -105,18 +104,23 @@ class Gate:
             point("asked")
         return None if proposals else answers, tainted
 
-    async def _within_the_cap(
-        self, tx: Transaction, run: Run, proposals: list[Proposal]
+    async def _askable(
+        self, tx: Transaction, run: Run, proposals: list[Proposal], preapproved: bool
     ) -> tuple[list[Proposal], list[tuple[Proposal, str]]]:
-        """The proposals that may go on, and those that would need one card too many; the person is told, too."""
-        asking = [proposal for proposal in proposals if _needs_tap(run, proposal)]
-        full = await self._standing.crowded(tx, run) if asking else ""
-        if not full:
+        """The proposals that may go on, and those that nobody is asked about, with the reason; a person is told, too."""
+        reason = self._execution.barred(run.id)
+        asking = [] if preapproved else [proposal for proposal in proposals if _needs_tap(run, proposal)]
+        asking = proposals if reason else asking  # nor could those begin that need no tap
+        if asking and not reason:
+            reason = await self._standing.crowded(tx, run)
+        if not asking or not reason:
             return proposals, []
         if run.thinks:
-            key, buttons = f"crowded:{run.id}", SHOW_THEM if full == FULL else []
-            await self._stores.outbox.add(tx, run.conversation, "view", key, text=f"Not asked: {full}", buttons=buttons)
-        return [p for p in proposals if not _needs_tap(run, p)], [(proposal, full) for proposal in asking]
+            key, buttons = f"not asked:{run.id}", SHOW_THEM if reason == FULL else []
+            await self._stores.outbox.add(
+                tx, run.conversation, "view", key, text=f"Not asked: {reason}", buttons=buttons
+            )
+        return [p for p in proposals if p not in asking], [(proposal, reason) for proposal in asking]
 
     async def _refused(self, tx: Transaction, run: Run, proposal: Proposal, reason: str) -> Block:
         await self._stores.audit.record(
@@ -192,18 +196,32 @@ class Gate:
         await stores.outbox.add(tx, run.conversation, "card", f"card:{card}", card=card)
 
     async def _carry_on(self, run: Run, calls: list[str]) -> None:
-        """Execute what is approved, in the model's order; stop at the first that waits or goes wrong."""
+        """Execute what is approved, in the model's order; stop at the first that waits or goes wrong.
+
+        A person's no is about that call alone: those that have a card of their own, or will have one, are still asked.
+        """
+        dropped: CallRow | None = None
         for call in calls:
-            row = await self._stores.journal.get(call)
-            assert row is not None, "calls come from the journal"
+            row = await self._row(call)
+            if dropped is not None and not await self._standing.asked_alone(row):
+                await self._not_started(row, dropped)
+                continue
             if not row.settled:
                 approval = await self._stores.approvals.latest(call) if row.needs_tap else None
                 if not await self._one(run, row, approval):
                     return
-                row = await self._stores.journal.get(call)
-            if row is not None and row.state is not CallState.DONE:
-                await self._rest_not_started(calls[calls.index(call) + 1 :], row)
-                return
+                row = await self._row(call)
+            if row.state is not CallState.DONE:
+                dropped = dropped or row
+                if row.state is not CallState.DENIED or row.detail:  # the detail says why no person was asked
+                    for rest in calls[calls.index(call) + 1 :]:
+                        await self._not_started(await self._row(rest), row)
+                    return
+
+    async def _row(self, call: str) -> CallRow:
+        row = await self._stores.journal.get(call)
+        assert row is not None, "calls come from the journal"
+        return row
 
     async def _one(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
         """Carry one call to its end; False while it waits for a person."""
@@ -269,11 +287,9 @@ class Gate:
                 await stores.outbox.add(tx, run.conversation, "card", key, card=old.card)
             await stores.outbox.add(tx, run.conversation, "card", f"card:{new}", card=new)
 
-    async def _rest_not_started(self, calls: list[str], after: CallRow) -> None:
-        for call in calls:
-            row = await self._stores.journal.get(call)
-            if row is not None and not row.settled:
-                await self._execution.close(row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}.")
+    async def _not_started(self, row: CallRow, after: CallRow) -> None:
+        if not row.settled:
+            await self._execution.close(row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}.")
 
 
 def call_id(run: Run, messages: list[Message], use: str) -> str:

@@ -74,6 +74,14 @@ class Standing:
             " Your own buttons work all the same."
         )
 
+    async def asked_alone(self, row: CallRow) -> bool:
+        """Whether a person decides a call by itself, on a card of its own, which may still be to come."""
+        approval = await self._stores.approvals.latest(row.id) if row.needs_tap else None
+        if approval is None:
+            return row.needs_tap
+        put_aside = approval.state == "superseded" and not approval.reason
+        return put_aside or len(await self._stores.approvals.of_card(approval.card)) == 1
+
     def changed(self, approval: Approval, row: CallRow) -> bool:
         """Whether the tool is no longer what it was when this was asked."""
         current = self._proposals.schema_version(row.tool)

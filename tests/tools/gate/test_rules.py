@@ -306,12 +306,13 @@ async def test_a_persons_own_buttons_are_not_rationed_and_do_not_count(house: Ho
 
 
 async def test_what_no_person_has_started_is_rationed_without_a_model_too(house: House) -> None:
+    asked = [say("user", {"type": "text", "text": "A schedule"}), say("assistant", use("rack_press", item="lamp"))]
     for number in range(MOST_AN_HOUR + 1):
         async with house.stores.database.transaction() as tx:
             run = await house.stores.runs.open(
                 tx, conversation=ADMIN.id, actor=ADMIN, objective="A schedule", opened_by="schedule",
                 trigger=f"schedule:{number}", thinks=False, unattended=True,
-                messages=[say("user", {"type": "text", "text": "A schedule"}), say("assistant", use("rack_press", item="lamp"))],
+                messages=asked,
             )  # fmt: skip
         assert run is not None
         await house.core.runner.advance(run)
