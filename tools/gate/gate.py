@@ -107,7 +107,7 @@ class Gate:
     async def _askable(
         self, tx: Transaction, run: Run, proposals: list[Proposal], preapproved: bool
     ) -> tuple[list[Proposal], list[tuple[Proposal, str]]]:
-        """The proposals that may go on, and those that nobody is asked about, with the reason; a person is told, too."""
+        """The proposals that may go on, and those that nobody is asked about, with the reason, which is also said."""
         reason = self._execution.barred(run.id)
         asking = [] if preapproved else [proposal for proposal in proposals if _needs_tap(run, proposal)]
         asking = proposals if reason else asking  # nor could those begin that need no tap

@@ -33,7 +33,7 @@ async def test_one_by_one_a_denial_is_about_that_call_and_the_next_card_comes(ho
     run = await house.ask(*off("lamp", "fan", "pump"))
     await house.tap("o")
     assert await house.tap("n") == "Dropped. The next one comes."
-    assert await house.states() == ["denied", "waiting", "waiting"] and (await house.text()).startswith("Switch fan off")
+    assert await house.states() == ["denied", "waiting", "waiting"] and "Switch fan off" in await house.text()
     await house.tap("y")
     assert await house.tap("n") == "Dropped. Tell me what you want instead."
     assert house.rack.log == ["switch off fan"]
