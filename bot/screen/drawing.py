@@ -25,6 +25,8 @@ class Drawing:
                 return await self._cards.card(row.payload["card"])
             case "receipt":
                 return await self._cards.receipt(row.payload["call"])
+            case "refused":
+                return self._cards.refused(row.payload["plans"], row.payload["reason"])
             case "view" | "digest":
                 return view_of(row.payload)
             case "stuck":

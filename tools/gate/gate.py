@@ -14,8 +14,9 @@ from tools.gate import results, taint
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import Watch
-from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, words_of
-from tools.gate.standing import FULL, SHOW_THEM, TOOL_CHANGED, WHY, Standing, ending
+from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, targets_of, words_of
+from tools.gate.refusals import Refusals, Refused
+from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
 from tools.kit.service import Risk
 
 MOST_CALLS = 10
@@ -40,6 +41,7 @@ class Gate:
     ) -> None:
         self._stores, self._proposals, self._execution = stores, proposals, execution
         self._standing, self._watch = standing, watch
+        self._refusals = Refusals(stores, proposals.redact)
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
@@ -79,7 +81,7 @@ class Gate:
             for use in beyond
         }
         proposals: list[Proposal] = []
-        refused: list[tuple[Proposal, str]] = []
+        refused: list[Refused] = []
         tainted = False
         for item in prepared:
             if isinstance(item, Answer):
@@ -95,9 +97,9 @@ class Gate:
             preapproved = await self._preapproved(tx, run, proposals)
             proposals, not_asked = await self._askable(tx, run, proposals, preapproved)
             refused += not_asked
-            for proposal, reason in refused:
-                answers[proposal.use.id] = await self._refused(tx, run, proposal, reason)
-                tainted = tainted or taint.taints(proposal.change.facts)
+            for block in await self._refusals.tell(tx, run, refused, messages):
+                answers[block["tool_use_id"]] = block
+            tainted = tainted or any(taint.taints(proposal.change.facts) for proposal, _ in refused)
             if proposals:
                 await self._table(tx, run, proposals, answers, tainted, messages, preapproved)
         if proposals:
@@ -106,7 +108,7 @@ class Gate:
 
     async def _askable(
         self, tx: Transaction, run: Run, proposals: list[Proposal], preapproved: bool
-    ) -> tuple[list[Proposal], list[tuple[Proposal, str]]]:
+    ) -> tuple[list[Proposal], list[Refused]]:
         """The proposals that may go on, and those that nobody is asked about, with the reason, which is also said."""
         reason = self._execution.barred(run.id)
         asking = [] if preapproved else [proposal for proposal in proposals if _needs_tap(run, proposal)]
@@ -115,21 +117,8 @@ class Gate:
             reason = await self._standing.crowded(tx, run)
         if not asking or not reason:
             return proposals, []
-        if run.thinks:
-            key, buttons = f"not asked:{run.id}", SHOW_THEM if reason == FULL else []
-            await self._stores.outbox.add(
-                tx, run.conversation, "view", key, text=f"Not asked: {reason}", buttons=buttons
-            )
+        await self._refusals.not_asked(tx, run, reason)
         return [p for p in proposals if p not in asking], [(proposal, reason) for proposal in asking]
-
-    async def _refused(self, tx: Transaction, run: Run, proposal: Proposal, reason: str) -> Block:
-        await self._stores.audit.record(
-            tx, "refused", run.actor.id, run=run.id, tool=proposal.tool.name, args=proposal.args, reason=reason
-        )
-        change = proposal.change
-        return results.outcome(
-            proposal.use.id, "refused", change.title, reason, change.facts, self._proposals.redact, error=True
-        )
 
     async def _table(
         self, tx: Transaction, run: Run, proposals: list[Proposal], answers: dict[str, Block], tainted: bool,
@@ -147,7 +136,7 @@ class Gate:
             await stores.journal.propose(
                 tx, id=call, run=run.id, position=position, tool=proposal.tool.name, risk=int(proposal.risk),
                 args=proposal.args, args_hash=hashed, card=card, before=before, needs_tap=int(needs_tap),
-                targets={n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()},
+                targets=targets_of(proposal),
                 tainted=int(run.tainted), proposed=stores.database.now(), epoch=epoch,
             )  # fmt: skip
             await stores.audit.record(
