@@ -177,7 +177,7 @@ MUTANTS = [
     Mutant("a value can begin a line of its own", "memory/text.py",
            'SPELLED_OUT = re.compile(f"[{_UNSEEN}\\n\\u2028\\u2029]")', "SPELLED_OUT = INVISIBLE", ROOM),
     Mutant("a card may need more than one message", "tools/gate/proposals.py",
-           "run.undo_of is None and room(proposal, run) > MOST_SHOWN:", "False:", ROOM),
+           "and room(proposal, run) > MOST_SHOWN\n", "and False\n", ROOM),
     Mutant("answers claim what they like", "bot/screen/footer.py",
            'return [*parts, "nothing was changed"]', "return parts", "tests/bot/screen/test_footer.py"),
     Mutant("strangers are welcome", "bot/settings/people.py",

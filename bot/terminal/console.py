@@ -33,7 +33,7 @@ def lines(shown: dict[str, Any]) -> str:
             parts.append(f"  {call['detail']}")
     for plan in shown.get("refused", ()):
         parts.append(f"{plan['title']}: {'would do' if plan['detail'] == ONLY_LOOKING.reason else 'not done'}")
-        told = [_facts(plan["facts"]), *plan["notes"], *_way_back(plan), plan["detail"]]
+        told = [facts_line(plan["facts"]), *plan["notes"], *_way_back(plan), plan["detail"]]
         parts += [f"  {line}" for line in told if line]
     if shown["state"] == "waiting":
         again = "This destroys something. To run it, say so once more" if shown["confirm"] else "Waits for you"
