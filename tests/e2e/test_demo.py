@@ -9,8 +9,8 @@ from tests.e2e.harness import CARD, UNDO, Home, keys
 async def test_status_is_one_look_without_the_model(home: Home) -> None:
     culprit = home.lab.world.story.culprit
     answer = await home.ask("/status", "need")
-    assert f"{culprit.name} · {culprit.host} · restarting" in answer.text
-    assert "21 containers running" in answer.text and "no changes" in answer.text
+    assert f"{culprit.name} · {culprit.host} · restarting again and again (exit code" in answer.text
+    assert "20 containers running, 1 restarting" in answer.text and "no changes" in answer.text
     assert not home.lab.claude.requests and not home.writes()
 
 

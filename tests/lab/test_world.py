@@ -116,6 +116,32 @@ def test_backoff_starts_anew_after_a_restart() -> None:
     assert host.get(name).restart_count >= 3
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "ends"),
+    [
+        ({"Name": "no"}, 1, "exited"),
+        ({"Name": "always"}, 0, "running"),
+        ({"Name": "unless-stopped"}, 137, "running"),
+        ({"Name": "on-failure"}, 0, "exited"),
+        ({"Name": "on-failure"}, 1, "running"),
+        ({"Name": "on-failure", "MaximumRetryCount": 1}, 1, "running"),
+    ],
+)
+def test_what_ends_by_itself_comes_back_as_its_policy_says(policy: dict[str, object], code: int, ends: str) -> None:
+    world, clock = build()
+    host = world.hosts["nas"]
+    host.update("redis", {"RestartPolicy": policy})
+    host.crash("redis", code, out_of_memory=code == 137)
+    container = host.get("redis")
+    assert (container.exit_code, container.out_of_memory) == (code, code == 137)
+    clock.at += 5
+    assert host.get("redis").status == ends
+    if policy.get("MaximumRetryCount"):
+        host.crash("redis", code)
+        clock.at += 5
+        assert host.get("redis").status == "exited", "its one try is spent"
+
+
 def test_a_recreated_culprit_crashes_again() -> None:
     world, clock = build(next(s for s in range(7) if World(s).story.culprit.name == "grafana"))
     host, name = culprit_of(world)

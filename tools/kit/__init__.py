@@ -18,7 +18,7 @@ from tools.kit.errors import (
     Unauthorised,
     Unreachable,
 )
-from tools.kit.glance import Glance, Trouble
+from tools.kit.glance import Glance, Note, Trouble
 from tools.kit.http import Api
 from tools.kit.instances import Down, Instances, Which
 from tools.kit.link import Link
@@ -32,8 +32,8 @@ from tools.kit.values import Cidr, Count, Domain, Ip, IPv4, IPv6, Mac, Minutes, 
 __all__ = [
     "Access", "Addresses", "Api", "Area", "at", "BadAnswer", "Call", "Change", "Cidr", "CircuitOpen", "Conflict",
     "Context", "Count", "Deed", "Domain", "Down", "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident",
-    "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac", "Minutes", "NoAnswer", "OutcomeUnknown", "Outside",
-    "Own", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Secrets", "SecretStr",
-    "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised",
-    "Unreachable", "Which",
+    "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac", "Minutes", "NoAnswer", "Note", "OutcomeUnknown",
+    "Outside", "Own", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Secrets",
+    "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "ToolFailed", "Trouble",
+    "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip
