@@ -1,8 +1,12 @@
 """The scripted brain proposes changes and tells their outcomes truthfully."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.lab.chat import CONTAINERS, LISTING, Chat, Json, done, error
+from tests.place import Place
 
 ORDERS = [
     ("restart jellyfin", [("restart", "jellyfin")]),
@@ -92,14 +96,44 @@ def test_update_pulls_the_image_and_does_not_claim_more() -> None:
 
 
 def test_clean_up_goes_where_there_is_something_to_gain() -> None:
-    hosts = [{"host": "nas", "reclaimable_gb": 7.5}, {"host": "mini", "reclaimable_gb": 0.0}]
+    idle = [{"kind": "unused_images", "count": 0}, {"kind": "stopped_containers", "count": 2}]
+    hosts = [{"host": "nas", "reclaimable_gb": 7.5}, {"host": "mini", "reclaimable_gb": 0.0, "unused": idle}]
     chat = Chat({"docker_get_system_info": {"hosts": hosts}, "docker_prune_system": {"outcome": "denied"}})
     assert chat.say("clean up please") == "You said no. Nothing was changed."
     assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"})
     chat.say("prune mini")
     assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"})
     chat.say("prune unused volumes on mini")
-    assert chat.calls == [("docker_prune_system", {"host": "mini", "volumes": True})]
+    assert chat.calls == [("docker_prune_system", {"host": "mini", "kinds": [], "volumes": True})]
+    chat.say("clean up the old containers")
+    assert chat.calls[-1] == ("docker_prune_system", {"host": "mini", "kinds": ["stopped_containers"]})
+    assert "next to nothing" in chat.say("remove unused images")
+    hosts[0]["reclaimable_gb"] = None
+    chat.say("free some space")
+    assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"}), "how much it frees is decoration"
+
+
+@pytest.mark.parametrize(
+    ("after", "phrase"),
+    [({"freed_mb": 921.4}, "921.4 MB freed"), ({"freed_mb": None, "freed_at_least_mb": 7.0}, "at least 7.0 MB freed"),
+     ({"freed_mb": None, "freed_at_least_mb": None}, "not known")],
+)  # fmt: skip
+def test_what_a_clean_up_freed_is_told(after: Json, phrase: str) -> None:
+    outcome = {"title": "Clean up nas", "outcome": "done", "verified": True, "after": after}
+    assert phrase in Chat({"docker_prune_system": outcome}).say("clean up on nas")
+
+
+async def test_through_the_gate_it_tells_what_the_card_and_the_receipt_do(tmp_path: Path) -> None:
+    async with Place(tmp_path, model=None) as place:
+        await place.say("how much disk space do we use on nas?")
+        told = re.search(r"([\d.]+) GB could be reclaimed", "".join(await place.texts()))
+        await place.say("clean up on nas")
+        promised = re.search(r"frees ([\d.]+) MB", await place.text())
+        assert told and promised and float(told[1]) == round(float(promised[1]) / 1000, 1)
+        await place.approve()
+        assert f"Clean up nas: {float(promised[1])} MB freed." in "".join(await place.texts())
+        await place.say("clean up the stopped containers on nas")
+        assert "stopped containers immich-import 3.5 MB" in await place.text()
 
 
 def test_a_group_is_taken_from_the_listing() -> None:
