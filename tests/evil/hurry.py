@@ -102,6 +102,7 @@ def hurried(patience: float) -> Iterator[None]:
             "tools.docker.hosts.WRITE_PATIENCE": patience,
             "tools.docker.images.LONG_PATIENCE": patience,
             "tools.docker.prune.LONG_PATIENCE": patience,
+            "tools.docker.sweep.LONG_PATIENCE": patience,
             "tools.docker.pull.LONG_PATIENCE": patience,
             "tools.gate.execution.POLL": (0.01,),
             "tools.gate.execution.Execution._look": glance,

@@ -29,6 +29,7 @@ CLEAN_EXITS = frozenset({0, 130, 137, 143})
 """Exit codes of a process that ended well, or that somebody stopped."""
 LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
 MOST_PORTS = 20
+NO_TAG = "<none>:<none>"
 
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -152,6 +153,11 @@ def in_trouble(row: ContainerRow) -> bool:
     """Whether a person should look: crash-looping, unhealthy, dead, or ended with an error."""
     failed = row.state == "exited" and row.exit_code is not None and row.exit_code not in CLEAN_EXITS
     return failed or row.state in ("restarting", "dead") or (row.health == "unhealthy" and row.state == "running")
+
+
+def tags_of(image: dict[str, Any]) -> list[str]:
+    """An image's names, without the placeholder of a dangling one."""
+    return [tag for tag in texts(image.get("RepoTags")) if tag != NO_TAG]
 
 
 def volume_label(name: str) -> str:
