@@ -39,7 +39,8 @@ DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_r
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
-INBOX = "tests/memory/test_inbox.py"
+INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
+TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
 CLEAN, KEPT = "tests/tools/test_docker_prune.py", "tests/tools/test_docker_prune_kept.py"
@@ -132,6 +133,19 @@ MUTANTS = [
            "if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:", COMMANDS),
     Mutant("a digest tells everybody everything", "scheduler/digests.py",
            "self._proposals.glances(reader)", "self._proposals.glances(self._owner)", COMMANDS),
+    Mutant("a stop of last week excuses today's", "tools/docker/troubles.py",
+           "started - container.ahead <= deed.at + CLOCKS_DIFFER", "True", TROUBLES),
+    Mutant("what is out of memory ended well", "tools/docker/troubles.py",
+           'out_of_memory=state.get("OOMKilled") is True,', "", TROUBLES),
+    Mutant("what was stopped behind its back is taken for meant", "tools/docker/troubles.py",
+           'if container.policy in ("always", "unless-stopped"):', "if False:", TROUBLES),
+    Mutant("what could not be looked into is well", "tools/docker/glance.py",
+           "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
+           "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
+    Mutant("an outage makes what it hides gone", "scheduler/digests.py",
+           "if _unseen(name, glances)}", "if False}", STATUS),
+    Mutant("all is well while an outcome is unknown", "bot/screen/digest.py",
+           "len(digest.troubles) + digest.pending + digest.unknown", "len(digest.troubles)", STATUS),
     Mutant("undo works twice", "memory/journal.py",
            "WHERE id = ? AND undo IS NOT NULL AND undone_by IS NULL", "WHERE id = ? AND undo IS NOT NULL", EXECUTION),
     Mutant("undo nets lie open", "memory/nets.py",
@@ -163,9 +177,14 @@ MUTANTS = [
            "tests/bot/settings/test_people.py"),
     Mutant("a reading Docker client writes", "tools/kit/transport.py", "READING = frozenset({",
            'READING = frozenset({"POST", "DELETE", "PUT", "PATCH", ', "tests/tools/test_docker_hosts.py"),
-    Mutant("a cut reply's calls run", "bot/agent/claude.py",
-           "            _check_arguments(written)\n", "            pass\n",
-           "tests/bot/agent/test_claude.py"),
+    Mutant("calls run that the model did not stop for", "bot/agent/reply.py",
+           'if bool(calls) != (stop == "tool_use"):', "if False:", "tests/bot/agent/test_claude.py"),
+    Mutant("of an argument that stands there twice the last runs", "bot/agent/reply.py",
+           "object_pairs_hook=unique, ", "", "tests/bot/agent/test_reply.py"),
+    Mutant("a call runs without one of its pieces", "bot/agent/reply.py",
+           '(kind == "tool_use" and delta.get(name) is None)', "False", "tests/bot/agent/test_reply.py"),
+    Mutant("a use that is not known is free", "bot/agent/claude.py",
+           "        held.keep()\n", "        pass\n", "tests/bot/agent/test_reply.py"),
     Mutant("a card outlives everybody who may decide it", "tools/gate/standing.py",
            "if not set(able) & set(card.allowed):", "if False:", STANDING),
     Mutant("a card outlives the rules it was shown under", "tools/gate/standing.py",

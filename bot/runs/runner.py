@@ -17,7 +17,6 @@ from bot.screen.view import Format
 from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
 from memory.models import Actor, CallState, Card, Message, Run, RunState
-from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.standing import UNSEEN, WHY
 
@@ -118,13 +117,12 @@ class Runner:
         run = await stores.runs.get(run_id)
         assert run is not None, "only stored runs are worked on"
         messages = await stores.runs.messages(run_id)
-        text = final_text(messages)
         rows = await stores.journal.of_run(run_id)
         async with stores.database.transaction() as tx:
             await stores.runs.set_state(tx, run_id, "failed" if error else "done", error)
             if error is not None:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
-            elif run.thinks and text:
+            elif run.thinks and messages[-1]["role"] == "assistant":  # be it without a word: then code finds some
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
             elif not run.thinks and len(rows) < _wanted(messages):
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)

@@ -82,6 +82,10 @@ class Format:
             return f"{when:%a %H:%M}"
         return f"{when.day} {when:%b %H:%M}"
 
+    def noted(self, line: str, at: float | datetime | None) -> str:
+        """A line with its moment, if it has one: `stopped by Ana, Tue 08:12`."""
+        return line if at is None else f"{line}, {self.moment(at)}"
+
     def value(self, value: Any, *, moment: bool = False) -> str:
         """A fact's JSON value in one line; its type tells whether it is a moment: a name may look like one."""
         if value is None:

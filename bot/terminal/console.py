@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.screen.cards import PROVENANCE
+from bot.screen.plain import facts_line
 from bot.screen.render import render
 
 
@@ -22,7 +23,7 @@ def lines(shown: dict[str, Any]) -> str:
     for call in shown["calls"]:
         verified = "" if call["verified"] is None else " ✓" if call["verified"] else " (not verified)"
         parts.append(f"{call['title']}: {call['state']}{verified}")
-        parts += [f"  {line}" for line in [_facts(call["after"] or call["facts"])] if line]
+        parts += [f"  {line}" for line in [facts_line(call["after"] or call["facts"])] if line]
         if call["state"] == "waiting":
             parts += [f"  {note}" for note in [*call["notes"], *_way_back(call)]]
             given = call.get("arguments", ())  # a bot of an older release sends none
@@ -38,13 +39,6 @@ def lines(shown: dict[str, Any]) -> str:
 
 def _text(markdown: str) -> str:
     return "\n".join(piece.text for piece in render(markdown))
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    """The facts in a line, without what is not known."""
-    known = {name: value for name, value in facts.items() if value not in (None, "", "none", [])}
-    words = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in known.items()}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in words.items())
 
 
 def _way_back(call: dict[str, Any]) -> list[str]:

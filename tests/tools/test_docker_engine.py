@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,8 @@ from tests.tools import recreated
 from tests.tools.conftest import Rack
 from tools.docker import service
 from tools.docker.hosts import DockerHosts
-from tools.docker.models import KINDS
 from tools.docker.settings import Settings
-from tools.docker.unused import Unused, unused
-from tools.kit import Access, Conflict, Gone
+from tools.kit import Access, Conflict, Deed, Gone
 from tools.kit.types import outside_text
 
 ADDRESS = os.environ.get("RACKHAND_TEST_ENGINE", "")
@@ -305,6 +303,41 @@ async def test_a_start_that_fails_says_why(bench: Bench) -> None:
     assert details.error and "no/such/program" in details.error and details.exit_code
 
 
+async def test_why_one_does_not_run_is_what_the_engine_says(bench: Bench) -> None:
+    engine, always = bench.writer.one("local"), {"NetworkMode": "none", "RestartPolicy": {"Name": "always"}}
+    killed, paused, done = [await bench.make(name) for name in ("killed", "paused", "done")]
+    broken = await bench.make("broken", start=False, Cmd=["/no/such/program"])
+    await bench.make("looping", "exit 3", HostConfig=always)
+    await engine.ask(lambda api: api.kill(killed.partition("/")[2]))
+    await engine.ask(lambda api: api.pause(paused.partition("/")[2]))
+    await bench.carry_out(await bench.read("stop_container", container=done), within=15)
+    await bench.carry_out(await bench.read("start_container", container=broken), within=0.1)
+    bench.deeds = [Deed("docker_stop_container", done, "Ana", datetime.now(UTC), True)]
+    glance = await bench.glance()
+    notes = [note for note in (*glance.troubles, *glance.quiet) if bench.mark in note.name]
+    said = {note.name.partition("-")[0]: f"{note.dot} {note.detail}" for note in notes}
+    assert said.pop("looping").startswith("🔴 restarting again and again")
+    assert said == {
+        "killed": "🔴 killed (exit code 137)",
+        "paused": "🟡 paused",
+        "broken": "🔴 could not be started: its command is not there",
+        "done": "⚪ stopped by Ana",
+    }
+    await engine.ask(lambda api: api.unpause(paused.partition("/")[2]))
+
+
+async def test_out_of_memory_is_what_the_engine_says(bench: Bench) -> None:
+    engine, limits = bench.writer.one("local"), {"NetworkMode": "none", "Memory": 12 * 2**20}
+    if not (await engine.ask(lambda api: api.info()))["MemoryLimit"]:
+        return  # this kernel limits nothing: it would eat the machine's memory instead
+    hungry = await bench.make("hungry", "tail /dev/zero", HostConfig=limits)
+    await engine.ask(lambda api: api.wait(hungry.partition("/")[2], timeout=20))
+    [line] = [str(trouble) for trouble in (await bench.glance()).troubles if bench.mark in trouble.name]
+    assert line == f"🔴 hungry-{bench.mark} · local · out of memory"
+    details = await bench.read("get_container_details", container=hungry)
+    assert (details.why, details.oom_killed, details.exit_code) == ("out of memory", True, 137)
+
+
 async def test_remove_leaves_named_and_unnamed_volumes(bench: Bench) -> None:
     settings = {"NetworkMode": "none", "Binds": [f"kept-{bench.mark}:/kept"]}
     target = await bench.make("holder", Volumes={"/unnamed": {}}, HostConfig=settings)
@@ -326,57 +359,3 @@ async def test_remove_image(bench: Bench) -> None:
     removal = await bench.read("remove_image", image=bench.image, host="local")
     assert removal.facts.used_by == () and any("No undo" in note for note in removal.notes)
     assert (await bench.carry_out(removal, within=10)).verified
-
-
-@pytest.fixture
-def mine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Ids of nameless things: with these, and what bears its mark, a clean-up here has only what this test has made."""
-    ids: set[str] = set()
-
-    def only_mine(*args: Any) -> Unused:
-        found = unused(*args)
-        ours = [
-            thing
-            for thing in found.things
-            if thing.id.removeprefix("sha256:") in ids or bench.mark in "".join(thing.names)
-        ]
-        return replace(found, things=tuple(ours), cache={})
-
-    monkeypatch.setattr("tools.docker.unused.DAY", 1e-6)  # nothing is recent
-    monkeypatch.setattr("tools.docker.prune.unused", only_mine)
-    return ids
-
-
-async def test_clean_up(bench: Bench, mine: set[str]) -> None:
-    engine, mark = bench.writer.one("local"), {"rackhand.test": bench.mark}
-    plain: dict[str, Any] = {"HostConfig": {"NetworkMode": "none"}, "Labels": mark}
-    write = "/bin/busybox dd if=/dev/urandom of=/file bs=1M count={}"
-    two, one = await bench.make("two", write.format(2), **plain), await bench.make("one", write.format(1), **plain)
-    bad = await bench.make("bad", "exit 3", **plain)
-    kept = await bench.make("kept", "true", **plain | {"Labels": {**mark, "rackhand.forbid": "1"}})
-    for target in (two, one, bad, kept):
-        await engine.ask(lambda api, t=target: api.wait(t.partition("/")[2], timeout=20))
-    made = f"made-{bench.mark}"
-    for tag in ("a", "b"):  # two images with one layer of two megabytes, on top of what the bench's image has, too
-        await engine.ask(lambda api, t=tag: api.commit(two.partition("/")[2], made, t))
-    await engine.ask(lambda api: api.tag(f"{made}:a", f"{made}-too", "a"))
-    await engine.ask(lambda api: api.tag(f"{made}:b", made, "c"))
-    unnamed = await engine.ask(lambda api: api.commit(one.partition("/")[2]))
-    mine.add(unnamed["Id"].removeprefix("sha256:"))
-    await engine.ask(lambda api: api.create_volume(f"left-{bench.mark}", labels=mark))
-    await engine.ask(lambda api: api.create_network(f"left-{bench.mark}"))
-
-    everything = [kind for kind in KINDS if kind != "unused_volumes"]
-    change = await bench.read("prune_system", host="local", kinds=everything, volumes=True)
-    facts = change.facts
-    listed = {kind: {piece.name.partition("-")[0] for piece in getattr(facts, kind)} for kind in KINDS[3:]}
-    assert listed == {"stopped_containers": {"two", "one"}, "unused_networks": {"left"}, "unused_volumes": {"left"}}
-    assert {piece.name for piece in facts.unused_images} == {f"{made}:a", f"{made}-too:a", f"{made}:b", f"{made}:c"}
-    assert len(facts.dangling_images) == 1 and f"bad-{bench.mark} (failed)" in change.notes[-1]
-    assert 6.2 < facts.frees_mb < 6.5, "three megabytes in containers, three in layers that nothing else has"
-    outcome = await bench.carry_out(change, within=10)
-    assert outcome.error is None and outcome.verified and outcome.after.freed_mb == facts.frees_mb
-    left = {
-        row.name.partition("-")[0] for row in (await bench.read("list_containers")).containers if bench.mark in row.name
-    }
-    assert left == {"bad", "kept"}

@@ -45,7 +45,16 @@ def a_lifeline(container: Container) -> None:
     container.pid = 1  # the list has the ports, as it may for one that has just died
 
 
+def stopped_behind_the_bots_back(container: Container) -> None:
+    container.finished_at += 20 * DAY
+
+
+def of_a_swarm(container: Container) -> None:
+    container.config["Labels"]["com.docker.swarm.task.id"] = "x"
+
+
 STAYS = {
+    stopped_behind_the_bots_back: "should run", of_a_swarm: "orchestrated",
     stopped_a_minute_ago: "recent", failed: "failed", killed: "failed", out_of_memory: "failed",
     never_came_up: "failed", forbidden: "forbidden", a_lifeline: "protected",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from tools.kit.breaker import asking
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.docker.disk.MEASURING", 0.3)
-    monkeypatch.setattr("tools.docker.survey.MEASURING", 0.3)
+    monkeypatch.setattr("tools.docker.stock.MEASURING", 0.3)
 
 
 @pytest.mark.usefixtures("hurried")

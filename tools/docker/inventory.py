@@ -22,7 +22,7 @@ from tools.docker.models import (
 )
 from tools.docker.names import Host, list_all
 from tools.docker.rows import name_of, tags_of, volume_label
-from tools.docker.survey import survey
+from tools.docker.stock import take_stock
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Unused, unused
 from tools.kit import Context, Risk
 
@@ -68,7 +68,7 @@ async def list_volumes(ctx: Context[DockerHosts], host: Host | None = None) -> V
 async def _info(ctx: Context[DockerHosts], engine: Engine) -> HostInfo:
     raw, found = await asyncio.gather(
         engine.ask(lambda api: record(api.info())),
-        or_else(survey(ctx, engine, "image", "volume", "build-cache", volumes=True), None),
+        or_else(take_stock(ctx, engine, "image", "volume", "build-cache", volumes=True), None),
     )
     disk: Raw = found.disk if found else {}
     by_itself = unused(found, BY_ITSELF, IDLE_DAYS) if found else None

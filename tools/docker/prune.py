@@ -9,7 +9,7 @@ from tools.docker.layers import Amount
 from tools.docker.models import KINDS, Kind, Rubbish
 from tools.docker.names import Host
 from tools.docker.pull import familiar
-from tools.docker.survey import survey
+from tools.docker.stock import take_stock
 from tools.docker.sweep import Sweep
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Thing, Unused, unused
 from tools.kit import Change, Context, Facts, Field, Ident, Result, Risk, Shown, ToolFailed
@@ -76,7 +76,7 @@ async def prune_system(
     engine = ctx.client.one(host)
     wanted: tuple[Rubbish, ...] = (*kinds, "unused_volumes") if volumes else kinds
     disk = ("build-cache", "volume") if volumes else ("build-cache",)
-    listed = unused(await survey(ctx, engine, *disk, volumes=volumes), wanted, idle_days)
+    listed = unused(await take_stock(ctx, engine, *disk, volumes=volumes), wanted, idle_days)
     if listed.cache is None and not listed.things:
         raise ToolFailed(f"{host} does not say in time what its build cache holds: try again when it is less busy.")
     sweep, planned = Sweep(listed), iter([_facts(engine.name, listed)])
@@ -85,7 +85,7 @@ async def prune_system(
         if facts := next(planned, None):
             return facts
         disk = ("build-cache",) if listed.cache else ()
-        now = await survey(ctx, client.one(host), *disk, volumes=volumes, closely=False)
+        now = await take_stock(ctx, client.one(host), *disk, volumes=volumes, closely=False)
         return _facts(engine.name, listed.still(unused(now, wanted, idle_days)), sweep if sweep.begun else None)
 
     facts = await ctx.read(read)

@@ -1,139 +1,76 @@
-"""A host as a clean-up finds it: the cheap listings, and beside them whatever it says in time of states and sizes."""
+"""Every container of the hosts, looked at once: how it is, why, and whether that needs a person."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
 
-from tools.docker.clean import record, records, text
-from tools.docker.disk import MEASURING, disk_usage, or_else, volume_sizes, written
+from tools.docker.clean import record, text
 from tools.docker.hosts import DockerHosts, Engine
-from tools.docker.layers import Layers, read_layers, read_steps
-from tools.docker.recreate import needed
-from tools.docker.rows import STOPPED
-from tools.kit import Context, Deed, ToolFailed
-from tools.kit.threads import within
+from tools.docker.models import ContainerRow, HostDown
+from tools.docker.names import list_all
+from tools.docker.rows import labels_of, row_of, with_inspection
+from tools.docker.troubles import Found, Standing, found, judge
+from tools.kit import Context, ToolFailed
 
-if TYPE_CHECKING:
-    from tools.docker.transport import Session
-
-Raw = dict[str, Any]
-T = TypeVar("T")
-
-LOOKING = 15.0
-"""Seconds to look into single containers and images; what could not be looked into by then is left alone."""
+MOST_INSPECTED = 100
+"""Why, and whether it should run, takes one more question per container: those that do not run come first."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Everything that is known of one host, by id; volumes by name."""
+    """What a look at all containers found."""
 
-    host: str
-    now: float
-    """The engine's own time."""
-    containers: list[Raw]
-    images: list[Raw]
-    networks: list[Raw]
-    volumes: list[Raw]
-    states: dict[str, Raw]
-    """`State` of the containers that do not run, as far as it could be read."""
-    layers: dict[str, Layers]
-    disk: Raw
-    sizes: dict[str, float]
-    """Bytes of containers and volumes, as far as they are known."""
-    touched: dict[str, float]
-    """When this bot did something to a container the last time."""
-    undoable: frozenset[str]
-    """Containers whose last change can still be taken back."""
-    needed: frozenset[str]
-    """Images, networks and volumes that an Undo which still waits would miss."""
+    rows: list[tuple[ContainerRow, Standing]]
+    """Those that need a person first."""
+    down: list[HostDown]
+    unread: Counter[str]
+    """Host → how many of its containers could not be looked into, so that nothing can be said of them."""
+
+    @property
+    def troubled(self) -> list[ContainerRow]:
+        """What needs a person."""
+        return [row for row, standing in self.rows if standing is Standing.TROUBLE]
+
+    @property
+    def states(self) -> Counter[str]:
+        """State → how many are in it."""
+        return Counter(row.state for row, _ in self.rows)
 
 
-async def survey(
-    ctx: Context[DockerHosts], engine: Engine, *disk: str, volumes: bool = False, closely: bool = True
-) -> Survey:
-    """Look at one host, `closely` at single things, and at what kinds of things take on its disk.
-
-    Raises ToolFailed when the host does not list what it has; that a number is missing is no failure.
-    """
-    # One trouble at most, however many questions fail: slow numbers must not open the host's circuit.
-    async with engine.watched():
-        return await _look(ctx, engine, disk, volumes=volumes, closely=closely)
-
-
-async def _look(
-    ctx: Context[DockerHosts], engine: Engine, kinds: tuple[str, ...], *, volumes: bool, closely: bool
-) -> Survey:
-    def listings(api: "Session") -> tuple[Any, Any, Any, Any, float]:
-        # The clock is heard with the first answer.
-        return api.containers(all=True), api.images(), api.networks(), api.volumes() if volumes else {}, api.now()
-
-    containers, images, networks, listed, now = await engine.ask(listings)
-    containers, images = _with_id(containers), _with_id(images)
-    stopped = [text(item["Id"]) for item in containers if item.get("State") in STOPPED]
-    users = {text(item.get("ImageID")) for item in containers if text(item["Id"]) not in stopped}
-    everything = {text(item["Id"]) for item in images} | {text(item.get("ImageID")) for item in containers} - {""}
-    removable = [ident for ident in everything if ident not in users]
-    if not closely:
-        stopped, everything, removable = [], set(), []
-    deeds = [deed for deed in await ctx.deeds() if deed.target.startswith(f"{engine.name}/")]
-    disk, states, layers, steps, sizes = await asyncio.gather(
-        disk_usage(engine, *kinds),
-        _each(engine, stopped, lambda api, ident: record(record(api.inspect_container(ident)).get("State"))),
-        _each(engine, sorted(everything), read_layers),
-        _each(engine, sorted(removable), read_steps),
-        _each(engine, stopped, written, MEASURING),
-    )
-    return Survey(
-        host=engine.name,
-        now=now,
-        containers=containers,
-        images=images,
-        networks=_with_id(networks),
-        volumes=records(record(listed).get("Volumes")),
-        states=states,
-        layers={ident: replace(found, steps=steps.get(ident, ())) for ident, found in layers.items()},
-        disk=disk,
-        sizes={**volume_sizes(disk), **{ident: size for ident, size in sizes.items() if size is not None}},
-        touched=_touched(deeds),
-        undoable=frozenset(_container(deed) for deed in deeds if deed.undoable),
-        needed=await _needed(ctx, deeds),
-    )
+async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
+    """The containers of one host, or of all."""
+    answers, down = await ctx.client.each(ctx.client.pick(host), list_all)
+    listed = [(engine, item, row_of(engine.name, item)) for engine, items in answers for item in items]
+    listed.sort(key=lambda each: (_calm(each[2]), each[2].name, each[2].host))
+    asked, rest = listed[:MOST_INSPECTED], listed[MOST_INSPECTED:]
+    seen = await asyncio.gather(*(_look(engine, item, row) for engine, item, row in asked))
+    seen += [_unread(item, row) for _, item, row in rest]
+    deeds = await ctx.deeds() if any(each.seen.state == "exited" for each in seen) else []
+    rows = [
+        (each.seen.model_copy(update=judgement.said), judgement.standing)
+        for each, judgement in zip(seen, judge(seen, deeds), strict=True)
+    ]
+    rows.sort(key=lambda pair: (pair[1] is not Standing.TROUBLE, pair[0].host, pair[0].name))
+    matter = seen[: len(asked)] + [each for each in seen[len(asked) :] if _calm(each.seen) < 2]
+    return Survey(rows, down, Counter(each.seen.host for each in matter if not each.now))
 
 
-def _with_id(found: Any) -> list[Raw]:
-    return [item for item in records(found) if text(item.get("Id"))]
+def _calm(row: ContainerRow) -> int:
+    """How little there is to find out about a container, as far as the list tells."""
+    if row.state == "running" and row.health != "unhealthy":
+        return 2
+    return 1 if row.exit_code == 0 else 0
 
 
-async def _each(
-    engine: Engine, idents: list[str], ask: Callable[["Session", str], T], seconds: float = LOOKING
-) -> dict[str, T]:
-    """The answers about single things, as far as they come within so many seconds in all."""
-
-    def one_by_one(api: "Session") -> dict[str, T]:
-        found: dict[str, T] = {}
-        with within(seconds):
-            for ident in idents:
-                try:
-                    found[ident] = ask(api, ident)
-                except ToolFailed:
-                    continue
-        return found
-
-    nothing: dict[str, T] = {}
-    return await or_else(engine.ask(one_by_one), nothing) if idents else nothing
+async def _look(engine: Engine, item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+    """The container with its inspection; as listed when there was no answer, or it is gone meanwhile."""
+    try:
+        raw, now = await engine.ask(lambda api: (record(api.inspect_container(item["Id"])), api.now()))
+    except ToolFailed:
+        return _unread(item, row)
+    return found(with_inspection(row, raw, now), text(item["Id"]), labels_of(item), raw, now)
 
 
-def _container(deed: Deed) -> str:
-    return deed.target.partition("/")[2]
-
-
-def _touched(deeds: list[Deed]) -> dict[str, float]:
-    """The latest deed of each container; they come newest first."""
-    return {_container(deed): deed.at.timestamp() for deed in reversed(deeds)}
-
-
-async def _needed(ctx: Context[DockerHosts], deeds: list[Deed]) -> frozenset[str]:
-    nothing: Raw = {}
-    kept = [await or_else(ctx.nets.open(deed.net), nothing) for deed in deeds if deed.net and ctx.nets]
-    return frozenset(thing for net in kept for thing in needed(net))
+def _unread(item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+    return Found(row, text(item["Id"]), labels_of(item))

@@ -7,13 +7,28 @@ from typing import Any, Literal
 from tools.docker.clean import moment, record, records, short, text, texts, whole
 from tools.docker.disk import cached_layers, idle_cache
 from tools.docker.layers import UNKNOWN, Amount, Layers, amount, freed
-from tools.docker.models import Kind, Rubbish
+from tools.docker.models import ContainerRow, Kind, Rubbish
 from tools.docker.names import is_own, lifeline
 from tools.docker.pull import repositories_of
-from tools.docker.rows import STOPPED, is_forbidden, name_of, tags_of, volume_label
-from tools.docker.survey import Survey
+from tools.docker.rows import (
+    STOPPED,
+    is_forbidden,
+    is_orchestrated,
+    labels_of,
+    name_of,
+    row_of,
+    tags_of,
+    volume_label,
+    with_inspection,
+)
+from tools.docker.stock import Stock
+from tools.docker.troubles import Found, Standing, judge
+from tools.docker.troubles import found as looked_at
 
-Why = Literal["forbidden", "protected", "can still be undone", "an undo needs it", "failed", "recent", "unreadable"]
+Why = Literal[
+    "forbidden", "protected", "orchestrated", "can still be undone", "an undo needs it", "failed", "recent",
+    "should run", "unreadable",
+]  # fmt: skip
 
 PREDEFINED = frozenset({"bridge", "host", "none", "ingress", "docker_gwbridge", "podman"})
 DAY = 86_400.0
@@ -76,7 +91,7 @@ class Unused:
         return sum(map(amount, (self.cache or {}).values()), Amount())
 
 
-def unused(found: Survey, kinds: Collection[Rubbish], days: int) -> Unused:
+def unused(found: Stock, kinds: Collection[Rubbish], days: int) -> Unused:
     """What of these kinds nothing has used for so many days, when all of it is to go together."""
     since = found.now - days * DAY
     things: list[Thing] = []
@@ -101,36 +116,49 @@ def unused(found: Survey, kinds: Collection[Rubbish], days: int) -> Unused:
     )
 
 
-def _containers(found: Survey, since: float) -> Iterator[Thing]:
+def _containers(found: Stock, since: float) -> Iterator[Thing]:
     carriers = {
         text(record(item.get("HostConfig")).get("NetworkMode")).partition("container:")[2] for item in found.containers
     }
-    for item in found.containers:
+    judged = judge([_looked_into(found, item) for item in found.containers], found.deeds)
+    for item, judgement in zip(found.containers, judged, strict=True):
         ident = text(item["Id"])
         if item.get("State") in STOPPED and ident not in carriers:
-            frees = amount(found.sizes.get(ident))
-            yield Thing("stopped_containers", ident, (name_of(item),), frees, why=_why_container(found, item, since))
+            why = _why_container(found, item, since)
+            if why is None and judgement.standing is Standing.TROUBLE:
+                why = "should run"
+            yield Thing("stopped_containers", ident, (name_of(item),), amount(found.sizes.get(ident)), why=why)
 
 
-def _why_container(found: Survey, item: Raw, since: float) -> Why | None:
+def _looked_into(found: Stock, item: Raw) -> Found[ContainerRow]:
+    ident, row = text(item["Id"]), row_of(found.host, item)
+    if raw := found.inspected.get(ident):
+        return looked_at(with_inspection(row, raw, found.now), ident, labels_of(item), raw, found.now)
+    return Found(row, ident, labels_of(item))
+
+
+def _why_container(found: Stock, item: Raw, since: float) -> Why | None:
     ident = text(item["Id"])
-    state = found.states.get(ident, {})
+    deeds = [deed for deed in found.deeds if deed.target == f"{found.host}/{ident}"]
+    state = record(found.inspected.get(ident, {}).get("State"))
     code, ended, made = whole(state.get("ExitCode")), moment(state.get("FinishedAt")), moment(item.get("Created"))
-    times = [at.timestamp() for at in (ended, made) if at is not None]
+    times = [at.timestamp() for at in (ended, made, *(deed.at for deed in deeds)) if at is not None]
     if is_forbidden(item):
         return "forbidden"
     if is_own(ident) or lifeline(item):
         return "protected"
-    if ident in found.undoable:
+    if is_orchestrated(labels_of(item)):
+        return "orchestrated"
+    if any(deed.undoable for deed in deeds):
         return "can still be undone"
-    if code is None or not times:
+    if code is None or not (ended or made):
         return "unreadable"
     if code != 0 or state.get("OOMKilled") is True or text(state.get("Error")) or item.get("State") == "dead":
         return "failed"  # it is the evidence of what went wrong
-    return "recent" if max(*times, found.touched.get(ident, 0.0)) >= since else None
+    return "recent" if max(times) >= since else None
 
 
-def _images(found: Survey, staying: list[Raw], since: float, *, tagged: bool) -> Iterator[Thing]:
+def _images(found: Stock, staying: list[Raw], since: float, *, tagged: bool) -> Iterator[Thing]:
     used = {text(item.get("ImageID")) for item in staying}
     named = _latest_names(found)
     for image in found.images:
@@ -160,7 +188,7 @@ def _images(found: Survey, staying: list[Raw], since: float, *, tagged: bool) ->
         )
 
 
-def _latest_names(found: Survey) -> dict[str, float]:
+def _latest_names(found: Stock) -> dict[str, float]:
     """When a repository's tags were last given to an image here."""
     latest: dict[str, float] = {}
     for image in found.images:
@@ -181,7 +209,7 @@ def _from_registry(image: Raw) -> bool:
     return any(not digest.startswith("localhost/") for digest in texts(image.get("RepoDigests")))
 
 
-def _networks(found: Survey, staying: list[Raw], since: float) -> Iterator[Thing]:
+def _networks(found: Stock, staying: list[Raw], since: float) -> Iterator[Thing]:
     """A network that only a stopped container refers to is in use: without it that one could not start again."""
     used: set[str] = set()
     for item in staying:
@@ -198,7 +226,7 @@ def _networks(found: Survey, staying: list[Raw], since: float) -> Iterator[Thing
         )
 
 
-def _volumes(found: Survey, since: float) -> Iterator[Thing]:
+def _volumes(found: Stock, since: float) -> Iterator[Thing]:
     """Volumes that no container mounts, not even one that is about to be removed."""
     used = {text(mount.get("Name")) for item in found.containers for mount in records(item.get("Mounts"))}
     for volume in found.volumes:
@@ -208,7 +236,7 @@ def _volumes(found: Survey, since: float) -> Iterator[Thing]:
             yield Thing("unused_volumes", name, (volume_label(name),), amount(found.sizes.get(name)), why=why)
 
 
-def _why(found: Survey, item: Raw, names: set[str], made: Any, since: float) -> Why | None:
+def _why(found: Stock, item: Raw, names: set[str], made: Any, since: float) -> Why | None:
     if is_forbidden(item):
         return "forbidden"
     if names & found.needed:
@@ -216,13 +244,13 @@ def _why(found: Survey, item: Raw, names: set[str], made: Any, since: float) -> 
     return "recent" if made is not None and made.timestamp() >= since else None
 
 
-def _every_image(found: Survey) -> dict[str, Layers]:
+def _every_image(found: Stock) -> dict[str, Layers]:
     """Every image that a layer may belong to, those that only containers know of among them."""
     idents = {text(item["Id"]) for item in found.images} | {text(item.get("ImageID")) for item in found.containers}
     return {ident: found.layers.get(ident, Layers()) for ident in idents if ident}
 
 
-def _measured(found: Survey, things: list[Thing], since: float, *, cache: bool) -> list[Thing]:
+def _measured(found: Stock, things: list[Thing], since: float, *, cache: bool) -> list[Thing]:
     """The things with what each of them frees, images one after the other."""
     rest = [thing for thing in things if "images" not in thing.kind]
     images = [thing for thing in things if "images" in thing.kind]
