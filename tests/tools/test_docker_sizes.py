@@ -126,3 +126,24 @@ async def test_a_container_whose_size_cannot_be_read_is_removed_all_the_same(
     change = await rack.read("remove_container", container=await rack.id(name))
     assert "Lost: what it wrote outside of volumes, and its log." in change.notes
     assert (await rack.carry_out(change)).verified
+
+
+RECORD = '{"ID": "a", "Type": "regular", "InUse": false, "Shared": false, "Size": %s, "LastUsedAt": %s}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]", "7", '{"BuildCache": 7, "BuildCacheUsage": "x", "Volumes": {}}', '{"BuildCache": [7, {}, null]}',
+        '{"BuildCache": [%s]}' % (RECORD % ("-1", "7")), '{"BuildCache": [%s]}' % (RECORD % ('"9"', '"?"')),
+        '{"BuildCacheUsage": {"Items": [%s]}}' % (RECORD % ("1e400", "null")),
+        '{"BuildCache": [{"ID": "a", "InUse": false, "Size": 9, "Parents": ["a", 7, "b"]}]}',
+    ],
+)  # fmt: skip
+async def test_an_engine_that_talks_nonsense_about_its_disk_is_cleaned_up(rack: Rack, body: str) -> None:
+    rack.traffic.fault("docker:nas", path="/system/df$", status=200, body=body, times=None)
+    change = await card(rack, *EVERYTHING, volumes=True)
+    assert names(change.facts.stopped_containers) == ["immich-import"]
+    assert (await rack.read("get_system_info", host="nas")).hosts[0].engine
+    await rack.carry_out(change, within=0.1)
+    assert "immich-import" not in rack.world.dump()["nas"]["containers"]
