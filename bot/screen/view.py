@@ -96,6 +96,8 @@ class Format:
             return "yes" if value else "no"
         if isinstance(value, list):
             return ", ".join(map(self.value, value)) or "none"
+        if isinstance(value, dict):  # one thing with what is known of it: its name, its size
+            return " ".join(_measured(key, self.value(part)) for key, part in value.items() if part is not None)
         if isinstance(value, float):
             return f"{value:.1f}".removesuffix(".0")
         if moment and isinstance(value, str):

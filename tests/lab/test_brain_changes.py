@@ -1,5 +1,6 @@
 """The scripted brain proposes changes and tells their outcomes truthfully."""
 
+import re
 from pathlib import Path
 
 from tests.lab.chat import Chat
@@ -70,7 +71,15 @@ async def test_clean_up_goes_where_there_is_something_to_gain(chat: Chat) -> Non
     await chat.told("clean up please", "n")
     assert {arguments["host"] for tool, arguments in chat.used if tool == "docker_prune_system"} == {"nas", "mini"}
     await chat.told("prune unused volumes on mini", "n")
-    assert chat.used == [("docker_prune_system", {"host": "mini", "volumes": True})]
+    assert chat.used == [("docker_prune_system", {"host": "mini", "kinds": [], "volumes": True})]
+
+
+async def test_a_clean_up_tells_what_the_card_and_the_receipt_do(chat: Chat) -> None:
+    told = re.search(r"([\d.]+) GB could be reclaimed", await chat.told("how much disk space do we use on nas?"))
+    freed = re.search(r"Clean up nas: ([\d.]+) MB freed", await chat.told("clean up on nas"))
+    assert told and freed and float(told[1]) == round(float(freed[1]) / 1000, 1)
+    await chat.told("clean up the stopped containers on nas", "n")
+    assert chat.used[-1] == ("docker_prune_system", {"host": "nas", "kinds": ["stopped_containers"]})
 
 
 async def test_a_group_is_taken_from_the_listing(chat: Chat) -> None:

@@ -1,7 +1,7 @@
 """What the reading tools return."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer
 
@@ -48,6 +48,11 @@ Why = Literal[
 TOLD: tuple[Why, ...] = ("out of memory", "stopped")
 """Reasons to which an exit code adds nothing."""
 Reason = Literal["unreachable", "not permitted", "no proper answer", "unusable answer"]
+
+Kind = Literal["dangling_images", "unused_images", "build_cache", "stopped_containers", "unused_networks"]
+"""What can be cleaned up by naming it. Unused images are the dangling ones, too, as for the docker command."""
+Rubbish = Kind | Literal["unused_volumes"]
+KINDS: tuple[Rubbish, ...] = (*get_args(Kind), "unused_volumes")
 
 EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return_type=str)]
 """The name of an environment variable. Its value never gets this far; it is printed as `NAME=•••`."""
@@ -184,6 +189,18 @@ class Stats(Result):
     pids: int | None = None
 
 
+class UnusedKind(Result):
+    """What nothing uses of one kind of things, and what removing just that would free."""
+
+    kind: Rubbish
+    count: int | None = None
+    frees_mb: float | None = None
+    frees_at_least_mb: float | None = None
+    """Where a part is not known."""
+    left_alone: int
+    """How many are unused as well, and stay: recent, failed, forbidden, or an Undo may still need them."""
+
+
 class HostInfo(Result):
     """One engine: what it is and what takes its disk."""
 
@@ -201,6 +218,8 @@ class HostInfo(Result):
     disk_volumes_gb: float | None = None
     disk_build_cache_gb: float | None = None
     reclaimable_gb: float | None = None
+    """What a clean-up frees that is not told more: dangling images and build cache."""
+    unused: list[UnusedKind] = []
 
 
 class SystemInfo(Result):

@@ -120,6 +120,14 @@ async def snapshot(client: DockerHosts, target: str) -> Raw | None:
     }
 
 
+def needed(kept: Raw) -> set[str]:
+    """The image, networks and volumes without which a kept configuration makes no container again."""
+    settings = record(record(kept.get("body")).get("HostConfig"))
+    binds = [bind.partition(":")[0] for bind in texts(settings.get("Binds"))]
+    mounts = [text(item.get("Source")) for item in records(settings.get("Mounts"))]
+    return {text(kept.get("image_id")), *record(kept.get("networks")), *binds, *mounts} - {""}
+
+
 def _keep_volumes(settings: Raw, mounts: list[Raw]) -> None:
     """Name the unnamed volumes, so that the new container mounts the old data instead of making new ones."""
     by_place = {text(mount.get("Destination")): mount for mount in mounts if mount.get("Type") == "volume"}

@@ -1,8 +1,7 @@
 """Remove a container."""
 
-from typing import Any
-
-from tools.docker.clean import MB, is_hex_id, record, records, size, text
+from tools.docker.clean import MB, is_hex_id, records, size, text
+from tools.docker.disk import MEASURING, or_else, written
 from tools.docker.facts import ContainerFacts, facts_from, inspect, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
 from tools.docker.names import Container, is_own
@@ -76,23 +75,13 @@ async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple
         return tuple(notes)
     if facts.alive:
         notes.append(f"{facts.state.capitalize()}: stopped, then removed.")
-    written = await _written(client, target)
-    if written is not None:
-        notes.append(f"Lost: {written} MB outside of volumes, and its log.")
+    engine, reference = client.at(target)
+    lost = size(await or_else(engine.ask(lambda api: written(api, reference), patience=MEASURING), None), MB)
+    # How much it wrote is decoration; that it is lost is not.
+    notes.append(f"Lost: {'what it wrote' if lost is None else f'{lost} MB'} outside of volumes, and its log.")
     if facts.unnamed_volumes:
         fate = "lost with it" if facts.auto_remove else "kept, and mounted again by Undo"
         notes.append(f"Unnamed volumes ({len(facts.unnamed_volumes)}): {fate}.")
     if facts.restart_policy == "no":
         notes.append("Restart policy is no.")
     return tuple(notes)
-
-
-async def _written(client: DockerHosts, target: str) -> float | None:
-    """Megabytes in the container's own layer."""
-    engine, reference = client.at(target)
-
-    def ask(api: Any) -> Any:
-        return api.containers(all=True, size=True, filters={"id": reference})
-
-    listed = records(await engine.ask(ask))
-    return size(record(next(iter(listed), {})).get("SizeRw", 0), MB)

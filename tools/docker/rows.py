@@ -30,6 +30,7 @@ STOPPED = ("exited", "created", "dead")
 """States of a container that does not run and is not about to."""
 LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
 MOST_PORTS = 20
+NO_TAG = "<none>:<none>"
 
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -162,6 +163,11 @@ def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) ->
             "exit_code": exit_code_of(state),
         }
     )
+
+
+def tags_of(image: dict[str, Any]) -> list[str]:
+    """An image's names, without the placeholder of a dangling one."""
+    return [tag for tag in texts(image.get("RepoTags")) if tag != NO_TAG]
 
 
 def volume_label(name: str) -> str:

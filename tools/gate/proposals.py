@@ -344,6 +344,8 @@ def _fact(value: Any) -> str:
     """A fact no shorter than it stands on a card."""
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_fact(part)}" for key, part in value.items() if part is not None)
     return escaped(f"{value:.1f}" if isinstance(value, float) else str(value))
 
 

@@ -67,10 +67,19 @@ def _meaning(title: str, data: Json) -> str:
     """What a verified change means; that it happened is on the receipt."""
     after = data.get("after")
     state = after.get("state") if isinstance(after, dict) else None
+    if isinstance(after, dict) and "freed_mb" in after:
+        return f"{title}: {_freed(after)}."
     if not isinstance(after, dict) or not state:
         return f"{title}: that is how it is now."
     now = STOPPED if state == "exited" else f"{state} now{HEALTH.get(str(after.get('health')), '')}"
     return f"{title.partition(' ')[2] or title} is {now}."
+
+
+def _freed(after: Json) -> str:
+    exact, least = after.get("freed_mb"), after.get("freed_at_least_mb")
+    if exact is None and least is None:
+        return "everything on the card is gone; how much that freed is not known"
+    return f"{'' if exact is not None else 'at least '}{exact if exact is not None else least} MB freed"
 
 
 def _states(data: dict[str, object]) -> str:
