@@ -31,6 +31,7 @@ GATE, EXECUTION = "tests/tools/gate/test_gate.py", "tests/tools/gate/test_execut
 TAPS, POLICY, TAINT = "tests/bot/test_taps.py", "tests/tools/gate/test_policy.py", "tests/tools/gate/test_taint.py"
 DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 STANDING, RULES = "tests/bot/test_standing.py", "tests/tools/gate/test_rules.py"
+NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
 DELIVERY, ROOM = "tests/bot/test_delivery.py", "tests/bot/test_room.py"
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/test_doors.py", "tests/bot/test_chat.py"
@@ -157,6 +158,20 @@ MUTANTS = [
            "tests/bot/test_access.py"),
     Mutant("a reading Docker client writes", "tools/kit/transport.py", "READING = frozenset({",
            'READING = frozenset({"POST", "DELETE", "PUT", "PATCH", ', "tests/tools/test_docker_hosts.py"),
+    Mutant("an engine gets its own words back", "tools/docker/dialect.py",
+           'name.removeprefix("RLIMIT_").lower()', "name", PODMAN),
+    Mutant("Podman's Undo is promised whatever it keeps to itself", "tools/docker/recreate.py",
+           "return unsayable(raw, await engine.ask(lambda api: api.podmans_own(reference)))", 'return ""', PODMAN),
+    Mutant("an Undo leaves two of what an orchestrator has replaced", "tools/docker/removal.py",
+           "if own or facts.owner else", "if own else", NEEDS),
+    Mutant("a restart ends what cannot start again", "tools/docker/needs.py",
+           "if clause := lost(found):", 'if clause := "":', NEEDS),
+    Mutant("Undo is promised without the carrier", "tools/docker/recreate.py",
+           'if needed.state == "gone":', "if False:", NEEDS),
+    Mutant("a 404 about something else is about the target", "tools/docker/needs.py",
+           "if not await _is_refusal(engine, container, before, error):", "if True:", NEEDS),
+    Mutant("a start that may have happened is called refused", "tools/docker/needs.py",
+           "return isinstance(error, Gone) or idle", "return True", NEEDS),
     Mutant("a cut reply's calls run", "bot/agent/claude.py",
            "            _check_arguments(written)\n", "            pass\n",
            "tests/bot/agent/test_claude.py"),
