@@ -36,6 +36,7 @@ DECISIONS, POLICY, TAINT = (
 DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 STANDING, RULES = "tests/bot/runs/test_standing.py", "tests/tools/gate/test_rules.py"
 DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_room.py"
+NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
@@ -195,6 +196,20 @@ MUTANTS = [
            '(kind == "tool_use" and delta.get(name) is None)', "False", "tests/bot/agent/test_reply.py"),
     Mutant("a use that is not known is free", "bot/agent/claude.py",
            "        held.keep()\n", "        pass\n", "tests/bot/agent/test_reply.py"),
+    Mutant("an engine gets its own words back", "tools/docker/dialect.py",
+           'name.removeprefix("RLIMIT_").lower()', "name", PODMAN),
+    Mutant("Podman's Undo is promised whatever it keeps to itself", "tools/docker/recreate.py",
+           "return unsayable(raw, await engine.ask(lambda api: api.podmans_own(reference)))", 'return ""', PODMAN),
+    Mutant("an Undo leaves two of what an orchestrator has replaced", "tools/docker/removal.py",
+           "if own or facts.owner else", "if own else", NEEDS),
+    Mutant("a restart ends what cannot start again", "tools/docker/needs.py",
+           "if clause := lost(found):", 'if clause := "":', NEEDS),
+    Mutant("Undo is promised without the carrier", "tools/docker/recreate.py",
+           'if needed.state == "gone":', "if False:", NEEDS),
+    Mutant("a 404 about something else is about the target", "tools/docker/needs.py",
+           "if not await _is_refusal(engine, container, before, error):", "if True:", NEEDS),
+    Mutant("a start that may have happened is called refused", "tools/docker/needs.py",
+           "return isinstance(error, Gone) or idle", "return True", NEEDS),
     Mutant("a card outlives everybody who may decide it", "tools/gate/standing.py",
            "if not set(able) & set(card.allowed):", "if False:", STANDING),
     Mutant("a card outlives the rules it was shown under", "tools/gate/standing.py",
@@ -300,9 +315,9 @@ MUTANTS = [
     Mutant("a clean-up takes the evidence along", "tools/docker/unused.py",
            "if code != 0 or state.get(", "if state.get(", KEPT),
     Mutant("a clean-up takes what was stopped a minute ago", "tools/docker/unused.py",
-           'return "recent" if max(*times, found.touched.get(ident, 0.0)) >= since else None', "return None", KEPT),
+           'return "recent" if max(times) >= since else None', "return None", KEPT),
     Mutant("a clean-up takes what can still be undone", "tools/docker/unused.py",
-           "if ident in found.undoable:", "if False:", KEPT),
+           "if any(deed.undoable for deed in deeds):", "if False:", KEPT),
     Mutant("a clean-up takes what an Undo needs", "tools/docker/unused.py",
            "elif ident in found.needed:", "elif False:", KEPT),
     Mutant("a clean-up takes what its owner has forbidden", "tools/docker/unused.py",

@@ -16,7 +16,7 @@ from tools.kit.registry import discover
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_CI", "RACKHAND_BROWSER"}
+NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_TEST_PODMAN", "RACKHAND_CI", "RACKHAND_BROWSER"}
 """Environment variables of the tests."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

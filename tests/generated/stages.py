@@ -96,6 +96,11 @@ def retagged(place: Place) -> Any:
     jellyfin(place).config["Image"] = "jellyfin/jellyfin:10.8.13"
 
 
+def without_its_carrier(place: Place) -> Any:
+    """It shares the processes of a container that somebody has removed."""
+    jellyfin(place).host_config["PidMode"] = f"container:{'ab' * 32}"
+
+
 def mounted(name: str) -> Move:
     def move(place: Place) -> Any:
         nas(place).volumes.create(name)
@@ -212,9 +217,11 @@ def a_size_lost(place: Place) -> Any:
 
 
 JELLYFIN = {"container": "nas/jellyfin"}
-RUNNING: dict[str, Move] = {"state": paused, "health": checked_otherwise, "since": restarted, "image": retagged}
+RUNNING: dict[str, Move] = {
+    "state": paused, "health": checked_otherwise, "since": restarted, "image": retagged, "lacks": without_its_carrier,
+}  # fmt: skip
 ENDED: dict[str, Move] = {
-    "state": never_started, "since": ended_earlier, "image": retagged,
+    "state": never_started, "since": ended_earlier, "image": retagged, "lacks": without_its_carrier,
 }  # fmt: skip
 VOLUMES: dict[str, Move] = {"named_volumes": mounted("more"), "unnamed_volumes": mounted("ab" * 32)}
 RUBBISH: dict[str, Move] = {

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.tools import test_docker_engine as real
-from tests.tools.test_docker_engine import Bench
+from tests.tools.bench import Bench
 from tools.docker.models import KINDS
 from tools.docker.unused import Unused, unused
 
-pytestmark, bench = real.pytestmark, real.bench
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture

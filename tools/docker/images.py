@@ -68,7 +68,7 @@ async def image_facts(client: DockerHosts, host: str, reference: str) -> ImageFa
     """The facts about one image of one host."""
     engine = client.one(host)
     try:
-        raw = await engine.ask(lambda api: api.image(reference))
+        raw, podman = await engine.ask(lambda api: (api.image(reference), api.podman))
     except Gone:
         return ImageFacts(state="gone", tags=(), size_mb=None, used_by=(), host=host)
     users = [name_of(item) for item in await list_all(engine) if item.get("ImageID") == raw.get("Id")]
@@ -79,7 +79,8 @@ async def image_facts(client: DockerHosts, host: str, reference: str) -> ImageFa
         used_by=tuple(sorted(users)),
         id=short(text(raw.get("Id"))),
         host=host,
-        can_be_pulled=bool(texts(raw.get("RepoDigests"))) and bool(tags_of(raw)),
+        # Podman has a digest by a registry's name for what was built here, too: there it proves nothing.
+        can_be_pulled=bool(texts(raw.get("RepoDigests"))) and bool(tags_of(raw)) and not podman,
         forbidden=is_forbidden(record(raw.get("Config"))),
     )
 
@@ -143,5 +144,5 @@ def _notes(facts: ImageFacts) -> tuple[str, ...]:
     if len(facts.tags) > 1:
         notes.append("It has other tags: only this one goes, no space is freed.")
     if facts.state == "present" and not facts.can_be_pulled:
-        notes.append("No undo: it was built here, no registry has it.")
+        notes.append("No undo: no registry is known to have it.")
     return tuple(notes)

@@ -149,6 +149,8 @@ class ContainerDetails(ContainerState):
     networks: list[Ident]
     ports: list[Ident]
     compose_project: Ident | None = None
+    managed_by: Ident | None = None
+    """The orchestrator that decides whether it runs, and what it is there: `swarm/web`."""
     memory_limit_mb: float | None = None
 
 

@@ -1,13 +1,37 @@
 """Remove a container."""
 
-from tools.docker.clean import MB, is_hex_id, records, size, text
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tools.docker.clean import MB, is_hex_id, records, size, text, texts
+from tools.docker.dialect import LEFT_OUT, awake
 from tools.docker.disk import MEASURING, or_else, written
-from tools.docker.facts import ContainerFacts, facts_from, inspect, warnings
+from tools.docker.facts import ContainerFacts, inspected_facts, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
-from tools.docker.names import Container, is_own
-from tools.docker.recreate import recreate_container, snapshot
-from tools.docker.rows import volume_label
-from tools.kit import Call, Change, Conflict, Context, Gone, Ident, OutcomeUnknown, Risk, Shown, ToolFailed
+from tools.docker.names import Container, is_own, list_all
+from tools.docker.owners import no_undo
+from tools.docker.recreate import recreate_container, way_back
+from tools.docker.rows import name_of, volume_label
+from tools.kit import (
+    Call,
+    Change,
+    Conflict,
+    Context,
+    Gone,
+    Ident,
+    OutcomeUnknown,
+    Refused,
+    Risk,
+    Shown,
+    ToolFailed,
+    Unauthorised,
+)
+
+if TYPE_CHECKING:
+    from tools.docker.transport import Session
+
+Raw = dict[str, Any]
 
 
 class RemovalFacts(ContainerFacts):
@@ -27,10 +51,14 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
     """
     facts = await ctx.read(removal_facts, container)
 
+    def stop(api: "Session", reference: str) -> None:
+        with awake(api, reference, facts.state):
+            api.stop(reference, timeout=facts.grace)
+
     async def do(hosts: DockerHosts) -> None:
         engine, reference = hosts.at(container)
         if facts.alive:
-            await engine.ask(lambda api: api.stop(reference, timeout=facts.grace))
+            await engine.ask(partial(stop, reference=reference))
         try:
             # `v=False`: no volume goes with it. Force covers one that came back between the two requests.
             await engine.ask(lambda api: api.remove_container(reference, v=False, force=facts.alive))
@@ -42,6 +70,8 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
             # One that removes itself when it stops is gone, or on its way.
 
     own = is_own(container.partition("/")[2])
+    await _check_released(ctx.client, container, facts)
+    net, obstacle = (None, "") if own or facts.owner else await way_back(ctx.client, container)
 
     def undo(before: RemovalFacts, net: str) -> Call | None:
         return recreate_container.call(net=net) if net and before.state != "gone" else None
@@ -51,25 +81,44 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
         facts=facts,
         do=do,
         expect=lambda before, after: after.state == "gone",
-        undo=None if own else undo,
-        net=None if own else await snapshot(ctx.client, container),
-        notes=await _notes(ctx.client, container, facts),
+        undo=undo if net else None,
+        net=net,
+        notes=await _notes(ctx.client, container, facts, obstacle),
         deadline=WRITE_PATIENCE * 2 + (facts.grace or 0),
     )
 
 
 async def removal_facts(client: DockerHosts, target: str) -> RemovalFacts:
     """The facts about a container and its volumes."""
-    raw, now = await inspect(client, target)
-    names = [text(item.get("Name")) for item in records((raw or {}).get("Mounts")) if item.get("Type") == "volume"]
+    raw, facts = await inspected_facts(client, target)
+    names = [text(item.get("Name")) for item in records(raw.get("Mounts")) if item.get("Type") == "volume"]
     return RemovalFacts(
-        **facts_from(raw, now, target).model_dump(),
+        **facts.model_dump(),
         named_volumes=tuple(sorted(name for name in names if not is_hex_id(name))),
         unnamed_volumes=tuple(sorted(volume_label(name) for name in names if is_hex_id(name))),
     )
 
 
-async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple[str, ...]:
+async def _check_released(client: DockerHosts, target: str, facts: RemovalFacts) -> None:
+    """Podman removes nothing that others share something of, it would only be stopped. Raises Conflict."""
+    engine, reference = client.at(target)
+    if facts.state == "gone" or not await engine.ask(lambda api: api.podman):
+        return
+
+    async def leans(item: Raw) -> bool:
+        try:
+            native = await engine.ask(lambda api: api.podmans_own(item["Id"]))
+        except (Gone, Refused, Unauthorised):
+            return False
+        return reference in texts(native.get("Dependencies"))
+
+    items = await list_all(engine)
+    leaning = await asyncio.gather(*map(leans, items))
+    if names := sorted(name_of(item) for item, does in zip(items, leaning, strict=True) if does):
+        raise Conflict(f"Podman removes {facts.name} only after {', '.join(names[:8])}: remove that first.")
+
+
+async def _notes(client: DockerHosts, target: str, facts: RemovalFacts, obstacle: str) -> tuple[str, ...]:
     notes = list(await warnings(client, target, facts, goes_away=is_own(target.partition("/")[2])))
     if facts.state == "gone":
         return tuple(notes)
@@ -80,8 +129,15 @@ async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple
     # How much it wrote is decoration; that it is lost is not.
     notes.append(f"Lost: {'what it wrote' if lost is None else f'{lost} MB'} outside of volumes, and its log.")
     if facts.unnamed_volumes:
-        fate = "lost with it" if facts.auto_remove else "kept, and mounted again by Undo"
+        kept = "kept" if obstacle or facts.owner else "kept, and mounted again by Undo"
+        fate = "lost with it" if facts.auto_remove else kept
         notes.append(f"Unnamed volumes ({len(facts.unnamed_volumes)}): {fate}.")
+    if facts.owner:
+        return (*notes, no_undo(facts.owner))
     if facts.restart_policy == "no":
         notes.append("Restart policy is no.")
+    if obstacle:
+        notes.append(f"No undo: {obstacle}.")
+    elif await client.at(target)[0].ask(lambda api: api.podman):
+        notes.append(LEFT_OUT)
     return tuple(notes)

@@ -23,9 +23,6 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
-ORCHESTRATORS = ("com.docker.swarm.", "io.kubernetes.", "com.hashicorp.nomad.")
-"""How the labels of containers begin that something else starts, replaces and leaves behind."""
-
 STOPPED = ("exited", "created", "dead")
 """States of a container that does not run and is not about to."""
 LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
@@ -53,11 +50,6 @@ def labels_of(item: dict[str, Any]) -> dict[str, str]:
 def is_forbidden(item: dict[str, Any]) -> bool:
     """Whether its owner marked it as never to be touched."""
     return labels_of(item).get(FORBID_LABEL, "false").strip().lower() not in ("false", "0", "")
-
-
-def is_orchestrated(labels: dict[str, str]) -> bool:
-    """Whether swarm, Kubernetes or Nomad decides what becomes of a container with these labels."""
-    return any(label.startswith(ORCHESTRATORS) for label in labels)
 
 
 def project_of(labels: dict[str, str]) -> str:

@@ -9,11 +9,11 @@ from tools.docker.disk import cached_layers, idle_cache
 from tools.docker.layers import UNKNOWN, Amount, Layers, amount, freed
 from tools.docker.models import ContainerRow, Kind, Rubbish
 from tools.docker.names import is_own, lifeline
+from tools.docker.owners import owner_of
 from tools.docker.pull import repositories_of
 from tools.docker.rows import (
     STOPPED,
     is_forbidden,
-    is_orchestrated,
     labels_of,
     name_of,
     row_of,
@@ -147,7 +147,7 @@ def _why_container(found: Stock, item: Raw, since: float) -> Why | None:
         return "forbidden"
     if is_own(ident) or lifeline(item):
         return "protected"
-    if is_orchestrated(labels_of(item)):
+    if owner_of(labels_of(item)) is not None:
         return "orchestrated"
     if any(deed.undoable for deed in deeds):
         return "can still be undone"

@@ -233,7 +233,7 @@ def _endpoint(host: Host, container: Container, name: str, mine: Json) -> Json:
         "Aliases": mine["Aliases"],
         "MacAddress": mine["MacAddress"] if up else "",
         "DriverOpts": mine["DriverOpts"],
-        "NetworkID": found.id if found else "",
+        "NetworkID": mine.get("NetworkID") or (found.id if found else ""),
         "EndpointID": mine["EndpointID"] if container.pid else "",
         "Gateway": gateway,
         "IPAddress": mine["IPAddress"] if up else "",
