@@ -108,6 +108,9 @@ def test_clean_up_goes_where_there_is_something_to_gain() -> None:
     chat.say("clean up the old containers")
     assert chat.calls[-1] == ("docker_prune_system", {"host": "mini", "kinds": ["stopped_containers"]})
     assert "next to nothing" in chat.say("remove unused images")
+    hosts[0]["reclaimable_gb"] = 0.0
+    text = chat.say("clean up")
+    assert "next to nothing" in text and "stopped containers on mini: 2, size unknown" in text
     hosts[0]["reclaimable_gb"] = None
     chat.say("free some space")
     assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"}), "how much it frees is decoration"
