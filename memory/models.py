@@ -71,6 +71,11 @@ class Run:
     updated: float = 0.0
     """When it last moved on."""
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person's own button or command has asked for it, and neither a model nor a schedule."""
+        return not self.thinks and not self.unattended
+
 
 def service_of(tool: str) -> str:
     """The service in a tool's full name."""

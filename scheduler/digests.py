@@ -29,7 +29,7 @@ class Digests:
         # What is gone no longer tells which service it belonged to: only whoever sees everything hears of it.
         items = _items(glances)
         before = {n: s for n, s in last[1].items() if whole or n in items} if last else {}
-        items |= {name: state for name, state in before.items() if _unseen(name, glances)}
+        items = {name: state for name, state in before.items() if _unseen(name, glances)} | items
         spent = await stores.usage.since(since)
         verdict = await stores.audit.verify()
         troubles = _troubles(glances)

@@ -18,6 +18,7 @@ from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
 from memory.models import Actor, CallState, Card, Message, Run, RunState
 from memory.stores import Stores
+from tools.gate.results import refusals
 from tools.gate.standing import UNSEEN, WHY
 
 MOST_RECOVERIES = 3
@@ -124,7 +125,7 @@ class Runner:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
             elif run.thinks and messages[-1]["role"] == "assistant":  # be it without a word: then code finds some
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
-            elif not run.thinks and len(rows) < _wanted(messages):
+            elif not run.thinks and len(rows) < _untold(messages):
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
             await self._give_back(tx, run)
 
@@ -246,6 +247,7 @@ class Runner:
         return run.id in pending and bool(open_calls(await self._stores.runs.messages(run.id)))
 
 
-def _wanted(messages: list[Message]) -> int:
-    """How many calls a run was opened for."""
-    return sum(block["type"] == "tool_use" for message in messages for block in message["content"])
+def _untold(messages: list[Message]) -> int:
+    """How many calls a run was opened for, but for those that were refused on a message of their own."""
+    wanted = sum(1 for message in messages for block in message["content"] if block["type"] == "tool_use")
+    return wanted - sum(1 for plan in refusals(messages) if plan.get("shown"))

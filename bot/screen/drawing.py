@@ -5,10 +5,11 @@ from bot.screen.cards import Cards
 from bot.screen.footer import footer
 from bot.screen.plain import plain_results, without_words
 from bot.screen.render import escape
-from bot.screen.view import View, view_of
+from bot.screen.view import View, buttons_of, view_of
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
+from tools.gate.standing import FULL, SHOW_THEM
 
 
 class Drawing:
@@ -24,6 +25,8 @@ class Drawing:
                 return await self._cards.card(row.payload["card"])
             case "receipt":
                 return await self._cards.receipt(row.payload["call"])
+            case "refused":
+                return self._cards.refused(row.payload["plans"], row.payload["reason"])
             case "view" | "digest":
                 return view_of(row.payload)
             case "stuck":
@@ -51,5 +54,5 @@ class Drawing:
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
-        found = plain_results(await self._stores.runs.messages(run_id))
-        return View(escape(found or "Nothing to do."))
+        found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
+        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else ())

@@ -35,10 +35,12 @@ class View:
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
+    urgent: bool = False
+    """Whether it goes ahead of whatever else is still to be said in its chat."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""
-        return {"text": self.text, "buttons": stored_buttons(self.buttons)}
+        return {"text": self.text, "buttons": stored_buttons(self.buttons), **({"urgent": True} if self.urgent else {})}
 
 
 def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:

@@ -5,6 +5,7 @@ from typing import Any
 from bot.screen.cards import PROVENANCE
 from bot.screen.plain import facts_line
 from bot.screen.render import render
+from tools.gate.policy import ONLY_LOOKING
 
 
 def exit_code(shown: dict[str, Any]) -> int:
@@ -30,6 +31,10 @@ def lines(shown: dict[str, Any]) -> str:
             parts += [f"  {arg['name']}: {arg['value']}{PROVENANCE.get(arg['from'], '')}" for arg in given]
         if call["detail"]:
             parts.append(f"  {call['detail']}")
+    for plan in shown.get("refused", ()):
+        parts.append(f"{plan['title']}: {'would do' if plan['detail'] == ONLY_LOOKING.reason else 'not done'}")
+        told = [facts_line(plan["facts"]), *plan["notes"], *_way_back(plan), plan["detail"]]
+        parts += [f"  {line}" for line in told if line]
     if shown["state"] == "waiting":
         again = "This destroys something. To run it, say so once more" if shown["confirm"] else "Waits for you"
         parts.append(f"{again}: python main.py resume {shown['run']} --approve (or --deny)")

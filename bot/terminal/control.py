@@ -26,6 +26,7 @@ from memory.backup import backup
 from memory.database import Database, DatabaseBroken
 from memory.runs import final_text
 from memory.text import clean, every_text
+from tools.gate.results import refusals
 from tools.kit.service import Risk
 from tools.kit.strict import strict_json
 
@@ -94,7 +95,8 @@ class Control:
         wordless = without_words(messages) if silent else "" if run.thinks else plain_results(messages)
         shown = {
             "run": run.id, "state": run.state, "error": run.error, "answer": final_text(messages) or wordless,
-            "footer": await footer(stores, run_id), "calls": calls, "confirm": any(card.armed for card in cards),
+            "footer": await footer(stores, run_id), "calls": calls, "refused": refusals(messages),
+            "confirm": any(card.armed for card in cards),
         }  # fmt: skip
         # A terminal obeys what stands in a text: it could rewrite the lines above, the card's among them.
         whole: dict[str, Any] = every_text(shown, lambda text: self._core.redact(clean(text)[0]))

@@ -14,8 +14,6 @@ CANDIDATE = re.compile(r"\b[\w.-]+/[\w.-]+\b")
 def report(done: list[tuple[str, Result]]) -> str:
     """One sentence per change; each comes with a short name such as "Restart jellyfin"."""
     outcomes = [result.data.get("outcome") for _, result in done]
-    if outcomes and all(outcome == "denied" for outcome in outcomes):
-        return "You said no. Nothing was changed."
     sentences = [_sentence(name, result) for name, result in done]
     if outcomes and all(outcome in UNCHANGED for outcome in outcomes):
         sentences.append("Nothing was changed.")
@@ -50,7 +48,8 @@ def _sentence(name: str, result: Result) -> str:
     if outcome == "done" and data.get("verified") is True:
         return _meaning(title, data)
     if outcome == "done":
-        return f"{title}: {_unverified(data.get('verified'), detail)}{_states(data)}"
+        unsure = f"it ran, but the check afterwards did not confirm it{detail}. Please look before relying on it."
+        return f"{title}: {unsure}{_states(data)}"
     if outcome in NOT_DONE:
         return f"{title}: {NOT_DONE[outcome].format(detail)}."
     return refusal(result.text)
@@ -81,12 +80,6 @@ def _freed(after: Json) -> str:
     if exact is None and least is None:
         return "everything on the card is gone; how much that freed is not known"
     return f"{'' if exact is not None else 'at least '}{exact if exact is not None else least} MB freed"
-
-
-def _unverified(verified: object, detail: str) -> str:
-    if verified is False:
-        return f"it ran, but the check afterwards did not confirm it{detail}. Please look before relying on it."
-    return f"it ran; nothing has verified the result{detail}."
 
 
 def _states(data: dict[str, object]) -> str:

@@ -1,7 +1,6 @@
 """/status and the digest over the simulated homelab: who is needed, what is off on purpose, and what nobody knows."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +8,27 @@ import pytest
 
 from bot.menus.commands import Request
 from bot.settings.people import console_actor
-from memory.runs import final_text
 from scheduler.digests import Digests
+from tests import rack
 from tests.bot.menus.test_commands import Counter, a_counter
 from tests.fakes import use
-from tests.house import ADMIN
+from tests.house import ADMIN, House
+from tests.lab.chat import Chat, error
 from tests.memory.test_audit import tamper
 from tests.place import Place
 from tools.docker.troubles import SETTLED
 from tools.gate.past import MONTH
-
-
-@asynccontextmanager
-async def a_calm_place(folder: Path, **more: Any) -> AsyncIterator[Place]:
-    """A homelab in which nothing is wrong."""
-    async with Place(folder, **more) as place:
-        culprit, world = place.lab.world.story.culprit, place.lab.world
-        world.hosts[culprit.host].traits.clear()
-        world.hosts[culprit.host].restart(culprit.name)
-        world.hosts["nas"].remove("borg-backup")
-        yield place
+from tools.kit import Glance, Unreachable
 
 
 @pytest.fixture
 async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
-    async with a_calm_place(tmp_path) as place:
+    """A homelab in which nothing is wrong."""
+    async with Place(tmp_path) as place:
+        culprit, world = place.lab.world.story.culprit, place.lab.world
+        world.hosts[culprit.host].traits.clear()
+        world.hosts[culprit.host].restart(culprit.name)
+        world.hosts["nas"].remove("borg-backup")
         yield a_counter(place)
 
 
@@ -129,6 +124,24 @@ async def test_an_outage_makes_nothing_green_and_nothing_gone(counter: Counter) 
         assert "🟢" not in said and "All well" not in said and "no host answers" in said
 
 
+async def test_a_service_that_fails_hides_what_is_gone_and_not_what_has_changed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def racks(_: Any) -> Glance:
+        return Glance("1 thing in the rack", (), {"lair": "on"})
+
+    async def notes(_: Any) -> Glance:
+        raise Unreachable("The notes cannot be reached.")
+
+    monkeypatch.setattr(rack.service, "look", racks)
+    monkeypatch.setattr(rack.own, "look", notes)
+    stores, core = house.stores, house.core
+    async with stores.database.transaction() as tx:
+        await stores.snapshots.save(tx, {"lair": "off", "diary": "open"})
+    digest, items = await Digests(stores, core.proposals, core.access, console_actor()).gather()
+    assert digest.changed == ["lair: off → on"] and items == {"lair": "on", "diary": "open"}
+
+
 @pytest.mark.parametrize("what", ["a card waits", "an outcome is unknown", "all is halted", "the log was edited"])
 async def test_what_needs_somebody_keeps_all_from_being_well(counter: Counter, what: str) -> None:
     place = place_of(counter)
@@ -149,23 +162,25 @@ async def test_what_needs_somebody_keeps_all_from_being_well(counter: Counter, w
     assert "1 needs you" in said and "All well" not in said, said
 
 
-async def test_the_demo_s_stand_in_is_told_the_same(tmp_path: Path) -> None:
-    async with a_calm_place(tmp_path, model=None) as place:
-        nas = place.lab.world.hosts["nas"]
-        await place.say("stop gitea")
-        await place.approve()
-        nas.kill("postgres")
-        nas.stop("nextcloud")
-        nas.pause("watchtower")
-
-        async def told(line: str) -> str:
-            return final_text(await place.stores.runs.messages(await place.say(line)))
-
-        overview = await told("what is down?")
-        assert "3 of 22 containers need attention; 17 run." in overview
-        assert "**postgres** (nas): exited, killed" in overview
-        assert "it looks intended: gitea (stopped by Admin)" in overview
-        assert "it was killed from outside" in await told("why is postgres down?")
-        assert "It should run, and was not stopped through me" in await told("why is nextcloud down?")
-        assert "Say “restart watchtower” to wake it" in await told("why is watchtower down?")
-        assert "was stopped by Admin" in await told("why is gitea down?")
+async def test_the_demo_s_stand_in_makes_sense_of_it(counter: Counter) -> None:
+    place, reads = place_of(counter), ("list_containers", "get_container_details", "get_container_logs")
+    nas = place.lab.world.hosts["nas"]
+    await stop_through_the_bot(counter, "gitea")
+    nas.kill("postgres")
+    nas.stop("nextcloud")
+    nas.pause("watchtower")
+    told = {"nas/": await place.read("docker_list_containers")}
+    for name in ("gitea", "postgres", "nextcloud", "watchtower"):
+        told |= {f"nas/{name}{tool}": await place.read(f"docker_{tool}", container=name) for tool in reads[1:]}
+    chat = Chat(
+        {f"docker_{tool}": lambda args, tool=tool: told[args["container"] + tool] for tool in reads[1:]}
+        | {"docker_list_containers": told["nas/"], "docker_get_container_stats": error("not now")}
+    )
+    overview = chat.say("what is down?")
+    assert "3 of 22 containers need attention; 17 run." in overview
+    assert "**postgres** (nas): exited, killed" in overview
+    assert "it looks intended: gitea (stopped by Admin)" in overview
+    assert "it was killed from outside" in chat.say("why is postgres down?")
+    assert "It should run, and was not stopped through me" in chat.say("why is nextcloud down?")
+    assert "Say “restart watchtower” to wake it" in chat.say("why is watchtower down?")
+    assert "was stopped by Admin" in chat.say("why is gitea down?")
