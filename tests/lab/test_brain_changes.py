@@ -82,6 +82,13 @@ async def test_a_clean_up_tells_what_the_card_and_the_receipt_do(chat: Chat) -> 
     assert chat.used[-1] == ("docker_prune_system", {"host": "nas", "kinds": ["stopped_containers"]})
 
 
+async def test_what_a_clean_up_takes_only_by_name_is_said_when_nothing_else_is_left(chat: Chat) -> None:
+    await chat.told("clean up")
+    text = await chat.told("clean up")
+    assert "next to nothing" in text and "unused images on nas: 2, 0.1 GB" in text
+    assert "stopped containers on nas: 1" in text and "unused volumes on mini" in text
+
+
 async def test_a_group_is_taken_from_the_listing(chat: Chat) -> None:
     await chat.told("start everything that is stopped", "n")
     assert [arguments for _, arguments in chat.batches[-1]] == [

@@ -4,6 +4,7 @@ import random
 import re
 
 from lab.claude.brain.followup import referents
+from lab.claude.brain.inventory import by_name
 from lab.claude.brain.listing import containers, fetch, key, troubled
 from lab.claude.brain.outcomes import refusal, report
 from lab.claude.brain.talk import Result, Stuck, Talk, Wanted
@@ -164,16 +165,18 @@ def _clean(talk: Talk) -> str:
     kinds = [kind for kind, words in KINDS.items() if words.search(talk.said)]
     arguments: Json = {"kinds": [kind for kind in kinds if kind != VOLUMES]} if kinds else {}
     arguments |= {"volumes": True} if VOLUMES in kinds else {}
-    host = host_in(talk.said)
-    if host:
+    if host := host_in(talk.said):
         hosts = [host]
     else:
         info = talk.need("docker_get_system_info")
         if info.failed:
             raise Stuck(info.text)
-        hosts = [h["host"] for h in info.data.get("hosts") or [] if _is_worth_it(h, kinds)]
-    if not hosts:
-        return "There is next to nothing to reclaim, so I propose no clean-up."
+        known = info.data.get("hosts") or []
+        hosts = [h["host"] for h in known if _is_worth_it(h, kinds)]
+        if not hosts:
+            more = "".join(f"\n- {line}" for h in known if not kinds for line in by_name(h))
+            nothing = "There is next to nothing to reclaim, so I propose no clean-up."
+            return f"{nothing} What I remove only when you name it:\n{more}" if more else nothing
     wanted: list[Wanted] = [("docker_prune_system", {"host": name, **arguments}) for name in hosts]
     results = talk.need_all(wanted)
     return report([(f"Clean up {name}", result) for name, result in zip(hosts, results, strict=True)])

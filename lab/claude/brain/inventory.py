@@ -28,12 +28,12 @@ def disks(talk: Talk) -> str:
     free, least = sum(known), "At least " if len(known) < len(hosts) else ""
     tip = " Say “clean up” and I will propose it." if free >= 1 else ""
     table = _table(["host", "images", "volumes", "cache", "clean-up frees"], rows)
-    more = "".join(f"\n- {line}" for h in hosts for line in _by_name(h))
+    more = "".join(f"\n- {line}" for h in hosts for line in by_name(h))
     only = f"\n\nOnly when you ask for it by name:\n{more}" if more else ""
     return f"{least}{free:.1f} GB could be reclaimed.{tip}\n\n{table}{only}"
 
 
-def _by_name(host: Json) -> list[str]:
+def by_name(host: Json) -> list[str]:
     """What a clean-up takes along only when it is asked to."""
     lines = []
     for each in host.get("unused") or []:
