@@ -37,7 +37,7 @@ async def test_a_carrier_that_is_gone_is_named(bench: Bench, key: str) -> None:
     removal = await bench.read("remove_container", container=rider)
     assert removal.net is None and any(gone in note for note in removal.notes)
     late = await bench.carry_out(start, within=0.1)  # it went between the card and the call
-    assert late.error is not None and vpn in str(late.error) and not late.verified
+    assert late.error is not None and vpn[:12] in str(late.error) and not late.verified
 
 
 @on_docker

@@ -1,5 +1,6 @@
 """What a container leans on elsewhere is missing, or an orchestrator owns it: no card promises what cannot be."""
 
+import re
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ async def test_a_carrier_that_does_not_run_is_to_be_started_first(rack: Rack) ->
     assert first in change.notes and not any("Back by itself" in note for note in change.notes)
     host.stop("rider")
     outcome = await rack.carry_out(await plan(rack, "start"), within=0.1)
-    assert isinstance(outcome.error, Conflict) and vpn.id in str(outcome.error)
+    assert isinstance(outcome.error, Conflict) and str(outcome.error).endswith(f"container: {vpn.id[:12]}.")
 
 
 async def test_it_is_not_made_again_without_its_carrier(rack: Rack) -> None:
@@ -108,7 +109,7 @@ async def test_a_network_that_is_gone_is_named(rack: Rack) -> None:
             assert line in change.notes and not any("Back by itself" in note for note in change.notes)
         outcome = await rack.carry_out(await plan(rack, "start", f"in-{network}"), within=0.1)
         assert isinstance(outcome.error, Conflict) and outcome.error.outside
-        assert str(outcome.error).startswith(f"in-{network} cannot start: network ")
+        assert re.fullmatch(rf"in-{network} cannot start: network [0-9a-f]{{12}} not found\.", str(outcome.error))
 
 
 async def test_networks_that_a_proxy_hides_are_not_gone(rack: Rack) -> None:
@@ -186,6 +187,9 @@ async def test_without_its_image_there_is_no_undo(rack: Rack) -> None:
     del host.images.all[gitea.image_id]
     change = await plan(rack, "remove", "gitea")
     assert change.net is None and "No undo: its image is gone from this host." in change.notes
+    rack.traffic.fault("docker:nas", path="/images/", status=403, times=None)
+    change = await plan(rack, "remove", "redis")
+    assert change.net is None and any("see its image" in note for note in change.notes)
 
 
 # -- orchestrators ----------------------------------------------------------------------------------------------------
@@ -209,7 +213,8 @@ async def test_what_an_orchestrator_owns_is_said_to_be_so(rack: Rack, tool: str,
         host.stop("redis")
     change = await plan(rack, tool, "redis")
     name = owner.replace("/", " (") + ")" * owner.count("/")
-    assert any(f"Belongs to {name}" in note for note in change.notes)
+    [note] = [note for note in change.notes if note.startswith(f"Belongs to {name}")]
+    assert ("replacement at once" in note) is (tool != "start" and not owner.startswith("systemd"))
     assert change.undo is None and change.net is None
     said = " ".join(change.notes)
     assert "does not come back by itself" not in said and "Back by itself" not in said and "by Undo" not in said
@@ -228,6 +233,15 @@ async def test_a_task_that_is_stopped_stays_so_and_swarm_starts_another(rack: Ra
     assert stopped.change.expect(stopped.before, await stopped.change.facts.again(rack.reader))
     removed = await rack.carry_out(await plan(rack, "remove", other.name))
     assert removed.verified and sum(c.name.startswith("web.1.") for c in host.all.values()) == 1
+
+
+@pytest.mark.parametrize("tool", ["restart", "remove"])
+async def test_nothing_replaces_what_has_ended_already(rack: Rack, tool: str) -> None:
+    host, redis = rack.at("nas/redis")
+    host.stop("redis")
+    redis.config["Labels"] |= OWNERS["swarm/web"]
+    change = await plan(rack, tool, "redis")
+    assert "Belongs to swarm (web), which decides what runs." in change.notes and change.undo is None
 
 
 async def test_compose_and_made_up_names_own_nothing(rack: Rack) -> None:

@@ -9,6 +9,7 @@ from tests.tools import recreated
 from tests.tools.conftest import Rack
 from tests.tools.test_docker_recreate import build, inspect
 from tools.docker.dialect import LEFT_OUT, in_dockers_words, unsayable
+from tools.docker.recreate import _create
 from tools.kit import Conflict, OutcomeUnknown, Refused
 
 
@@ -89,6 +90,13 @@ async def test_a_refusal_to_make_it_again_is_no_unknown_outcome(podman: Rack) ->
     podman.traffic.clear()
     podman.traffic.fault("docker:nas", path="/create$", status=502)
     assert type((await podman.undo(removed, within=0.1)).error) is OutcomeUnknown, "a gateway knows nothing of it"
+    podman.traffic.clear()
+    podman.traffic.fault("docker:nas", path="/create$", status=500)
+    podman.traffic.fault("docker:nas", path="/containers/json", status=403, times=None)
+    kept = removed.change.net
+    assert kept is not None
+    with pytest.raises(OutcomeUnknown):  # nobody can look
+        await _create(podman.writer.engines["nas"], kept["body"], "gitea")
     podman.traffic.clear()
     assert (await podman.undo(removed)).verified
 

@@ -7,7 +7,7 @@ from tools.docker.dialect import awake
 from tools.docker.facts import ContainerFacts, container_facts, has_started, inspect, warnings
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.names import Container, is_own
-from tools.docker.needs import begin, carriers, hindrances, lost
+from tools.docker.needs import begin, carriers, end, hindrances, lost
 from tools.docker.owners import no_undo, starting_owned
 from tools.docker.rows import STOPPED
 from tools.kit import Call, Change, Conflict, Context, Risk
@@ -35,7 +35,7 @@ async def start_container(ctx: Context[DockerHosts], container: Container) -> Ch
     else:
         notes = () if facts.alive else await _hindrances(ctx.client, container, facts)
     if facts.owner:
-        notes += (*starting_owned(facts.owner), no_undo(facts.owner))
+        notes += (starting_owned(facts.owner), no_undo(facts.owner))
     return Change(
         f"Start {facts.name}",
         facts=facts,
@@ -51,18 +51,14 @@ async def stop_container(ctx: Context[DockerHosts], container: Container) -> Cha
     """Stop a running container; it stays stopped until somebody starts it."""
     facts = await ctx.read(container_facts, container)
 
-    def stop(api: "Session", reference: str) -> None:
-        with awake(api, reference, facts.state):
-            api.stop(reference, timeout=facts.grace)
-
     async def do(hosts: DockerHosts) -> None:
         engine, reference = hosts.at(container)
-        await engine.ask(partial(stop, reference=reference))
+        await end(engine, reference, facts)
 
     def undo(before: ContainerFacts, net: str) -> Call | None:
         return start_container.call(container=container) if before.alive and not before.auto_remove else None
 
-    stays_so = is_own(container.partition("/")[2]) or facts.owner or facts.lacks
+    for_good = is_own(container.partition("/")[2]) or facts.owner or facts.lacks
     notes = await warnings(ctx.client, container, facts, goes_away=True)
     if facts.auto_remove:
         notes += ("It removes itself when it stops: there is no undo.",)
@@ -79,7 +75,7 @@ async def stop_container(ctx: Context[DockerHosts], container: Container) -> Cha
         expect=lambda before, after: (
             after.state in STOPPED or ((before.auto_remove or bool(before.owner)) and after.state == "gone")
         ),
-        undo=None if stays_so else undo,
+        undo=None if for_good else undo,
         notes=notes,
         deadline=60.0 + (facts.grace or 0),
     )

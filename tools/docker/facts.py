@@ -8,7 +8,7 @@ from tools.docker.hosts import DockerHosts
 from tools.docker.models import Health, RestartPolicy, State
 from tools.docker.names import carriers_of, is_own, list_all
 from tools.docker.needs import carriers
-from tools.docker.owners import owner_of, stopping_owned
+from tools.docker.owners import ending_owned, owner_of
 from tools.docker.rows import (
     DEPENDS_LABEL,
     PROJECT_LABEL,
@@ -139,7 +139,7 @@ async def warnings(client: DockerHosts, target: str, facts: ContainerFacts, *, g
             STAYS_SILENT if goes_away else "This bot runs in it: it falls silent, and reports when it is back."
         )
     if facts.owner:
-        notes += stopping_owned(facts.owner)
+        notes.append(ending_owned(facts.owner, alive=facts.alive))
     elif facts.restart_policy == "no" and goes_away:
         notes.append("Restart policy is no: it does not come back by itself, not even after a reboot.")
     if missing := await dependents(client, target):

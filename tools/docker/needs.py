@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.docker.clean import is_hex_id, moment, record, records, text, texts
+from tools.docker.clean import is_hex_id, moment, record, records, short, text, texts
+from tools.docker.dialect import awake
 from tools.docker.hosts import Engine
 from tools.docker.models import State
 from tools.docker.rows import DEPENDS_LABEL, STOPPED, labels_of, state_of
@@ -58,7 +60,7 @@ async def donors(engine: Engine, inspected: Raw) -> list[Carrier]:
 
 
 async def _carrier(engine: Engine, inspected: Raw, what: str, reference: str) -> Carrier:
-    brief = short_id(reference)
+    brief = short(reference)
     try:
         found = await engine.ask(lambda api: record(api.inspect_container(reference)))
     except Gone:
@@ -112,33 +114,51 @@ async def hindrances(engine: Engine, inspected: Raw, name: str) -> tuple[str, ..
     return tuple(f"{line[:1].upper()}{line[1:]}" for line in lines)
 
 
+async def end(engine: Engine, container: str, before: "ContainerFacts") -> None:
+    """Ask for a stop, in the time that it is given. Raises ToolFailed."""
+
+    def stop(api: "Session") -> None:
+        with awake(api, container, before.state):
+            api.stop(container, timeout=before.grace)
+
+    await engine.ask(stop)
+
+
 async def begin(engine: Engine, container: str, before: "ContainerFacts", call: Callable[["Session"], Any]) -> None:
     """Ask for a start; what is refused for anything but the container itself says for what. Raises ToolFailed."""
     try:
         await engine.ask(call)
-    except (Gone, Refused, OutcomeUnknown) as error:
-        if not await _is_refusal(engine, container, before, error):
+    except (Gone, Conflict, Refused, OutcomeUnknown) as error:
+        now = await _look(engine, container)
+        if not _is_refusal(error, before, now):
             raise
-        refusal = Conflict(f"{before.name} cannot start: {error.said or 'the engine lacks something that it needs'}.")
+        said = reduce(lambda words, ident: words.replace(ident, short(ident)), _leans_on(now), error.said)
+        refusal = Conflict(f"{before.name} cannot start: {said or 'the engine lacks something that it needs'}.")
         refusal.outside = error.outside
         raise refusal from error
 
 
-async def _is_refusal(engine: Engine, container: str, before: "ContainerFacts", error: ToolFailed) -> bool:
-    """Whether the container is there, and has not been touched."""
-    if isinstance(error, Refused):
-        return True
-    if isinstance(error, OutcomeUnknown) and (before.alive or not error.answered):
-        return False
+async def _look(engine: Engine, container: str) -> Raw:
+    """The container as it is now; empty when it is gone, or cannot be seen."""
     try:
-        state = record((await engine.ask(lambda api: api.inspect_container(container))).get("State"))
+        return await engine.ask(lambda api: record(api.inspect_container(container)))
     except ToolFailed:
-        return False
-    # Much of what is missing is answered with HTTP 500. An engine that has answered does no more.
+        return {}
+
+
+def _is_refusal(error: ToolFailed, before: "ContainerFacts", now: Raw) -> bool:
+    """Whether nothing was done, and for another reason than that the container is gone."""
+    if not isinstance(error, OutcomeUnknown):
+        return bool(now) or not isinstance(error, Gone)
+    # Much of what is missing is answered with HTTP 500, and an engine that has answered does no more.
+    state = record(now.get("State"))
     idle = state.get("Status") in STOPPED and moment(state.get("StartedAt")) == before.started
-    return isinstance(error, Gone) or idle
+    return error.answered and idle and not before.alive
 
 
-def short_id(reference: str) -> str:
-    """An id in twelve digits; a name as it is."""
-    return reference[:DIGITS] if is_hex_id(reference) else reference
+def _leans_on(inspected: Raw) -> list[str]:
+    """The ids of the containers and networks that an inspected container names."""
+    settings, networks = record(inspected.get("HostConfig")), record(inspected.get("NetworkSettings"))
+    modes = [text(settings.get(key)).removeprefix("container:") for key in SHARED]
+    joined = [text(record(each).get("NetworkID")) for each in record(networks.get("Networks")).values()]
+    return [ident for ident in (*modes, *joined) if is_hex_id(ident)]

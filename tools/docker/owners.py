@@ -36,19 +36,21 @@ def owner_of(labels: dict[str, str]) -> str | None:
     return None
 
 
-def stopping_owned(owner: str) -> tuple[str, ...]:
-    """Lines for the card of what ends an owned container, for good or for a moment."""
-    return (f"{_belongs(owner)}: {_known(owner).then}. Better change it there.",)
+def ending_owned(owner: str, *, alive: bool) -> str:
+    """A line for the card of what ends an owned container, for good or for a moment."""
+    if not alive:
+        return f"{_belongs(owner)}, which decides what runs."
+    return f"{_belongs(owner)}: {_known(owner).then}. Better change it there."
 
 
-def starting_owned(owner: str) -> tuple[str, ...]:
-    """Lines for the card of a start."""
-    return (f"{_belongs(owner)}, which decides what runs: this may be one too many.",)
+def starting_owned(owner: str) -> str:
+    """A line for the card of a start."""
+    return f"{_belongs(owner)}, which decides what runs: this may be one too many."
 
 
 def no_undo(owner: str) -> str:
     """Why a change of an owned container is not taken back."""
-    return f"No undo: {_known(owner).name} has acted by then, and there would be two."
+    return f"No undo: {_known(owner).name} decides what runs, and there could be two."
 
 
 def _belongs(owner: str) -> str:

@@ -126,6 +126,8 @@ async def _obstacle(engine: Engine, raw: Raw, reference: str) -> str:
         await engine.ask(lambda api: api.image(text(raw.get("Image"))))
     except Gone:
         return "its image is gone from this host"
+    except (Refused, Unauthorised):
+        return "nobody lets this bot see its image"
     if not await engine.ask(lambda api: api.podman):
         return ""
     try:
@@ -245,11 +247,19 @@ async def _create(engine: Engine, body: Raw, name: str) -> Raw:
         return await engine.ask(lambda api: api.create(body, name))
     except OutcomeUnknown as failed:
         # Podman has HTTP 500 for whatever it refuses. An engine that has answered does no more: one look tells.
-        if not failed.answered or any(name_of(item) == name for item in await list_all(engine)):
+        if not failed.answered or await _exists(engine, name):
             raise
         refusal = Refused(f"The engine refused to make {name} again ({failed.said}): nothing was made.")
         refusal.outside = failed.outside
         raise refusal from failed
+
+
+async def _exists(engine: Engine, name: str) -> bool:
+    """Whether a container has this name; so it is taken to be when nobody can look."""
+    try:
+        return any(name_of(item) == name for item in await list_all(engine))
+    except ToolFailed:
+        return True
 
 
 async def _with_image(hosts: DockerHosts, kept: Raw) -> Raw:

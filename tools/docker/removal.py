@@ -1,15 +1,15 @@
 """Remove a container."""
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tools.docker.clean import MB, is_hex_id, records, size, text, texts
-from tools.docker.dialect import LEFT_OUT, awake
+from tools.docker.dialect import LEFT_OUT
 from tools.docker.disk import MEASURING, or_else, written
 from tools.docker.facts import ContainerFacts, inspected_facts, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
 from tools.docker.names import Container, is_own, list_all
+from tools.docker.needs import end
 from tools.docker.owners import no_undo
 from tools.docker.recreate import recreate_container, way_back
 from tools.docker.rows import name_of, volume_label
@@ -27,9 +27,6 @@ from tools.kit import (
     ToolFailed,
     Unauthorised,
 )
-
-if TYPE_CHECKING:
-    from tools.docker.transport import Session
 
 Raw = dict[str, Any]
 
@@ -51,14 +48,10 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
     """
     facts = await ctx.read(removal_facts, container)
 
-    def stop(api: "Session", reference: str) -> None:
-        with awake(api, reference, facts.state):
-            api.stop(reference, timeout=facts.grace)
-
     async def do(hosts: DockerHosts) -> None:
         engine, reference = hosts.at(container)
         if facts.alive:
-            await engine.ask(partial(stop, reference=reference))
+            await end(engine, reference, facts)
         try:
             # `v=False`: no volume goes with it. Force covers one that came back between the two requests.
             await engine.ask(lambda api: api.remove_container(reference, v=False, force=facts.alive))
@@ -76,6 +69,7 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
     def undo(before: RemovalFacts, net: str) -> Call | None:
         return recreate_container.call(net=net) if net and before.state != "gone" else None
 
+    notes = await _notes(ctx.client, container, facts)
     return Change(
         f"Remove {facts.name}",
         facts=facts,
@@ -83,7 +77,7 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
         expect=lambda before, after: after.state == "gone",
         undo=undo if net else None,
         net=net,
-        notes=await _notes(ctx.client, container, facts, obstacle),
+        notes=(*notes, *await _about_undo(ctx.client, container, facts, net, obstacle)),
         deadline=WRITE_PATIENCE * 2 + (facts.grace or 0),
     )
 
@@ -118,7 +112,7 @@ async def _check_released(client: DockerHosts, target: str, facts: RemovalFacts)
         raise Conflict(f"Podman removes {facts.name} only after {', '.join(names[:8])}: remove that first.")
 
 
-async def _notes(client: DockerHosts, target: str, facts: RemovalFacts, obstacle: str) -> tuple[str, ...]:
+async def _notes(client: DockerHosts, target: str, facts: RemovalFacts) -> tuple[str, ...]:
     notes = list(await warnings(client, target, facts, goes_away=is_own(target.partition("/")[2])))
     if facts.state == "gone":
         return tuple(notes)
@@ -128,16 +122,22 @@ async def _notes(client: DockerHosts, target: str, facts: RemovalFacts, obstacle
     lost = size(await or_else(engine.ask(lambda api: written(api, reference), patience=MEASURING), None), MB)
     # How much it wrote is decoration; that it is lost is not.
     notes.append(f"Lost: {'what it wrote' if lost is None else f'{lost} MB'} outside of volumes, and its log.")
+    if facts.restart_policy == "no" and not facts.owner:
+        notes.append("Restart policy is no.")
+    return tuple(notes)
+
+
+async def _about_undo(
+    client: DockerHosts, target: str, facts: RemovalFacts, net: Raw | None, obstacle: str
+) -> tuple[str, ...]:
+    notes = []
     if facts.unnamed_volumes:
-        kept = "kept" if obstacle or facts.owner else "kept, and mounted again by Undo"
-        fate = "lost with it" if facts.auto_remove else kept
+        fate = "lost with it" if facts.auto_remove else "kept, and mounted again by Undo" if net else "kept"
         notes.append(f"Unnamed volumes ({len(facts.unnamed_volumes)}): {fate}.")
     if facts.owner:
-        return (*notes, no_undo(facts.owner))
-    if facts.restart_policy == "no":
-        notes.append("Restart policy is no.")
-    if obstacle:
+        notes.append(no_undo(facts.owner))
+    elif obstacle:
         notes.append(f"No undo: {obstacle}.")
-    elif await client.at(target)[0].ask(lambda api: api.podman):
+    elif net is not None and await client.at(target)[0].ask(lambda api: api.podman):
         notes.append(LEFT_OUT)
     return tuple(notes)

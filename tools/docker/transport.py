@@ -88,7 +88,8 @@ class Session(APIClient):
         except _LOST as error:
             raise self._translated(error, write=write) from error
         self._hear_the_clock(response)
-        self.podman = "Libpod-Api-Version" in response.headers
+        if response.ok:  # a refusal may be a proxy's
+            self.podman = "Libpod-Api-Version" in response.headers
         if 300 <= response.status_code < 400 and response.status_code != 304:
             response.close()
             raise from_requests(requests.HTTPError(response=response), self.service, write=write)
