@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import PlainSerializer
 
 from memory.text import MASK
-from tools.kit import Ident, Outside, Result
+from tools.kit import Field, Ident, Outside, Result
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]
@@ -46,6 +46,8 @@ class ContainerRow(Result):
     since: datetime | None = None
     """When it started; for one that does not run, when it ended."""
     ports: list[Ident] = []
+    project: Ident | None = Field(default=None, exclude=True)
+    """Its compose project: what a page groups by, and the model asks for with the details."""
 
 
 class Containers(Listing):

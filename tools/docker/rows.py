@@ -16,7 +16,7 @@ from tools.docker.clean import (
     to_second,
     whole,
 )
-from tools.docker.models import ContainerRow, Health, RestartPolicy, State
+from tools.docker.models import ContainerDetails, ContainerRow, Health, RestartPolicy, State
 
 FORBID_LABEL = "rackhand.forbid"
 PROJECT_LABEL = "com.docker.compose.project"
@@ -123,6 +123,7 @@ def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
     code = _EXITED.match(status)
     return ContainerRow(
         host=host,
+        project=labels_of(listed).get(PROJECT_LABEL),
         name=name_of(listed),
         id=f"{host}/{text(listed.get('Id'))[:12]}",
         image=short(text(listed.get("Image"))) or "unknown",
@@ -148,7 +149,7 @@ def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) ->
     )
 
 
-def in_trouble(row: ContainerRow) -> bool:
+def in_trouble(row: ContainerRow | ContainerDetails) -> bool:
     """Whether a person should look: crash-looping, unhealthy, dead, or ended with an error."""
     failed = row.state == "exited" and row.exit_code is not None and row.exit_code not in CLEAN_EXITS
     return failed or row.state in ("restarting", "dead") or (row.health == "unhealthy" and row.state == "running")
