@@ -42,7 +42,7 @@ class Commands:
         return await turn(self._desk, request, declared, rest) if declared else (None, OLD)
 
 
-@command("start", "Say hello and show what I can do", yields=True, looks=False)
+@command("start", "Say hello and show what I can do", yields=True, suggested=False)
 async def start(desk: Desk, request: Request, rest: str) -> View:
     """Greeting; lifts a /stop all. The name of a target is only asked about."""
     if rest and (asked := await question(desk, request, "start", rest, LIFTED_NOTHING)):
@@ -70,7 +70,7 @@ def _promise(desk: Desk, request: Request) -> str:
     return "I look first, and I change nothing without your tap."
 
 
-@command("help", "List the commands", looks=False)
+@command("help", "List the commands", suggested=False)
 async def help_(desk: Desk, request: Request, rest: str) -> View:
     """The commands this person may use: what shows something first, and what is done by name after that."""
     menu, by_name = desk.menu, desk.menu.uses.keys() - COMMANDS.keys()
@@ -86,7 +86,7 @@ async def help_(desk: Desk, request: Request, rest: str) -> View:
     return View("\n".join(lines) + f"\n\nOr just write: {examples}.")
 
 
-@command("new", "Begin a fresh conversation", looks=False)
+@command("new", "Begin a fresh conversation", suggested=False)
 async def new(desk: Desk, request: Request, rest: str) -> View:
     """Forget what was said; pending cards stay."""
     async with desk.stores.database.transaction() as tx:
@@ -95,7 +95,7 @@ async def new(desk: Desk, request: Request, rest: str) -> View:
     return View("Fresh start: I carry nothing over from before.")
 
 
-@command("stop", "Halt what runs and void open cards", yields=True, looks=False)
+@command("stop", "Halt what runs and void open cards", yields=True, suggested=False)
 async def stop(desk: Desk, request: Request, rest: str) -> View:
     """Panic: at once, without the model. The name of a target is only asked about; `all` is nobody's name here."""
     everywhere = rest.rstrip(" .!").lower() == "all"

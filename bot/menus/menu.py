@@ -41,8 +41,8 @@ class Command:
     """Those that it is about; a role for one of them will do."""
     yields: bool = False
     """Whether it leaves its word to the services when the name of a target follows."""
-    looks: bool = True
-    """Whether it only shows something."""
+    suggested: bool = True
+    """Whether it may be what somebody wanted to say: it shows something, or asks before it does anything."""
 
     def is_for(self, access: Roster, actor: str) -> bool:
         """Whether this person may use it."""
@@ -75,12 +75,12 @@ def command(
     *,
     everywhere: bool = False,
     yields: bool = False,
-    looks: bool = True,
+    suggested: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Register a slash command; its summary is what Telegram's menu shows."""
 
     def register(run: Handler) -> Handler:
-        COMMANDS[name] = Command(name, summary, role, run, everywhere, yields=yields, looks=looks)
+        COMMANDS[name] = Command(name, summary, role, run, everywhere, yields=yields, suggested=suggested)
         return run
 
     return register
@@ -133,7 +133,7 @@ class Menu:
         scores = {
             name: 2 * len(said & _words(name)) + len(said & _words(found.summary) - _words(name))
             for name, found in self.commands.items()
-            if found.looks
+            if found.suggested
         }
         for word, uses in self.uses.items():
             if said & _words(word):  # also where the word alone would mean something else, as in /stop

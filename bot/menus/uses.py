@@ -73,7 +73,7 @@ async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | 
         except ToolFailed as error:
             return _trouble(desk, error)
     if found:
-        return View(f"**{word.capitalize()} which one?**", beside(map(_button, found), 1))
+        return View(f"**{word.capitalize()} which one?**", _each(found))
     if failed:
         return _trouble(desk, failed)
     near = await _near(desk, request, uses, text)
@@ -97,9 +97,9 @@ async def question(desk: Desk, request: Request, word: str, text: str, tail: str
     if len(allowed) == 1:
         use, target = allowed[0]
         head = f"{bold(f'{word.capitalize()} {line(target.name)}?')} {escape(line(target.detail))}"
-        return View(f"{head}\n{tail}", ((_button(allowed[0], f"{word.capitalize()} {target.name}"),),))
+        return View(f"{head}\n{tail}", ((_button(use, target, f"{word.capitalize()} {target.name}"),),))
     if allowed:
-        return View(f"**{word.capitalize()} which one?**\n{tail}", beside(map(_button, allowed), 1))
+        return View(f"**{word.capitalize()} which one?**\n{tail}", _each(allowed))
     if found:
         use, target = found[0]
         return View(escape(f"{word.capitalize()} {line(target.name)}: {_lacking(use)}") + f"\n{tail}")
@@ -227,10 +227,15 @@ async def _row(desk: Desk, request: Request, page: Declared[Any], target: Target
     raise Gone(GONE)
 
 
-def _button(pair: tuple[Use, Target], text: str = "") -> Button:
-    use, target = pair
-    text = label(text) if text else label(target.name, target.detail)
-    return Button(text, data(use.page, Place(), use.tool.word, target.short or target.id))
+def _each(found: list[tuple[Use, Target]]) -> tuple[tuple[Button, ...], ...]:
+    """A button for each of those that may be meant, told apart by what they are and where."""
+    mixed = len({use.page.name for use, _ in found}) > 1
+    named = ((use, target, label(target.name, use.page.label if mixed else "", target.detail)) for use, target in found)
+    return beside((_button(*each) for each in named), 1)
+
+
+def _button(use: Use, target: Target, text: str) -> Button:
+    return Button(label(text), data(use.page, Place(), use.tool.word, target.short or target.id))
 
 
 def _lacking(use: Use) -> str:

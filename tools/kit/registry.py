@@ -71,3 +71,5 @@ def _faults(page: Declared[Any]) -> Iterator[str]:
             yield f"{tool.name} is {tool.risk.name}: verbs change, and looks read"
         if tool.egress:
             yield f"{tool.name} asks where its caller chooses"
+    if len({tool.resolved[tool.subject].find for tool in tools if tool.subject}) > 1:
+        yield "its verbs and looks are for different kinds of targets"

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from bot.menus.menu import Use
 from bot.runs.halt import PANIC
 from tests.bot.menus.pressing import Menus, buttons, labels, lines
+from tests.bot.menus.test_menu import a_service
 from tests.fakes import use
 from tests.house import VIEWER, plain
 
@@ -24,6 +26,15 @@ async def test_a_name_of_several_asks_which(menus: Menus) -> None:
     assert "which one" in plain(view) and labels(view) == {"lamp · slot 1", "lamp · slot 4"}  # type: ignore[arg-type]
     assert await menus.press(view, "lamp · slot 4") is None
     assert (await menus.house.call()).args["item"] == "rack/0004"
+
+
+async def test_one_name_in_two_services_is_told_apart_by_their_pages(menus: Menus) -> None:
+    menu, press = menus.commands._desk.menu, menus.house.tool("rack_press")
+    menu.uses["press"].append(Use(a_service("lights").pages[0], press))
+    for line in ("/press lamp", "/press"):
+        view = await menus.send(line)
+        assert "which one" in plain(view)  # type: ignore[arg-type]
+        assert labels(view) in ({"lamp · Things · slot 1", "lamp · Lights · slot 1"}, {"Things", "Lights"})
 
 
 @pytest.mark.parametrize("name", ["lmap", "La MP", "lam", "LAMP"])

@@ -1,7 +1,7 @@
 """What follows from a declaration: commands, help, buttons; and which names are an error at the start."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -10,7 +10,7 @@ from bot.menus.menu import COMMANDS, MENU
 from tests.bot.menus.pressing import Menus, labels, lines
 from tests.house import OPERATOR, VIEWER
 from tests.rack import ItemName, RackSettings, connect, fake_services
-from tools.kit import Area, Change, Context, Page, Result, Risk, Service
+from tools.kit import Area, Change, Context, Page, Resolve, Result, Risk, Service, Target
 from tools.kit.registry import BrokenService, catalogue, discover
 
 
@@ -41,6 +41,13 @@ async def test_more_pages_than_fit_in_a_row_have_a_page_of_their_own(menus: Menu
     assert labels(await menus.open(MENU)) == {"Things", "‹ Back"}
 
 
+async def find_other(api: Any, text: str) -> list[Target]:
+    return []
+
+
+OtherName = Annotated[str, Resolve(find_other)]
+
+
 def a_service(name: str = "extra", **page: Any) -> Service[Any]:
     """A service with one page and a few tools: start_it and halt_it change an item, get_it reads one."""
     made: Service[Any] = Service(page.pop("service", name), area=Area.NETWORK, settings=RackSettings, connect=connect)
@@ -53,12 +60,17 @@ def a_service(name: str = "extra", **page: Any) -> Service[Any]:
         """Read it."""
         raise NotImplementedError
 
+    async def other(ctx: Context[Any], item: OtherName) -> Change[Any]:
+        """Change something else."""
+        raise NotImplementedError
+
     async def both(ctx: Context[Any], item: ItemName, other: ItemName) -> Change[Any]:
         """Change two."""
         raise NotImplementedError
 
     words = page.pop("words", ())
     wrong = {
+        "elsewhere": lambda: made.tool(Risk.CHANGE, word="elsewhere")(other),
         "two": lambda: made.tool(Risk.CHANGE, word="two")(both),
         "read": lambda: made.tool(Risk.READ, word="read")(reading),
         "out": lambda: made.tool(Risk.CHANGE, word="out", egress=True)(changing),
@@ -89,6 +101,7 @@ def a_service(name: str = "extra", **page: Any) -> Service[Any]:
         ([a_service("two-words")], "no word"),
         ([a_service(words=["x" * 17])], "no word"),
         ([a_service(words=["two"])], "one target"),
+        ([a_service(words=["press", "elsewhere"])], "different kinds"),
         ([a_service(words=["read"])], "looks read"),
         ([a_service(words=["out"])], "its caller chooses"),
         ([a_service(doc="")], "docstring"),
