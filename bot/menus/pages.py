@@ -9,8 +9,11 @@ from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, counted
 from memory.models import Role
 from tools.kit.errors import ToolFailed
+from tools.kit.glance import Note
 
 MOST_TROUBLES = 8
+MOST_QUIET = 5
+"""Lines of /status for what needs nobody."""
 
 
 @command("status", "What needs you, in one look")
@@ -23,20 +26,22 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
     troubles = [(name, trouble) for name, glance in fine.items() for trouble in glance.troubles]
     cards = len(await desk.stores.approvals.open_cards(request.conversation))
     unknown = len(await unknown_outcomes(desk, request))
-    needs = len(troubles) + len(broken) + cards + unknown
+    needs = len(troubles) + len(broken) + cards + unknown + bool(desk.halt.everything)
     well = "**All well**" if glances else _nothing_to_see(desk, request)
     lines = [f"**{needs} need{'s' if needs == 1 else ''} you**" if needs else well]
     if unknown:
         lines.append(f"❓ {counted(unknown, 'outcome')} unknown: /pending")
     lines += [f"🔴 {escape(f'{name}: {error}')}" for name, error in broken.items()]
-    for _, trouble in troubles[:MOST_TROUBLES]:
-        dot = "🔴" if trouble.red else "🟡"
-        lines.append(f"{dot} {bold(trouble.name)} {escape(f'· {trouble.where} · {trouble.detail}')}")
+    lines += [_noted(desk, trouble) for _, trouble in troubles[:MOST_TROUBLES]]
     if len(troubles) > MOST_TROUBLES:
         lines.append(f"… and {len(troubles) - MOST_TROUBLES} more")
     if cards:
         lines.append(f"📋 {counted(cards, 'card')} waiting: /pending")
-    lines += [f"🟢 {escape(glance.summary)}" for glance in fine.values()]
+    quiet = [note for glance in fine.values() for note in glance.quiet]
+    lines += [f"{glance.dot} {escape(glance.summary)}" for glance in fine.values()]
+    lines += [_noted(desk, note) for note in quiet[:MOST_QUIET]]
+    if len(quiet) > MOST_QUIET:
+        lines.append(f"… and {len(quiet) - MOST_QUIET} more that are off")
     if desk.halt.everything:
         lines.append(f"⛔ {escape(desk.halt.everything)}")
     spent = await desk.stores.usage.since(desk.budget.midnight())
@@ -54,6 +59,11 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
 async def menu(desk: Desk, request: Request, rest: str) -> View:
     """The way to every page."""
     return View("**Everything there is to look at**", (*beside(desk.openers(request), 3), (BACK,)))
+
+
+def _noted(desk: Desk, note: Note) -> str:
+    """A trouble, or what is off, in a line."""
+    return f"{note.dot} {bold(note.name)} {escape(desk.form.noted(f'· {note.where} · {note.detail}', note.at))}"
 
 
 def _nothing_to_see(desk: Desk, request: Request) -> str:

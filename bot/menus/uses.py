@@ -169,7 +169,8 @@ async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Pl
     if not desk.may(request, tool):
         return View(escape(f"{line(title)}: {_lacking(use)}"), ((back,),))
     if tool.risk is not Risk.READ:
-        return await _put(desk, request, title, tool.call(**{tool.subject: target.id}), back)
+        await _put(desk, request, title, tool.call(**{tool.subject: target.id}))
+        return None
     found = await desk.proposals.look(request.actor, tool, target)
     text = result_text(target.name, found, desk.form, desk.proposals.redact)
     return View(f"{text}\n{desk.looked()}", ((Button("↻", data(page, place, tool.word, key)), back),))
@@ -183,19 +184,17 @@ async def _act_on_all(
     for text, call in found.actions.items():
         tool = desk.menu.tools.get(call.tool)
         if key in (text, fingerprint(text)) and tool and desk.may(request, tool):
-            return await _put(desk, request, text, call, Button("‹ Back", data(page, place))), ""
+            await _put(desk, request, text, call)
+            return None, ""
     return drawn(desk, request, page, found, ordered(found.rows), place), "That has changed meanwhile."
 
 
-async def _put(desk: Desk, request: Request, title: str, call: Call, back: Button) -> View | None:
-    """A card for a change, in a run of its own; while everything is stopped, only that."""
-    if desk.halt.everything:
-        return View(escape(f"⛔ {desk.halt.everything}"), ((back,),))
+async def _put(desk: Desk, request: Request, title: str, call: Call) -> None:
+    """A change in a run of its own: the card, or why there is none, is a message below."""
     await desk.opener.direct(
         request.conversation, request.actor, title, call.tool, call.args,
         trigger=f"menu:{request.update}", opened_by="button",
     )  # fmt: skip
-    return None
 
 
 async def _target(desk: Desk, request: Request, page: Declared[Any], key: str) -> Target:

@@ -18,7 +18,7 @@ from tools.kit.errors import (
     Unauthorised,
     Unreachable,
 )
-from tools.kit.glance import Glance, Trouble
+from tools.kit.glance import Glance, Note, Trouble
 from tools.kit.http import Api
 from tools.kit.instances import Down, Instances, Which
 from tools.kit.link import Link
@@ -35,7 +35,7 @@ __all__ = [
     "Access", "Addresses", "Api", "Area", "at", "BadAnswer", "Call", "Change", "Cidr", "CircuitOpen", "Conflict",
     "Context", "Count", "counted", "Deed", "Domain", "Dot", "Down", "Facts", "Field", "Glance", "Gone",
     "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac", "Minutes", "NoAnswer",
-    "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result",
-    "Risk", "Row", "Secrets", "SecretStr", "Service", "ServiceSettings", "Shown", "so_far", "Target", "Threads",
-    "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable", "Which",
+    "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port", "RateLimited", "Refused", "Resolve",
+    "Result", "Risk", "Row", "Secrets", "SecretStr", "Service", "ServiceSettings", "Shown", "so_far", "Target",
+    "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip
