@@ -40,6 +40,7 @@ NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_pod
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
+PAGES, BY_NAME = "tests/bot/menus/test_declared.py", "tests/bot/menus/test_by_name.py"
 INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
 TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
@@ -142,6 +143,18 @@ MUTANTS = [
     Mutant("a role for one service stops everything", "bot/menus/commands.py",
            "if everywhere and desk.access.overall(request.actor.id) < Role.ADMIN:",
            "if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:", COMMANDS),
+    Mutant("a name behind /stop halts", "bot/menus/commands.py",
+           'if rest and not everywhere and (asked := await question(desk, request, "stop", rest, HALTED_NOTHING)):',
+           "if False:", BY_NAME),
+    Mutant("a name behind /start lifts a stop", "bot/menus/commands.py",
+           'if rest and (asked := await question(desk, request, "start", rest, LIFTED_NOTHING)):',
+           "if False:", BY_NAME),
+    Mutant("a page does for everybody what it offers some", "bot/menus/uses.py",
+           "    if not desk.may(request, tool):\n", "    if False:\n", PAGES),
+    Mutant("a page reads for whoever presses its buttons", "tools/gate/proposals.py",
+           "if self._people.role(actor.id, service.name) < Role.VIEWER:", "if False:", RULES),
+    Mutant("a page does what it no longer offers", "bot/menus/uses.py",
+           "if key in (text, fingerprint(text)) and tool and desk.may(request, tool):", "if tool:", PAGES),
     Mutant("a digest tells everybody everything", "scheduler/digests.py",
            "self._proposals.glances(reader)", "self._proposals.glances(self._owner)", COMMANDS),
     Mutant("a stop of last week excuses today's", "tools/docker/troubles.py",

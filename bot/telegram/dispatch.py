@@ -11,7 +11,8 @@ from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
 from bot.core import Core
-from bot.menus.commands import Commands, Request
+from bot.menus.commands import Commands
+from bot.menus.desk import Request
 from bot.runs.decisions import Tap
 from bot.screen.view import View
 from bot.settings.people import TELEGRAM, conversation_of, place_of

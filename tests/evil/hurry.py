@@ -92,7 +92,7 @@ def hurried(patience: float) -> Iterator[None]:
             "bot.terminal.control.Socket.stop": _hang_up,
             "bot.telegram.app.App._listen_for_signals": lambda self: None,
             "bot.telegram.app._freeze": _nothing,
-            "bot.telegram.app.introduce": lambda bot, _: bot.initialize(),
+            "bot.telegram.app.introduce": lambda bot, *_: bot.initialize(),
             "bot.telegram.poller.CONFLICT_SECONDS": -1.0,
             "bot.telegram.poller.random.uniform": lambda *_: 0.02,
             "bot.settings.settings.available_timezones": _zones,

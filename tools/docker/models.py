@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import PlainSerializer
 
 from memory.text import MASK
-from tools.kit import Ident, Outside, Own, Result
+from tools.kit import Field, Ident, Outside, Own, Result, counted
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]
@@ -99,7 +99,7 @@ class ContainerState(Result):
         if self.exit_code and self.why not in TOLD and not words.startswith("could not"):
             words += f" (exit code {self.exit_code})"
         if self.restarts and (self.state == "restarting" or self.why == "crashed and came back"):
-            words += f", {self.restarts} restart{'' if self.restarts == 1 else 's'}"
+            words += f", {counted(self.restarts, 'restart')}"
         return words
 
 
@@ -107,6 +107,8 @@ class ContainerRow(ContainerState):
     """One container in a list."""
 
     ports: list[Ident] = []
+    project: Ident | None = Field(default=None, exclude=True)
+    """Its compose project: what a page groups by, and the model asks for with the details."""
 
 
 class Containers(Listing):

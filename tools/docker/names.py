@@ -165,6 +165,7 @@ def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
         forbidden=is_forbidden(item),
         protected=_protected(item, carriers),
         aliases=(name, f"{engine.name}/{name}", container[:12]),
+        short=f"{engine.name}/{container[:12]}",
     )
 
 

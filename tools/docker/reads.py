@@ -62,7 +62,7 @@ async def list_containers(
     return Containers(
         containers=shown[:MOST_ROWS],
         running=running,
-        stopped=len(look.rows) - running - restarting - paused,
+        stopped=look.stopped,
         restarting=restarting,
         paused=paused,
         troubled=[f"{row.host}/{row.name}" for row in look.troubled][:MOST_ROWS],

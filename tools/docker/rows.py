@@ -133,6 +133,7 @@ def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
     code = _EXITED.match(status)
     return ContainerRow(
         host=host,
+        project=project_of(labels_of(listed)) or None,
         name=name_of(listed),
         id=f"{host}/{text(listed.get('Id'))[:12]}",
         image=short(text(listed.get("Image"))) or "unknown",

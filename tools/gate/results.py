@@ -116,9 +116,14 @@ def stored_facts(facts: Facts) -> dict[str, Any]:
     return {
         "shown": facts.shown(),
         "all": facts.model_dump(mode="json"),
-        "moments": [name for name, info in type(facts).model_fields.items() if _is_moment(info.annotation)],
+        "moments": moments_of(type(facts)),
         "outside": taint.taints(facts),
     }
+
+
+def moments_of(kind: type[BaseModel]) -> list[str]:
+    """The fields that are moments."""
+    return [name for name, info in kind.model_fields.items() if _is_moment(info.annotation)]
 
 
 def _is_moment(annotation: Any) -> bool:
