@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants_clean_up import CLEAN_UP
+
 ROOT = Path(__file__).parent.parent
 SECONDS = 180
 
@@ -45,8 +47,6 @@ INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
 TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
-CLEAN, KEPT = "tests/tools/test_docker_prune.py", "tests/tools/test_docker_prune_kept.py"
-SIZES, LAYERS = "tests/tools/test_docker_sizes.py", "tests/tools/test_docker_layers.py"
 
 MUTANTS = [
     Mutant("a decided approval can be decided again", "memory/approvals.py",
@@ -325,32 +325,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    Mutant("a clean-up takes the evidence along", "tools/docker/unused.py",
-           "if code != 0 or state.get(", "if state.get(", KEPT),
-    Mutant("a clean-up takes what was stopped a minute ago", "tools/docker/unused.py",
-           'return "recent" if max(times) >= since else None', "return None", KEPT),
-    Mutant("a clean-up takes what can still be undone", "tools/docker/unused.py",
-           "if any(deed.undoable for deed in deeds):", "if False:", KEPT),
-    Mutant("a clean-up takes what an Undo needs", "tools/docker/unused.py",
-           "elif ident in found.needed:", "elif False:", KEPT),
-    Mutant("a clean-up takes what its owner has forbidden", "tools/docker/unused.py",
-           "    if is_forbidden(item):\n        return \"forbidden\"\n    if is_own(", "    if is_own(", KEPT),
-    Mutant("a clean-up takes the way back from a new image", "tools/docker/unused.py",
-           "for name in repositories_of(image) if not tags]", "for name in ()]", KEPT),
-    Mutant("a clean-up takes young build cache", "tools/docker/sweep.py",
-           "api.prune_builds(filters={\"until\": f\"{age}s\"})", "api.prune_builds()", KEPT),
-    Mutant("a clean-up removes an image that came into use", "tools/docker/sweep.py",
-           "            raise Conflict(f\"{thing.names[0]} came into use.\")\n        for",
-           "            pass\n        for", CLEAN),
-    Mutant("a clean-up believes the engine", "tools/docker/prune.py",
-           "expect=lambda before, after: after.left == 0", "expect=lambda before, after: True", CLEAN),
-    Mutant("what a card does not name may change", "tools/docker/prune.py",
-           'version=sha256("\\n".join(ids).encode()).hexdigest()[:12]', 'version="0"', CLEAN),
-    Mutant("a layer that others have is promised as well", "tools/docker/layers.py",
-           "held |= set(image.chain)\n    amounts", "pass\n    amounts", LAYERS),
-    Mutant("a clean-up waits for a number", "tools/docker/disk.py",
-           "    except ToolFailed:\n        return otherwise",
-           "    except ZeroDivisionError:\n        return otherwise", SIZES),
+    *(Mutant(*row) for row in CLEAN_UP),
 ]  # fmt: skip
 
 
