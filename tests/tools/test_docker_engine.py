@@ -273,6 +273,8 @@ async def test_remove_leaves_named_and_unnamed_volumes(bench: Bench) -> None:
     assert {f"kept-{bench.mark}", *change.facts.unnamed_volumes} <= set(names)
     rubbish = await bench.read("prune_system", host="local", volumes=True)
     assert {f"kept-{bench.mark}", *change.facts.unnamed_volumes} <= set(rubbish.facts.volumes)
+    for bind in change.net["body"]["HostConfig"]["Binds"]:
+        await bench.writer.one("local").ask(lambda api, b=bind: api.remove_volume(b.partition(":")[0]))
 
 
 async def test_prune_and_remove_image(bench: Bench) -> None:
