@@ -26,8 +26,10 @@ def test_status_names_the_troubled_one_first(line: str) -> None:
 
 def test_a_calm_lab_is_called_calm_and_a_lost_host_is_not_forgotten() -> None:
     assert "5 of 7 containers run" in Chat({"docker_list_containers": CALM}).say("how is everything?")
-    lost = {**CALM, "hosts_down": [{"host": "attic", "reason": "unreachable"}]}
-    assert "attic does not answer" in Chat({"docker_list_containers": lost}).say("how is everything?")
+    lost = {**CALM, "hosts_down": [{"host": "attic", "reason": "its name is unknown."}]}
+    assert "attic does not answer: its name is unknown." in Chat({"docker_list_containers": lost}).say(
+        "how is everything?"
+    )
 
 
 def test_one_host_is_asked_for_by_name() -> None:

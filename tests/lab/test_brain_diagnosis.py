@@ -142,6 +142,6 @@ def test_the_noise_of_the_story_is_seen_through() -> None:
 
 def test_what_may_be_on_a_host_that_does_not_answer_is_not_said_to_be_missing() -> None:
     here = [c for c in LISTING["containers"] if c["host"] == "mini"]
-    lost = {**CALM, "containers": here, "hosts_down": [{"host": "nas", "reason": "no proper answer"}]}
+    lost = {**CALM, "containers": here, "hosts_down": [{"host": "nas", "reason": "did not answer in time."}]}
     text = sick(listing=lost).say("why is paperless down?")
     assert "Host nas does not answer" in text and "no container called `paperless` where I can look" in text

@@ -6,22 +6,27 @@ from typing import Annotated, Literal
 from pydantic import PlainSerializer
 
 from memory.text import MASK
-from tools.kit import Ident, Outside, Result
+from tools.kit import Ident, Outside, Own, Result
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
-Reason = Literal["unreachable", "not permitted", "no proper answer", "unusable answer"]
 
 EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return_type=str)]
 """The name of an environment variable. Its value never gets this far; it is printed as `NAME=•••`."""
 
 
 class HostDown(Result):
-    """A host that could not be asked."""
+    """A host that could not be asked: why, and what to do about it."""
 
     host: Ident
-    reason: Reason
+    reason: Own
+
+
+class HostDownInItsWords(HostDown):
+    """The same when the reason quotes what the host said."""
+
+    reason: Outside
 
 
 class Listing(Result):

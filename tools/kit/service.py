@@ -47,6 +47,11 @@ class ServiceSettings(BaseSettings):
         """Whether the owner has switched this service on."""
         return bool(getattr(self, "url", ""))
 
+    @property
+    def absence(self) -> str:
+        """What to do when it is not, for the doctor."""
+        return "see its lines in .env.example"
+
 
 class Parameters(BaseModel):
     """Base of every tool's generated argument model."""
