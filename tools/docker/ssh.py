@@ -20,7 +20,6 @@ from paramiko import (  # type: ignore[import-untyped]
     SSHException,
 )
 from paramiko.ssh_exception import IncompatiblePeer, NoValidConnectionsError  # type: ignore[import-untyped]
-from urllib3.exceptions import NewConnectionError
 
 from tools.docker.adapters import CONNECT_SECONDS, LOOK_SECONDS, Buffered, Reader, Timed
 from tools.docker.seen import seen
@@ -44,6 +43,8 @@ _FAR = (
      "update it"),
 )  # fmt: skip
 """What the far side prints when no byte has got to Docker, what that means, and what to do."""
+_NOT_SSH = ("banner", "No existing session", "Negotiation failed")
+_NO_COMMANDS = ("it runs no command for this user", "permit `docker system dial-stdio` there")
 
 
 class FarSideEnded(ConnectionResetError):
@@ -113,12 +114,15 @@ class _Connection(SSHConnection):
         self._service = service
 
     def connect(self) -> None:
+        channel = None
         try:
             with _hung_up_in_time(self.ssh_transport.close):
                 channel = self.ssh_transport.open_session(timeout=term().left(LOGIN_SECONDS))
                 channel.exec_command("docker system dial-stdio")
         except (SSHException, EOFError) as error:
-            raise NewConnectionError(self, "the far side runs no command") from error
+            if channel is None or not self.ssh_transport.is_active():
+                raise
+            raise _last_words(channel, self._service) or unreachable(self._service, _NO_COMMANDS) from error
         self.sock = _Channel(channel, self._service)  # type: ignore[assignment]
 
 
@@ -153,13 +157,13 @@ class _Adapter(SSHHTTPAdapter):
 
     def _create_paramiko_client(self, base_url: str) -> None:
         """The SDK's own passes over most of ~/.ssh/config."""
-        logging.getLogger("paramiko").setLevel(logging.WARNING)
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it would say it also raises
         self.ssh_client = SSHClient()
         self.ssh_client.set_missing_host_key_policy(RejectPolicy())
-        params, known = way_to(self.service, base_url)
-        self.ssh_client._system_host_keys = known
+        way = way_to(self.service, base_url)
+        self.ssh_client._system_host_keys, self.ssh_client._agent = way.known, way.agent
         limits = {"timeout": CONNECT_SECONDS, "banner_timeout": LOGIN_SECONDS, "auth_timeout": LOGIN_SECONDS}
-        self.ssh_params: dict[str, Any] = params | limits
+        self.ssh_params: dict[str, Any] = way.params | limits
 
 
 def ssh_adapter(service: str, address: str) -> SSHHTTPAdapter:
@@ -197,7 +201,7 @@ def _no_session(error: Exception, address: str, host: str) -> tuple[str, str] | 
         return "it is not in known_hosts", f"{by_hand}, and accept its key"
     if "No authentication" in said:
         return "the bot's user has no SSH key", f"make one with ssh-keygen, and put it on {host}"
-    if "banner" in said:
+    if any(words in said for words in _NOT_SSH):
         return "nothing speaks SSH there", "check that sshd runs and that its port is right"
     return None
 

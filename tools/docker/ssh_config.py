@@ -3,14 +3,14 @@
 import base64
 import shlex
 from binascii import Error as NotBase64
-from collections.abc import Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from paramiko import HostKeys, ProxyCommand, SSHConfig, SSHException, Transport  # type: ignore[import-untyped]
+from paramiko import Agent, HostKeys, ProxyCommand, SSHConfig, SSHException, Transport  # type: ignore[import-untyped]
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey  # type: ignore[import-untyped]
 
 from tools.docker.settings import at_home, there
@@ -37,11 +37,20 @@ BEYOND_US = {
 DEEPEST = 16
 
 
-def way_to(service: str, address: str) -> tuple[dict[str, Any], HostKeys]:
-    """What paramiko's `connect` takes to get to an ssh:// address, and the hosts that are known.
+@dataclass(frozen=True)
+class Way:
+    """How to get to a host."""
 
-    Raises ToolFailed when an option stands in the way.
-    """
+    params: dict[str, Any]
+    """What paramiko's `connect` takes."""
+    known: HostKeys
+    """Whose keys are known."""
+    agent: Agent | None
+    """The one whose keys may be offered; None: whichever there is, with all of its keys."""
+
+
+def way_to(service: str, address: str) -> Way:
+    """The way to an ssh:// address. Raises ToolFailed when an option stands in it."""
     url = urlsplit(address)
     assert url.hostname is not None, "the settings check it"
     found = _options(service, url.hostname)
@@ -51,33 +60,59 @@ def way_to(service: str, address: str) -> tuple[dict[str, Any], HostKeys]:
                 f"{service} was not asked: the ssh configuration has {name} for {url.hostname}, which the bot cannot"
                 f" follow: {instead}."
             )
+    files = [file for file in found.get("identityfile", ()) if there(Path(file))]
     params: dict[str, Any] = {
         "hostname": found["hostname"],
-        "port": url.port or int(found.get("port", 22)),
+        "port": url.port or found["port"],
         "username": url.username or found.get("user"),
-        "key_filename": [file for file in found.get("identityfile", ()) if there(Path(file))],
+        "key_filename": files,
+        "allow_agent": found.get("identityagent", "").lower() != "none",
         "disabled_algorithms": _disabled(service, found),
     }
-    if found.get("identitiesonly", "no").lower() == "yes":
-        params |= {"look_for_keys": not params["key_filename"], "allow_agent": False}
-    if found.get("identityagent", "").lower() == "none":
-        params["allow_agent"] = False
+    agent = None
+    if found.get("identitiesonly", "no").lower() == "yes" and "identityfile" in found:
+        params["look_for_keys"], agent = False, _Named(files)
     if command := found.get("proxycommand"):
         params["sock"] = ProxyCommand(command)
-    return params, _known_hosts(found)
+    return Way(params, _known_hosts(found), agent)
+
+
+class _Named(Agent):  # type: ignore[misc]
+    """An agent that offers only keys whose public halves lie beside the named files."""
+
+    def __init__(self, files: list[str]) -> None:
+        super().__init__()
+        public = {part for file in files for line in _lines(f"{file}.pub") for part in line.split()[1:2]}
+        self._keys: tuple[Any, ...] = tuple(
+            key for key in self._keys if base64.b64encode(key.asbytes()).decode() in public
+        )
 
 
 def _options(service: str, host: str) -> Any:
-    config = SSHConfig()
+    config = _Config()
     try:
         for file in CONFIGS:
             _read(config, at_home(file), DEEPEST)
-        return config.lookup(host)
-    except ImportError:
-        why = "Match exec, which the bot cannot follow"
+        found = config.lookup(host)
+        return {**found, "port": int(found.get("port", 22))}
+    except _MatchExec:
+        why, then = "a Match exec, which the bot does not run", "match by host instead"
     except (OSError, SSHException, ValueError, KeyError) as error:
-        why = f"something that cannot be read ({type(error).__name__})"
-    raise Refused(f"{service} was not asked: the ssh configuration has {why}: mend it.")
+        why, then = f"something that cannot be read ({type(error).__name__})", "mend it"
+    raise Refused(f"{service} was not asked: the ssh configuration has {why}: {then}.")
+
+
+class _MatchExec(Exception):
+    """Whether a part of the configuration is about a host is for a command to say."""
+
+
+class _Config(SSHConfig):  # type: ignore[misc]
+    """A configuration that runs no command to find out."""
+
+    def _tokenize(self, config: Any, target_hostname: str, key: str, value: str) -> Any:
+        if key == "match-exec":
+            raise _MatchExec
+        return super()._tokenize(config, target_hostname, key, value)
 
 
 def _read(config: SSHConfig, file: Path, depth: int) -> None:
@@ -126,7 +161,7 @@ def _known_hosts(found: Any) -> HostKeys:
     """Whoever is in known_hosts, without the keys that it revokes. Authorities vouch for nobody here."""
     known, revoked, entries = HostKeys(), set(), []
     for option, usual in KNOWN.items():
-        for line in _lines(found.get(option, usual)):
+        for line in (line for file in shlex.split(found.get(option, usual)) for line in _lines(file)):
             if line.startswith("@revoked"):
                 revoked.update(line.split()[1:4])
             elif not line.startswith(("@", "#")) and (entry := _entry(line)):
@@ -144,10 +179,9 @@ def _entry(line: str) -> HostKeyEntry | None:
         return None  # a damaged line lets nobody in
 
 
-def _lines(files: str) -> Iterator[str]:
-    for name in shlex.split(files):
-        try:
-            lines = at_home(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue  # as ssh does
-        yield from filter(None, map(str.strip, lines))
+def _lines(file: str) -> list[str]:
+    try:
+        lines = at_home(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []  # as ssh does
+    return [line for line in map(str.strip, lines) if line]
