@@ -128,7 +128,7 @@ def assemble(
     stores.audit.redact = redact
     access, halt, tasks = Roster(settings), Halt(), Tasks()
     tools = catalogue(configuration.services)
-    clients = Clients(configuration.services, configuration.service_settings, stores)
+    clients = Clients(configuration.services, configuration.service_settings, stores, learn=redact.learn)
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), stores, redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)

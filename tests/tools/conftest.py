@@ -69,7 +69,7 @@ class Rack:
         return self.world.hosts[host], self.world.hosts[host].get(name)
 
     def writes(self) -> list[str]:
-        return [f"{r.method} {r.path}" for r in self.traffic.requests if r.method not in ("GET", "HEAD")]
+        return [f"{r.method} {r.path}" for r in self.traffic.requests if r.changes]
 
     async def carry_out(self, change: Change[Any], within: float = 3.0) -> Outcome:
         error = None
