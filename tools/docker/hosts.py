@@ -194,3 +194,12 @@ async def connect(link: Link) -> DockerHosts:
 
 
 service = Service("docker", area=Area.INFRASTRUCTURE, settings=Settings, connect=connect, hosts=True)
+
+
+@service.advice
+async def advice(hosts: DockerHosts) -> list[str]:
+    """What is wrong with the docker command's own files."""
+    from tools.docker.credentials import Keyring
+
+    trouble = await asyncio.to_thread(Keyring(hosts.options.folder).trouble)
+    return [trouble] if trouble else []

@@ -145,20 +145,24 @@ class Proposals:
         except TimeoutError:
             raise ToolFailed(f"{tool_name} did not answer within {READ_DEADLINE:.0f} s.") from None
 
-    async def glances(self, actor: Actor) -> dict[str, Glance | ToolFailed]:
-        """Every configured service at a glance, asked together; one that fails says why."""
+    async def glances(self, actor: Actor, *, insist: bool = False) -> dict[str, Glance | ToolFailed]:
+        """Every configured service at a glance, asked together; one that fails says why.
+
+        `insist` asks even what is given a pause.
+        """
         services = {tool.service.name: tool.service for tool in self._catalogue.values()}
         seen = [
             service
             for service in services.values()
             if service.look and self._people.role(actor.id, service.name) >= Role.VIEWER
         ]
-        return dict(zip([s.name for s in seen], await asyncio.gather(*(self._glance(s) for s in seen)), strict=True))
+        told = await asyncio.gather(*(self._glance(service, insist) for service in seen))
+        return dict(zip([service.name for service in seen], told, strict=True))
 
-    async def _glance(self, service: Service[Any]) -> Glance | ToolFailed:
+    async def _glance(self, service: Service[Any], insist: bool) -> Glance | ToolFailed:
         assert service.look is not None, "asked only of services that declare one"
         try:
-            async with self._clients.watch(service.name), asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(READ_DEADLINE):
                 client = await self._clients.get(service.name, Access.READ)
                 return await service.look(self._context(service.name, client))
         except ToolFailed as error:

@@ -45,6 +45,11 @@ class Clients:
         settings = self._settings.get(name)
         return settings is not None and (settings.configured or self._services[name].own)
 
+    @property
+    def settings(self) -> list[ServiceSettings]:
+        """The settings of every service."""
+        return list(self._settings.values())
+
     def absence(self, name: str) -> str:
         """What to do to have this service."""
         settings = self._settings.get(name)
