@@ -46,6 +46,10 @@ class PullFacts(Facts):
 async def pull_image(ctx: Context[DockerHosts], image: ImageName, host: Host | None = None) -> Change[PullFacts]:
     """Fetch the newest image of a tag from its registry; containers keep the old one until they are made anew."""
     engine = ctx.client.one(host)
+    if ctx.client.options.only_signed:
+        raise Refused(
+            "DOCKER_CONTENT_TRUST is set, and the bot cannot check signatures: pull it with the docker command."
+        )
     reference = with_tag(image)
     facts = await ctx.read(pull_facts, engine.name, reference, not ctx.tainted)
     fetched: list[str] = []
