@@ -55,6 +55,12 @@ def test_a_failure_inside_is_unknown_only_for_a_write(status: int, error: type[T
     assert type(from_requests(answered(status), "Docker on nas", write=False)) is error
 
 
+def test_what_is_not_implemented_is_not_worth_another_try() -> None:
+    found = from_requests(answered(501, '{"message": "no such thing"}'), "Docker on nas", write=False)
+    assert type(found) is Refused and "(no such thing): asking again does not help" in str(found)
+    assert type(from_requests(answered(501), "Docker on nas", write=True)) is OutcomeUnknown
+
+
 def test_only_a_401_rejects_the_credential_itself() -> None:
     rejected = {status: from_requests(answered(status), "Docker on nas", write=False) for status in (401, 403)}
     assert {status: getattr(error, "rejected", None) for status, error in rejected.items()} == {401: True, 403: False}
