@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants_clean_up import CLEAN_UP
+from tests.mutants_docker import DOCKER
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 180
@@ -38,7 +39,6 @@ DECISIONS, POLICY, TAINT = (
 DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 STANDING, RULES = "tests/bot/runs/test_standing.py", "tests/tools/gate/test_rules.py"
 DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_room.py"
-NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
@@ -209,20 +209,6 @@ MUTANTS = [
            '(kind == "tool_use" and delta.get(name) is None)', "False", "tests/bot/agent/test_reply.py"),
     Mutant("a use that is not known is free", "bot/agent/claude.py",
            "        held.keep()\n", "        pass\n", "tests/bot/agent/test_reply.py"),
-    Mutant("an engine gets its own words back", "tools/docker/dialect.py",
-           'name.removeprefix("RLIMIT_").lower()', "name", PODMAN),
-    Mutant("Podman's Undo is promised whatever it keeps to itself", "tools/docker/recreate.py",
-           "return unsayable(raw, await engine.ask(lambda api: api.podmans_own(reference)))", 'return ""', PODMAN),
-    Mutant("an Undo leaves two of what an orchestrator has replaced", "tools/docker/removal.py",
-           "if own or facts.owner else", "if own else", NEEDS),
-    Mutant("a restart ends what cannot start again", "tools/docker/needs.py",
-           "if clause := lost(found):", 'if clause := "":', NEEDS),
-    Mutant("Undo is promised without the carrier", "tools/docker/recreate.py",
-           'if needed.state == "gone":', "if False:", NEEDS),
-    Mutant("a 404 about something else is about the target", "tools/docker/needs.py",
-           "if not _is_refusal(error, before, now):", "if True:", NEEDS),
-    Mutant("a start that may have happened is called refused", "tools/docker/needs.py",
-           "return error.answered and idle and not before.alive", "return True", NEEDS),
     Mutant("a card outlives everybody who may decide it", "tools/gate/standing.py",
            "if not set(able) & set(card.allowed):", "if False:", STANDING),
     Mutant("a card outlives the rules it was shown under", "tools/gate/standing.py",
@@ -325,7 +311,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    *(Mutant(*row) for row in CLEAN_UP),
+    *(Mutant(*row) for row in (*CLEAN_UP, *DOCKER)),
 ]  # fmt: skip
 
 

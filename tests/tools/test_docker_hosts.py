@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -283,6 +284,46 @@ async def test_speaks_over_a_unix_socket(tmp_path: Path) -> None:
     assert isinstance(await _containers(engine), list)
     hosts.close()
     await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "mode", "group", "then"),
+    [
+        (PermissionError(13, "x"), 0o660, 999, "put the bot's user into the group docker (a unit: docker-group.conf)"),
+        (PermissionError(13, "x"), 0o600, 999, "let the bot's user use /run/x.sock"),
+        (PermissionError(13, "x"), 0o660, 0, "let the bot's user use /run/x.sock"),
+        (PermissionError(13, "x"), None, 0, "let the bot's user reach /run/x.sock"),
+        (TimeoutError(), 0o660, 999, "look at Docker's own log"),
+        (OSError(22, "Invalid argument"), 0o660, 999, "(invalid argument): check unix:///run/x.sock"),
+    ],
+)
+async def test_a_socket_that_cannot_be_used_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, mode: int | None, group: int, then: str
+) -> None:
+    def refuse(sock: object, path: object) -> None:
+        raise error
+
+    def look(path: Path) -> SimpleNamespace:
+        if mode is None:
+            raise PermissionError
+        return SimpleNamespace(st_mode=mode, st_gid=group)
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr(Path, "stat", look)
+    monkeypatch.setattr("grp.getgrgid", lambda number: SimpleNamespace(gr_name="docker"))
+    hosts = DockerHosts({"nas": "unix:///run/x.sock"}, Access.READ)
+    with pytest.raises(Unreachable) as caught:
+        await _containers(hosts.engines["nas"])
+    hosts.close()
+    assert then in str(caught.value)
+
+
+async def test_an_error_is_read_no_further_than_any_answer(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the answer would have been a stream."""
+    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1000)
+    rack.traffic.fault("docker:nas", path="/logs$", status=409, body="x" * 5000, times=ATTEMPTS)
+    with pytest.raises(BadAnswer, match="unreadable"):
+        await rack.reader.engines["nas"].ask(lambda api: api.log_stream("redis", 10, None))
 
 
 async def test_the_engines_clock_is_heard(rack: Rack) -> None:

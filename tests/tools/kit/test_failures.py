@@ -1,7 +1,9 @@
 """The one map from client errors to ours: what may have taken effect, and what is said about it."""
 
+import errno
 import socket
 import ssl
+from http.client import BadStatusLine, RemoteDisconnected
 
 import pytest
 import requests
@@ -98,10 +100,32 @@ def test_the_services_own_words_are_found_wherever_they_are(body: str) -> None:
     assert "(no room)" in str(from_requests(answered(400, body), "Docker on nas", write=True))
 
 
+def alert(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}]")
+    error.reason = reason
+    return error
+
+
+def while_connecting(cause: Exception) -> lost.ConnectionError:
+    begun = NewConnectionError(HERE, "no")
+    begun.__cause__ = cause
+    return wrapped(begun)
+
+
 @pytest.mark.parametrize("write", [False, True])
 @pytest.mark.parametrize(
     ("error", "why"),
     [
+        (
+            while_connecting(OSError(errno.EHOSTUNREACH, "No route to host")),
+            "(no route to host): check that its machine",
+        ),
+        (while_connecting(OSError(errno.ENETUNREACH, "Network is unreachable")), "(network is unreachable)"),
+        (while_connecting(ssl.SSLEOFError()), "hung up instead of speaking TLS"),
+        (while_connecting(alert("TLSV13_ALERT_CERTIFICATE_REQUIRED")), "does not accept our certificate"),
+        (while_connecting(alert("TLSV1_ALERT_UNKNOWN_CA")), "does not accept our certificate"),
+        (while_connecting(alert("UNSUPPORTED_PROTOCOL")), "no TLS connection came about"),
+        (lost.SSLError(alert("WRONG_VERSION_NUMBER")), "speaks no TLS there"),
         (wrapped(NewConnectionError(HERE, "refused")), "no connection"),
         (wrapped(NameResolutionError("nas", HERE, socket.gaierror())), "name is unknown"),
         (lost.ConnectTimeout(), "while connecting"),
@@ -127,6 +151,12 @@ def test_what_never_left_is_unreachable(error: Exception, why: str, write: bool)
         (lost.ChunkedEncodingError(), NoAnswer),
         (lost.ContentDecodingError(), BadAnswer),
         (lost.SSLError(ssl.SSLEOFError()), NoAnswer),
+        (lost.SSLError(alert("TLSV13_ALERT_CERTIFICATE_REQUIRED")), Unreachable),
+        (lost.SSLError(alert("DECRYPTION_FAILED_OR_BAD_RECORD_MAC")), Unreachable),
+        (lost.ConnectionError(ProtocolError("x", OSError(errno.EHOSTUNREACH, "No route to host"))), Unreachable),
+        (lost.ConnectionError(ProtocolError("x", BadStatusLine("\x15\x03\x01\n"))), BadAnswer),
+        (lost.ConnectionError(ProtocolError("x", BadStatusLine("SSH-2.0-x\n"))), BadAnswer),
+        (lost.ConnectionError(ProtocolError("x", RemoteDisconnected("x"))), NoAnswer),
         (BrokenPipeError(), NoAnswer),
     ],
 )
