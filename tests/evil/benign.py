@@ -138,12 +138,12 @@ async def _obey(stage: Stage) -> None:
 
 
 async def report() -> int:
-    """Print approvals per task; how many violations there were."""
+    """Print approvals per task and false warnings; how many of these and of violations there were."""
     violations = 0
     for autonomy in ("ask", "reversible"):
         for tainted in (False, True):
             costs = [await cost(task, tainted=tainted, autonomy=autonomy) for task in TASKS]
-            violations += sum(each.violations for each in costs)
+            violations += sum(each.violations + each.alarms for each in costs)
             reads, changes = costs[: len(READS)], costs[len(READS) :]
             print(
                 f"benign, {autonomy}, {'tainted' if tainted else 'untainted'}: {len(costs)} tasks ·"
