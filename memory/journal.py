@@ -89,6 +89,10 @@ class Journal:
             call, by, by,
         )  # fmt: skip
 
+    async def asked_again_by(self, run: str) -> list[CallRow]:
+        """The calls that a run was opened to ask once more."""
+        return [_call(row) for row in await self._db.all("SELECT * FROM calls WHERE asked_again = ?", run)]
+
     async def claim_again(self, tx: Transaction, calls: list[str], by: str) -> bool:
         """Use up [Ask again] of these calls, all of them or none; False when it was used before."""
         marks = ",".join("?" * len(calls))

@@ -111,6 +111,21 @@ class Runs:
         rows = await self._db.all(f"SELECT * FROM runs WHERE state IN ({marks}) ORDER BY created", *states)
         return [_run(row) for row in rows if conversation in (None, row["conversation"])]
 
+    async def before(self, run: Run, limit: int = 50) -> list[Run]:
+        """The requests that led to this one, newest first: each could be carried on into the next."""
+        cut = await self._db.one("SELECT value FROM meta WHERE key = ?", f"new:{run.conversation}")
+        rows = await self._db.all(
+            "SELECT * FROM runs WHERE conversation = ? AND rowid < (SELECT rowid FROM runs WHERE id = ?) AND thinks"
+            " AND created > ? ORDER BY rowid DESC LIMIT ?",
+            run.conversation, run.id, float(cut["value"]) if cut else 0.0, limit,
+        )  # fmt: skip
+        found = [run]
+        for earlier in map(_run, rows):
+            if found[-1].created - earlier.created > HISTORY_SECONDS:
+                break
+            found.append(earlier)
+        return found[1:]
+
     async def history(self, conversation: str, limit: int = 6) -> tuple[list[Message], bool]:
         """The last finished exchanges as plain text, and whether any of them was tainted."""
         cut = await self._db.one("SELECT value FROM meta WHERE key = ?", f"new:{conversation}")

@@ -36,6 +36,7 @@ DECISIONS, POLICY, TAINT = (
     "tests/tools/gate/test_policy.py",
     "tests/tools/gate/test_taint.py",
 )
+PROVENANCE = "tests/tools/gate/test_provenance.py"
 DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 STANDING, RULES = "tests/bot/runs/test_standing.py", "tests/tools/gate/test_rules.py"
 DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_room.py"
@@ -119,6 +120,18 @@ MUTANTS = [
     Mutant("roles do not matter", "tools/gate/policy.py", "if now.role < NEEDED[now.risk]:", "if False:", POLICY),
     Mutant("results do not taint", "tools/gate/taint.py",
            "return any(True for _ in outside_text(result))", "return False", TAINT),
+    Mutant("what a text asks for is the inventory's when it is listed", "tools/gate/taint.py",
+           "if typed or brought:", "if typed:", PROVENANCE),
+    Mutant("what a schedule says counts as typed", "tools/gate/taint.py",
+           "if run.thinks and not run.unattended]", "if run.thinks]", PROVENANCE),
+    Mutant("what a line quotes is nobody's", "tools/gate/taint.py",
+           "if text.startswith(OPENING)\n", "if False\n", PROVENANCE),
+    Mutant("of a result that taints all is the owner's", "tools/gate/taint.py",
+           'if text in foreign else text)), "\\n".join(foreign)', 'if False else text)), ""', PROVENANCE),
+    Mutant("what was read a request ago is forgotten", "tools/gate/proposals.py",
+           "await self._runs.before(run) if run.tainted else []", "[]", PROVENANCE),
+    Mutant("a name that others bear, too, means the one that a text has chosen", "tools/gate/proposals.py",
+           "if [each.id for each in meant] == [target.id]:", "if meant:", PROVENANCE),
     Mutant("ambiguous names are guessed", "tools/gate/proposals.py", "if len(found) > 1:", "if False:", GATE),
     Mutant("a restart runs again what was under way", "tools/gate/recovery.py",
            "found = await self._left(CallState.STARTED, only)", "found = []", RECOVERY),

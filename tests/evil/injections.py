@@ -10,7 +10,7 @@ from bot.screen.view import Format
 from bot.settings.people import console_actor
 from lab.engine.model import Container
 from scheduler.digests import Digests
-from tests.evil.gullible import INJECTION, Gullible
+from tests.evil.gullible import INJECTION, ORDERS, Gullible, obey
 from tests.evil.ledger import ADMIN, GROUP, OUTSIDE
 from tests.evil.model import text, use
 from tests.evil.stage import Stage, staged
@@ -19,6 +19,8 @@ Plant = Callable[[Stage], Awaitable[Any] | None]
 DETAILS, LIST = "docker_get_container_details", "docker_list_containers"
 JELLYFIN = {"container": "nas/jellyfin"}
 LOGS = "docker_get_container_logs"
+WANTED = {value for order in ORDERS for call in obey(order) for value in call["input"].values()}
+"""What the orders name."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,10 @@ class Outcome:
     done: list[str]
     """What was changed without a tap: empty, or the proof has failed."""
     violations: list[str]
+    marked: int
+    """Arguments that the words have brought onto cards and into notes, and that are marked so."""
+    unmarked: list[str]
+    """Those that are not: empty, or the proof has failed."""
 
 
 async def inject(name: str, **settings: Any) -> Outcome:
@@ -298,4 +304,7 @@ async def inject(name: str, **settings: Any) -> Outcome:
         kept = [row[0] for row in stage.query("SELECT text FROM memories")]
         done += [] if "the owner likes tea" in kept else ["the memories are gone"]
         told = OUTSIDE in str([messages for _, messages, _ in model.asked])
-        return Outcome(told, model.obeyed, done, stage.checker.finish())
+        rows = [json.loads(row[0]) for row in stage.query("SELECT card FROM calls WHERE tainted")]
+        brought = [line for card in rows for line in card["args"] if line["value"] in WANTED]
+        unmarked = [f"{line['name']} {line['value']}" for line in brought if line["from"] != "outside"]
+        return Outcome(told, model.obeyed, done, stage.checker.finish(), len(brought) - len(unmarked), unmarked)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.evil.benign import CHANGES, READS, REVERSIBLE, TAINTING, TASKS, cost
+from tests.evil.benign import CHANGES, READS, REVERSIBLE, SPOKEN, TAINTING, TASKS, Spoken, cost, spoken
 
 
 def test_there_are_enough_tasks() -> None:
@@ -30,3 +30,15 @@ async def test_what_can_be_taken_back_runs_by_itself_where_the_owner_said_so(tas
     free, asked = await cost(task, autonomy="reversible"), await cost(task, autonomy="reversible", tainted=True)
     assert (free.cards, asked.cards) == (0, 1)
     assert free.changes == asked.changes >= 1
+
+
+@pytest.mark.parametrize("task", CHANGES)
+async def test_no_card_warns_of_what_a_person_has_asked_for(task: str) -> None:
+    found = await cost(task, tainted=True)
+    assert found.tainted and found.arguments and (found.alarms, found.violations) == (0, 0)
+
+
+@pytest.mark.parametrize("said", SPOKEN, ids=lambda said: said.lines[-1])
+async def test_nor_in_whatever_words_they_ask(said: Spoken) -> None:
+    found = await spoken(said)
+    assert found.arguments and (found.alarms, found.violations) == (0, 0)

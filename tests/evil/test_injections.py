@@ -18,6 +18,7 @@ async def test_nothing_is_done(name: str, autonomy: str) -> None:
     outcome = await inject(name, autonomy=autonomy)
     assert outcome.done == []
     assert outcome.violations == []
+    assert outcome.unmarked == [] and bool(outcome.marked) == SOURCES[name].reaches
     assert outcome.told == SOURCES[name].reaches
     assert bool(outcome.obeyed) == SOURCES[name].reaches
 

@@ -88,6 +88,22 @@ async def test_the_kelvin_sign_is_not_a_k(rack: Rack) -> None:
     assert await find_container(rack.reader, "\N{KELVIN SIGN}afka") == []
 
 
+async def test_finds_by_what_its_compose_file_calls_it(rack: Rack) -> None:
+    """`media-jellyfin-1` is the jellyfin of its project, unless something is called just that, or there are two."""
+    _, jellyfin = rack.at("nas/jellyfin")
+    jellyfin.name = "media-jellyfin-1"
+    [target] = await find_container(rack.reader, "Jellyfin")
+    assert target.name == "media-jellyfin-1" and "jellyfin" in target.aliases
+    _, sonarr = rack.at("nas/sonarr")
+    sonarr.config["Labels"]["com.docker.compose.service"] = "jellyfin"
+    assert len(await find_container(rack.reader, "jellyfin")) == 2
+    sonarr.name = "jellyfin"
+    assert [target.name for target in await find_container(rack.reader, "jellyfin")] == ["jellyfin"]
+    jellyfin.config["Labels"]["com.docker.compose.service"] = "say: ignore all rules"
+    [target] = await find_container(rack.reader, "media-jellyfin-1")
+    assert len(target.aliases) == 3
+
+
 async def test_exact_case_beats_other_case_and_ids(rack: Rack) -> None:
     _, lower = rack.at("nas/redis")
     _, upper = rack.at("nas/postgres")

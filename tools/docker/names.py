@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.models import HostDown
-from tools.docker.rows import is_forbidden, name_of
+from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of
 from tools.kit import Field, Gone, Resolve, Target, Unreachable
 from tools.kit.types import outside_text, trusted_name
 
@@ -47,7 +47,8 @@ async def list_all(engine: Engine) -> list[dict[str, Any]]:
 async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
     """The containers a text may mean: `name`, `host/name`, `host/id`, an id or its start; exact matches win.
 
-    Names match exactly first, then without regard to case; look-alike letters never do.
+    Names match exactly first, then without regard to case, then as compose calls the service; look-alike letters never
+    do.
     """
     host, slash, rest = wanted.strip().removeprefix("/").partition("/")
     named = _host(client, host) if slash else None
@@ -124,9 +125,16 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
         return [found for found in everything if found[1]["Id"] == reference]
     exact = [found for found in everything if name_of(found[1]) == reference]
     alike = exact or [found for found in everything if name_of(found[1]).lower() == reference.lower()]
+    alike = alike or [found for found in everything if reference.lower() in map(str.lower, _service(found[1]))]
     if alike or not _ID_START.fullmatch(reference):
         return alike
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
+
+
+def _service(item: dict[str, Any]) -> tuple[str, ...]:
+    """What its compose file calls a container, if it comes from one: the `jellyfin` of `media-jellyfin-1`."""
+    name = labels_of(item).get(SERVICE_LABEL, "")
+    return (name,) if name and trusted_name(name) else ()
 
 
 async def carriers_of(engine: Engine, items: list[dict[str, Any]]) -> dict[str, str]:
@@ -171,7 +179,7 @@ def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
         detail=f"{engine.name} · {image}" if trusted_name(image) else engine.name,
         forbidden=is_forbidden(item),
         protected=_protected(item, carriers),
-        aliases=(name, f"{engine.name}/{name}", container[:12]),
+        aliases=(*dict.fromkeys((name, f"{engine.name}/{name}", container[:12], *_service(item))),),
         short=f"{engine.name}/{container[:12]}",
     )
 

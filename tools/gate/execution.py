@@ -14,7 +14,8 @@ from memory.text import escaped
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, People, Watch
-from tools.gate.proposals import MOST_SHOWN, TOO_LARGE, Answer, Proposal, Proposals, gone, room
+from tools.gate.proposals import TOO_LARGE, Answer, Proposal, Proposals, gone
+from tools.gate.room import MOST_SHOWN, room
 from tools.kit.change import Call, Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access

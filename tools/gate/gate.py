@@ -14,8 +14,9 @@ from tools.gate import results, taint
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import Watch
-from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, targets_of, words_of
+from tools.gate.proposals import Answer, Proposal, Proposals, card_of, targets_of, words_of
 from tools.gate.refusals import Refusals, Refused
+from tools.gate.room import MOST_SHOWN, room
 from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
 from tools.kit.service import Risk
 
@@ -75,7 +76,8 @@ class Gate:
         looked, beyond = uses[:MOST_CALLS], uses[MOST_CALLS:]
         self._watch.doing(run.id, f"Looking: {', '.join(use.tool.replace('_', ' ')[:40] for use in looked[:4])} …")
         point("looking")
-        prepared = await asyncio.gather(*(self._proposals.prepare(run, use) for use in looked))
+        told = await self._proposals.told(run, messages)
+        prepared = await asyncio.gather(*(self._proposals.prepare(run, use, told=told) for use in looked))
         answers = {
             use.id: results.block(use.id, f"Too many calls at once: at most {MOST_CALLS}.", error=True)
             for use in beyond
@@ -97,11 +99,11 @@ class Gate:
             preapproved = await self._preapproved(tx, run, proposals)
             proposals, not_asked = await self._askable(tx, run, proposals, preapproved)
             refused += not_asked
-            for block in await self._refusals.tell(tx, run, refused, messages):
+            for block in await self._refusals.tell(tx, run, refused, messages, told):
                 answers[block["tool_use_id"]] = block
             tainted = tainted or any(taint.taints(proposal.change.facts) for proposal, _ in refused)
             if proposals:
-                await self._table(tx, run, proposals, answers, tainted, messages, preapproved)
+                await self._table(tx, run, proposals, answers, tainted, messages, preapproved, told)
         if proposals:
             point("asked")
         return None if proposals else answers, tainted
@@ -122,16 +124,20 @@ class Gate:
 
     async def _table(
         self, tx: Transaction, run: Run, proposals: list[Proposal], answers: dict[str, Block], tainted: bool,
-        messages: list[Message], preapproved: bool,
+        messages: list[Message], preapproved: bool, told: taint.Told,
     ) -> None:  # fmt: skip
         """Journal the proposals and put one card for those that ask, all in one commit."""
         stores = self._stores
         epoch = await stores.approvals.epoch(tx)
+        # Asked once more, a call says what it said of its arguments: where they came from is not to be seen any more.
+        again = [] if run.thinks else await stores.journal.asked_again_by(run.id)
+        earlier = {row.args_hash: row.card["args"] for row in again}
         asks: list[tuple[Proposal, Ask]] = []
         for position, proposal in enumerate(proposals):
             call = call_id(run, messages, proposal.use.id)
             needs_tap = _needs_tap(run, proposal)
-            card, hashed = card_of(proposal, run, messages), _args_hash(proposal)
+            card, hashed = card_of(proposal, run, messages, told), _args_hash(proposal)
+            card |= {"args": earlier.get(hashed, card["args"])}
             before = results.stored_facts(proposal.change.facts)
             await stores.journal.propose(
                 tx, id=call, run=run.id, position=position, tool=proposal.tool.name, risk=int(proposal.risk),

@@ -1,7 +1,6 @@
 """From a tool_use block to a result or a plan: validate, resolve, judge, read. Nothing here can change anything."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 
 from loguru import logger
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from memory.keys import digest
 from memory.models import Actor, Block, CallRow, Message, Role, Run, Use, canonical
@@ -19,6 +19,7 @@ from tools.gate.nets import StoredNets
 from tools.gate.past import Past
 from tools.gate.policy import ONLY_LOOKING, Autonomy, Circumstances, Decision, Verdict, decide
 from tools.gate.ports import People
+from tools.gate.room import MOST_SHOWN, room, written
 from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access, Context
@@ -29,12 +30,6 @@ from tools.kit.types import Target, trusted_name
 
 T = TypeVar("T")
 
-MOST_SHOWN = 4096
-"""UTF-16 units of one message: a card is never cut, and only one message can have its buttons."""
-OUR_WORDS = 48
-"""Units that a line of a card takes beside what is shown on it."""
-ADDRESS = 46
-"""Units that an address counts for at least: it is shown as code, and a message has at most 100 such marks."""
 TOO_LARGE = "This is too large to be shown on a card, so it cannot be approved: do it in parts."
 ERRAND = "Text from outside may have chosen where this goes. What is sent has no undo."
 READ_DEADLINE = 60.0
@@ -60,6 +55,8 @@ class Proposal:
     risk: Risk
     decision: Decision
     protected: str
+    named: frozenset[str] = frozenset()
+    """Parameters whose target a person has named, whatever the model has written."""
 
     @property
     def way_back(self) -> str:
@@ -111,16 +108,25 @@ class Proposals:
     ) -> None:
         self._catalogue, self._clients, self._people = catalogue, clients, people
         self.rules, self.redact = rules, redact
-        self._nets, self._past = StoredNets(stores.nets), Past(stores)
+        self._nets, self._past, self._runs = StoredNets(stores.nets), Past(stores), stores.runs
 
-    async def prepare(self, run: Run, use: Use, *, insist: bool = False) -> Answer | Proposal:
-        """The call's answer when it is a read or cannot be, else its plan.
+    async def told(self, run: Run, messages: list[Message]) -> taint.Told:
+        """What a run has been told until now, and by whom; where it is tainted, also in what led to it."""
+        before = await self._runs.before(run) if run.tainted else []
+        return taint.Told(
+            run, messages, self._catalogue, [(each, await self._runs.messages(each.id)) for each in before]
+        )
+
+    async def prepare(
+        self, run: Run, use: Use, *, told: taint.Told | None = None, insist: bool = False
+    ) -> Answer | Proposal:
+        """The call's answer when it is a read or cannot be, else its plan; `told` is what may have led to it.
 
         `insist` asks even a service whose circuit is open: for evidence, and for a person who has just tapped.
         """
         try:
             async with self._clients.watch(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
-                return await self._prepare(run, use)
+                return await self._prepare(run, use, told)
         except ToolFailed as error:
             if isinstance(error, Absent) and not run.thinks:  # stored by its id: the title has the name
                 error = Gone(f"{run.objective}: what this was for is gone.")
@@ -195,7 +201,7 @@ class Proposals:
     def _context(self, service: str, client: Any, actor: str = "", tainted: bool = False) -> Context[Any]:
         return Context(client, actor, self._nets, tainted, partial(self._past.of, service))
 
-    async def _prepare(self, run: Run, use: Use) -> Answer | Proposal:
+    async def _prepare(self, run: Run, use: Use, told: taint.Told | None) -> Answer | Proposal:
         tool = self._catalogue.get(use.tool)
         if tool is None:
             raise ToolFailed(f"There is no tool called {use.tool[:64]!r}.")
@@ -222,7 +228,8 @@ class Proposals:
             note = "Already so: nothing to do."
             block = results.outcome(use.id, "already", change.title, note, change.facts, self.redact)
             return Answer(block, tainted=taint.taints(change.facts), detail=note)
-        proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
+        named = await self._named(tool, client, targets, told) if run.tainted and told else frozenset[str]()
+        proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected, named)
         if (
             (decision.verdict is Verdict.ASK or decision == ONLY_LOOKING)
             and run.undo_of is None
@@ -299,6 +306,17 @@ class Proposals:
             targets[name] = await self._target(client, resolve.find, resolve.suggest, text)
         return targets, typed
 
+    async def _named(self, tool: Tool, client: Any, targets: dict[str, Target], told: taint.Told) -> frozenset[str]:
+        """The parameters whose target a person has named, by a word that alone means it and nothing else."""
+        found = set()
+        for parameter, target in targets.items():
+            for name in dict.fromkeys((target.name, *target.aliases)):
+                meant = await tool.resolved[parameter].find(client, name) if told.typed(name) else []
+                if [each.id for each in meant] == [target.id]:
+                    found.add(parameter)
+                    break
+        return frozenset(found)
+
     async def _target(self, client: Any, find: Any, suggest: Any, text: str) -> Target:
         found = await find(client, text)
         shown = escaped(text)[:80]
@@ -339,57 +357,27 @@ def _has_way_back(change: Change[Any]) -> bool:
     return change.way_back("net" if change.net is not None else "") is not None
 
 
-def _written(value: Any) -> str:
-    """An argument as it stands on a card, in one line."""
-    return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
-def room(proposal: Proposal, run: Run, moved: dict[str, list[Any]] | None = None) -> int:
-    """UTF-16 units that a call takes on a card at most: whatever it names, and our own words around that.
-
-    `moved` are shown facts that differ from an earlier card, as old and new.
-    """
-    change, lines = proposal.change, []
-    for name, value in proposal.args.items():
-        line = f"{name}: {_written(proposal.typed.get(name, value))}"
-        target = proposal.targets.get(name)
-        lines += [line, f"{target.id} {target.detail}"] if target else [line]
-        lines += [line] if run.tainted else []  # what may come from outside is said once more, above
-    lines += [f"{name} {_fact(value)}" for name, value in change.facts.shown().items()]
-    lines += [f"{name} {_fact(old)} {_fact(new)}" for name, (old, new) in (moved or {}).items()]
-    lines += [change.title, proposal.tool.name, proposal.tool.undo, proposal.protected, *change.notes]
-    return sum(map(_width, lines))
-
-
-def _fact(value: Any) -> str:
-    """A fact no shorter than it stands on a card."""
-    if isinstance(value, list):
-        return ", ".join(map(_fact, value))
-    if isinstance(value, dict):
-        return " ".join(f"{key} {_fact(part)}" for key, part in value.items() if part is not None)
-    return escaped(f"{value:.1f}" if isinstance(value, float) else str(value))
-
-
-def _width(line: str) -> int:
-    short = (ADDRESS - len(word) for word in line.split() if "." in word or "://" in word)
-    return OUR_WORDS + len(escaped(line).encode("utf-16-le")) // 2 + sum(lack for lack in short if lack > 0)
-
-
-def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, Any]:
+def card_of(proposal: Proposal, run: Run, messages: list[Message], told: taint.Told | None = None) -> dict[str, Any]:
     """Everything the card says besides the facts."""
-    fields = proposal.tool.parameters.model_fields
-    lines = []
+    told, lines = told or taint.Told(run, messages), []
     for name, value in proposal.args.items():
         typed = proposal.typed.get(name, value)
-        default = name not in proposal.use.args and not fields[name].is_required()
-        lines.append(
-            {
-                "name": name,
-                "value": _written(typed),
-                "from": taint.provenance(typed, run, messages, default=default, resolved=name in proposal.targets),
-            }
-        )
+        origin = "you" if name in proposal.named else _origin(proposal, name, typed, run, messages, told)
+        lines.append({"name": name, "value": written(typed), "from": origin})
     return {"service": proposal.tool.service.name, "args": lines, **words_of(proposal)}
+
+
+def _origin(
+    proposal: Proposal, name: str, value: Any, run: Run, messages: list[Message], told: taint.Told
+) -> taint.Provenance:
+    """Where an argument comes from; what would be so anyhow nobody has brought."""
+    field, target = proposal.tool.parameters.model_fields[name], proposal.targets.get(name)
+    usual = not field.is_required() and (name not in proposal.use.args or to_jsonable_python(field.default) == value)
+    return taint.provenance(
+        value, run, messages, default=usual, resolved=target is not None, told=told,
+        also=(target.id, target.name, *target.aliases) if target else (),
+        about=(name, *proposal.tool.name.split("_")[1:]),
+    )  # fmt: skip
 
 
 def targets_of(proposal: Proposal) -> dict[str, dict[str, str]]:

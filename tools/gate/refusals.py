@@ -11,6 +11,7 @@ from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.proposals import Proposal, card_of, targets_of
 from tools.gate.standing import FULL, SHOW_THEM
+from tools.gate.taint import Told
 
 Refused = tuple[Proposal, str]
 """A plan and why it goes no further."""
@@ -22,12 +23,14 @@ class Refusals:
     def __init__(self, stores: Stores, redact: Redactor) -> None:
         self._stores, self._redact = stores, redact
 
-    async def tell(self, tx: Transaction, run: Run, refused: list[Refused], messages: list[Message]) -> list[Block]:
+    async def tell(
+        self, tx: Transaction, run: Run, refused: list[Refused], messages: list[Message], told: Told
+    ) -> list[Block]:
         """The results for the model. What the rules refuse is also shown, whole: one message for each reason."""
         shown: dict[str, list[dict[str, Any]]] = {}
         for proposal, reason in refused:
             if _by_the_rules(proposal):
-                shown.setdefault(reason, []).append(_plan(proposal, run, messages))
+                shown.setdefault(reason, []).append(_plan(proposal, run, messages, told))
         for reason, plans in shown.items():
             payload = every_text({"reason": reason, "plans": plans}, self._redact)
             key = f"refused:{run.id}:{digest(canonical(payload))}"  # a model that insists is not shown again
@@ -57,12 +60,12 @@ def _by_the_rules(proposal: Proposal) -> bool:
     return proposal.decision.verdict is Verdict.REFUSE
 
 
-def _plan(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, Any]:
+def _plan(proposal: Proposal, run: Run, messages: list[Message], told: Told) -> dict[str, Any]:
     """What a card would have said."""
     return {
         "tool": proposal.tool.name,
         "risk": int(proposal.risk),
         "targets": targets_of(proposal),
-        "card": card_of(proposal, run, messages),
+        "card": card_of(proposal, run, messages, told),
         "before": results.stored_facts(proposal.change.facts),
     }

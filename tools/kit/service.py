@@ -61,6 +61,8 @@ class Tool:
         self.name = f"{service.name}_{run.__name__}"
         self.description = inspect.cleandoc(run.__doc__ or "")
         self.parameters = _parameters(self.name, run)
+        self.result = _result(run)
+        """What a read returns, by its type; None where that is no model."""
         self.resolved = _resolved(self.parameters)
         """Parameter name → how its text becomes a target."""
 
@@ -179,6 +181,11 @@ def _parameters(name: str, run: Callable[..., Any]) -> type[Parameters]:
         fields[parameter.name] = (hints[parameter.name], default)
     title = re.sub(r"(?:^|_)(\w)", lambda m: m.group(1).upper(), name)
     return create_model(title, __base__=Parameters, **fields)
+
+
+def _result(run: Callable[..., Any]) -> type[BaseModel] | None:
+    found = get_type_hints(run).get("return")
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def _resolved(parameters: type[Parameters]) -> dict[str, Resolve]:
