@@ -42,6 +42,7 @@ COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_app
 INBOX = "tests/memory/test_inbox.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
+DEAF = "tests/bot/telegram/test_deaf.py"
 
 MUTANTS = [
     Mutant("a decided approval can be decided again", "memory/approvals.py",
@@ -241,6 +242,10 @@ MUTANTS = [
            "back = self._kept(row, change.way_back(net or \"\"))", "back: dict[str, Any] = {}", ORDERS),
     Mutant("one good answer ends a conflict", "bot/telegram/poller.py",
            "self._clock() - self._last_conflict < CONFLICT_SECONDS:", "False:", POLLER),
+    Mutant("one stray refusal ends the process", "bot/telegram/poller.py",
+           "if self._rejections >= MOST_REJECTIONS and not self._heard:", "if True:", DEAF),
+    Mutant("a token is dead though getMe knows it", "bot/telegram/poller.py", "elif knows:", "elif False:", DEAF),
+    Mutant("who is deaf looks well", "bot/telegram/watchdog.py", "poller.deaf_since or heard", "heard", DEAF),
     Mutant("ids in the owner's lists are names", "bot/core.py",
            "ids = ID.fullmatch(listed) and ID.fullmatch(known)", "ids = None", "tests/bot/test_core.py"),
     Mutant("a digest that breaks ends every start", "scheduler/clock.py",
