@@ -70,6 +70,8 @@ class Run:
     created: float
     updated: float = 0.0
     """When it last moved on."""
+    message: int | None = None
+    """The message in which it was asked."""
 
 
 def service_of(tool: str) -> str:
@@ -185,6 +187,8 @@ class Outgoing:
     ambiguous: bool
     attempts: int
     message: int | None = field(default=None)
+    run: str | None = None
+    """The run that it tells of."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, counted
 from memory.models import Role
 from tools.kit.errors import ToolFailed
+from tools.kit.types import outside_text, trusted_name
 
 ROWS = 8
 DOTS = {
@@ -61,7 +62,8 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
     ]
     refresh = Button("↻", "m:status")
     rows = [menu_row(*openers), menu_row(containers_button(desk, request), refresh)]
-    return View("\n".join(lines), tuple(row for row in rows if row))
+    outside = any(error.outside for error in broken.values()) or any(trouble.outside for _, trouble in troubles)
+    return View("\n".join(lines), tuple(row for row in rows if row), outside)
 
 
 def _nothing_to_see(desk: Desk, request: Request) -> str:
@@ -78,7 +80,7 @@ async def containers(desk: Desk, request: Request, rest: str) -> View:
     try:
         listing = await desk.proposals.look(request.actor, "docker_list_containers")
     except ToolFailed as error:
-        return View(escape(f"🔴 {error}"), ((Button("↻", "m:containers:0"),),))
+        return View(escape(f"🔴 {error}"), ((Button("↻", "m:containers:0"),),), error.outside)
     troubled = set(listing.troubled)
     ordered = sorted(listing.containers, key=lambda c: (f"{c.host}/{c.name}" not in troubled, c.host, c.name))
     pages = max(1, -(-len(ordered) // ROWS))
@@ -100,7 +102,8 @@ async def containers(desk: Desk, request: Request, rest: str) -> View:
         Button("↻", f"m:containers:{number}"),
         Button("›", f"m:containers:{number + 1}") if number + 1 < pages else None,
     )
-    return View("\n".join(lines), (*[row for row in rows if row], turn, (Button("‹ Back", "m:status"),)))
+    buttons = (*[row for row in rows if row], turn, (Button("‹ Back", "m:status"),))
+    return View("\n".join(lines), buttons, any(outside_text([listing.hosts_down, shown])))
 
 
 @page("docker")
@@ -109,7 +112,7 @@ async def container(desk: Desk, request: Request, rest: str) -> View:
     try:
         seen = await desk.proposals.look(request.actor, "docker_get_container_details", container=rest)
     except ToolFailed as error:
-        return View(escape(str(error)), ((Button("‹ Back", "m:containers:0"),),))
+        return View(escape(str(error)), ((Button("‹ Back", "m:containers:0"),),), error.outside)
     state = [seen.state, seen.health if seen.health != "none" else ""]
     state += [f"since {desk.form.moment(seen.since)}" if seen.since else ""]
     state += [f"exit code {seen.exit_code}" if seen.exit_code is not None and seen.state != "running" else ""]
@@ -126,7 +129,8 @@ async def container(desk: Desk, request: Request, rest: str) -> View:
         actions = [open_button(verb.capitalize(), f"do:{verb}:{rest}") for verb in verbs]
     looks = menu_row(open_button("Logs", f"logs:{rest}"), open_button("↻", f"docker:{rest}"))
     rows = [menu_row(*actions), looks, (Button("‹ Back", "m:containers:0"),)]
-    return View("\n".join(lines), tuple(row for row in rows if row))
+    ours = trusted_name(seen.name) and trusted_name(seen.image)
+    return View("\n".join(lines), tuple(row for row in rows if row), not ours)
 
 
 @page("logs")
@@ -137,10 +141,10 @@ async def logs(desk: Desk, request: Request, rest: str) -> View:
     try:
         found = await desk.proposals.look(request.actor, "docker_get_container_logs", container=rest, lines=25)
     except ToolFailed as error:
-        return View(escape(str(error)), rows)
+        return View(escape(str(error)), rows, error.outside)
     lines = [desk.proposals.redact(line).replace("```", "'''")[:200] for line in found.lines]
     body = "\n".join(lines)[-3000:] or "(no output)"
-    return View(f"**{escape(found.name)}** last lines\n\n```\n{body}\n```", rows)
+    return View(f"**{escape(found.name)}** last lines\n\n```\n{body}\n```", rows, outside=True)
 
 
 @page("do")

@@ -35,10 +35,13 @@ class View:
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
+    outside: bool = False
+    """Whether it shows text that nobody here has written: whoever answers it brings that text along."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""
-        return {"text": self.text, "buttons": stored_buttons(self.buttons)}
+        stored = {"text": self.text, "buttons": stored_buttons(self.buttons)}
+        return {**stored, "outside": True} if self.outside else stored
 
 
 def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:

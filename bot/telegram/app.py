@@ -63,7 +63,7 @@ class App:
             stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
             self._doctor.text, digest,
         )  # fmt: skip
-        self._dispatch = Dispatch(core, chats, Commands(desk), unreachable, owner)
+        self._dispatch = Dispatch(core, chats, Commands(desk), unreachable, owner, lambda: poller.hearing_since)
         self._delivery = Delivery(stores, chats, Drawing(stores, Cards(stores, form)).draw, unreachable.refused)
         self._upkeep = Upkeep(core, chats, poller, owner)
         self._stop = asyncio.Event()

@@ -309,3 +309,15 @@ def test_details_give_the_time_in_words_and_the_names_of_the_environment() -> No
     chat = Chat({"docker_list_containers": LISTING, "docker_get_container_details": details})
     text = chat.say("details of jellyfin")
     assert "since: 2026-11-20 08:12 UTC" in text and "environment: `DB_PASSWORD`, `PATH`" in text
+
+
+STATUS = "2 need you\n🔴 paperless · nas · 14 restarts\n🟢 5 containers running, 2 stopped · 2 hosts"
+
+
+@pytest.mark.parametrize("line", ["what does this mean?", "why?", "restart it"])
+def test_a_line_is_about_what_it_answers(line: str) -> None:
+    chat = sick(PASSWORD)
+    chat.say("how is jellyfin?")
+    answered = [{"type": "text", "text": f"[now]\n{line}"}, {"type": "text", "text": f"[a message of yours]\n{STATUS}"}]
+    chat.say(answered)
+    assert any("paperless" in str(arguments) for _, arguments in chat.calls), chat.calls

@@ -4,6 +4,7 @@ from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerRow
 from tools.docker.reads import list_containers
 from tools.kit import Context, Glance, Trouble
+from tools.kit.types import outside_text
 
 
 @service.glance
@@ -14,11 +15,16 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
     rows: list[ContainerRow] = listing.containers
     hosts = {row.host for row in rows}
     troubles = [
-        Trouble(row.name, row.host, _detail(row), red=row.state != "running", target=row.id)
+        Trouble(
+            row.name, row.host, _detail(row), red=row.state != "running", target=row.id, outside=any(outside_text(row))
+        )
         for row in rows
         if f"{row.host}/{row.name}" in troubled
     ]
-    down = [Trouble(str(host.host), "docker", str(host.reason)) for host in listing.hosts_down]
+    down = [
+        Trouble(str(host.host), "docker", str(host.reason), outside=any(outside_text(host)))
+        for host in listing.hosts_down
+    ]
     running = f"{_counted(listing.running, 'container')} running, {listing.stopped} stopped"
     summary = f"{running} · {_counted(len(hosts), 'host')}"
     items: dict[str, str] = {f"{row.host}/{row.name}": row.state for row in rows}

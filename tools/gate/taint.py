@@ -63,12 +63,17 @@ def _origin(text: str, said: str, messages: list[Message]) -> Provenance:
         return "you"
     spellings = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     spellings = {spelling.casefold() for spelling in spellings}
-    for block in (block for message in messages for block in message["content"] if block["type"] == "tool_result"):
+    # What a person answers stands in a text of its own, wrapped like a result.
+    for block in (block for message in messages for block in message["content"]):
         body = _body(block).casefold()
         if _body(block).startswith(OPENING):
             if any(spelling in body for spelling in spellings):
                 return "outside"
-        elif not _repeats(block) and any(_stands_in(body, spelling) for spelling in spellings):
+        elif (
+            block["type"] == "tool_result"
+            and not _repeats(block)
+            and any(_stands_in(body, spelling) for spelling in spellings)
+        ):
             return "inventory"
     return "model"
 
@@ -84,5 +89,5 @@ def _stands_in(where: str, text: str) -> bool:
 
 
 def _body(block: dict[str, Any]) -> str:
-    content = block.get("content", "")
+    content = block.get("content", block.get("text", ""))
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

@@ -14,6 +14,8 @@ class Trouble:
     """Down, rather than merely unwell."""
     target: str = ""
     """What a menu can open, e.g. `nas/3f2a9c1b7d20`."""
+    outside: bool = False
+    """Whether any of it is text that its owner has not written."""
 
 
 @dataclass(frozen=True)
