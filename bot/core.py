@@ -26,6 +26,7 @@ from memory.stores import Stores
 from memory.text import Redactor
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate
+from tools.gate.ports import CLOSING
 from tools.gate.proposals import Proposals, Rules
 from tools.gate.recovery import Recovery
 from tools.gate.standing import Standing
@@ -88,7 +89,7 @@ class Core:
 
     async def close(self, seconds: float) -> None:
         """Let what runs come to its end, then close everything."""
-        self.halt.everything = self.halt.everything or "I am shutting down."
+        self.halt.everything = self.halt.everything or CLOSING
         await self.execution.drain(seconds)
         await self.tasks.drain(1.0)
         await self.clients.close()
@@ -128,11 +129,11 @@ def assemble(
     stores.audit.redact = redact
     access, halt, tasks = Roster(settings), Halt(), Tasks()
     tools = catalogue(configuration.services)
-    clients = Clients(configuration.services, configuration.service_settings, stores)
+    clients = Clients(configuration.services, configuration.service_settings, stores, learn=redact.learn)
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), stores, redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
-    standing = Standing(stores, proposals, access)
+    standing = Standing(stores, proposals, access, settings.zone)
     gate = Gate(stores, proposals, execution, standing, screen)
     model = model or Claude(
         key=settings.anthropic_api_key.get_secret_value(),

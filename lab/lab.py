@@ -10,12 +10,13 @@ from types import TracebackType
 from starlette.types import ASGIApp
 
 from lab.claude import Claude, claude_app
+from lab.kit.twin import discover
 from lab.page import page_app
 from lab.server import Server, serve
 from lab.services.docker import docker_app
 from lab.supervisor import Supervisor
 from lab.telegram import ADMIN, OPERATOR, VIEWER, TelegramWorld, telegram_app
-from lab.traffic import Traffic
+from lab.traffic import Traffic, never
 from lab.view import View
 from lab.world import World
 
@@ -39,10 +40,13 @@ class Lab:
         self.traffic = Traffic()
         self.telegram = TelegramWorld(seed, flood=flood)
         self.world = World(seed)
+        self.world.card = self.telegram.card
+        self.twins = {twin.name: twin(seed) for twin in discover()}
         self.claude = Claude(seed)
         self.supervisor: Supervisor | None = None
         self.telegram_url = self.claude_url = self.page_url = ""
         self.docker_hosts: dict[str, str] = {}
+        self._reached: dict[str, str] = {}
         self._view = View(self.telegram, self.traffic, self.world, None if real_claude else self.claude)
         self._port = port
         self._real_claude = real_claude
@@ -94,6 +98,7 @@ class Lab:
             "TELEGRAM_VIEWERS": str(VIEWER),
             **claude,
             "DOCKER_HOSTS": json.dumps(self.docker_hosts),
+            **self._reached,
             "AUTONOMY": "ask",
             "DATA_DIR": str(self.directory / "data"),
         }
@@ -108,9 +113,15 @@ class Lab:
         for host in self.world.hosts:
             server = await self._serve(self._wrapped(f"docker:{host}", docker_app(self.world, host)))
             self.docker_hosts[host] = server.url.replace("http://", "tcp://")
+        for twin in self.twins.values():
+            wrapped = {
+                host: self.traffic.wrap(f"{twin.name}:{host}", app, twin.changes) for host, app in twin.apps().items()
+            }
+            urls = {host: (await self._serve(app)).url for host, app in wrapped.items()}
+            self._reached |= twin.environment(urls)
 
     def _wrapped(self, service: str, app: ASGIApp) -> ASGIApp:
-        return self.traffic.wrap(service, app)
+        return self.traffic.wrap(service, app, never if service in ("telegram", "claude") else None)
 
     async def _serve(self, app: ASGIApp, port: int = 0) -> Server:
         server = await serve(app, port=port)

@@ -26,6 +26,8 @@ class Request:
     headers: dict[str, str]
     body: bytes
     at: float
+    changes: bool
+    """Whether it could change something in the homelab."""
     status: int | None = None
 
 
@@ -84,14 +86,17 @@ class Traffic:
         """Forget the faults of one service, or of all."""
         self._faults = [f for f in self._faults if service is not None and f.service != service]
 
-    def wrap(self, service: str, app: ASGIApp) -> ASGIApp:
-        """The same app, with its requests recorded and its faults injected."""
+    def wrap(self, service: str, app: ASGIApp, changes: Callable[[str, str], bool] | None = None) -> ASGIApp:
+        """The same app, with its requests recorded and its faults injected.
+
+        `changes` tells by method and path whether a request could change something; None: everything that is no GET.
+        """
 
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            request = await self._record(service, scope, receive)
+            request = await self._record(service, scope, receive, changes or _is_no_read)
             fault = self._take(request)
             replayed = _replay(request.body, receive)
             recorded = self._note_status(request, send)
@@ -102,7 +107,9 @@ class Traffic:
 
         return wrapped
 
-    async def _record(self, service: str, scope: Scope, receive: Receive) -> Request:
+    async def _record(
+        self, service: str, scope: Scope, receive: Receive, changes: Callable[[str, str], bool]
+    ) -> Request:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request = Request(
             service=service,
@@ -112,6 +119,7 @@ class Traffic:
             headers=headers,
             body=await _read_body(receive),
             at=time.time(),
+            changes=changes(scope["method"], scope["path"]),
         )
         self.requests.append(request)
         del self.requests[:-KEPT]
@@ -136,6 +144,15 @@ class Traffic:
             await send(message)
 
         return noting
+
+
+def _is_no_read(method: str, path: str) -> bool:
+    return method not in ("GET", "HEAD")
+
+
+def never(method: str, path: str) -> bool:
+    """For `Traffic.wrap`: what is said in a chat or thought about changes nothing in the homelab."""
+    return False
 
 
 async def _read_body(receive: Receive) -> bytes:

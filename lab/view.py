@@ -10,8 +10,6 @@ from lab.traffic import Request, Traffic
 
 ROLES = {"admin": ADMIN, "operator": OPERATOR, "viewer": VIEWER, "stranger": STRANGER}
 REQUESTS_SHOWN = 100
-QUIET = ("telegram", "claude")
-"""Services whose POSTs change nothing in the homelab."""
 LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 """A container's whole id, which would push the verb behind it off the page."""
 
@@ -167,7 +165,6 @@ class View:
         }
 
     def _logged(self, request: Request) -> Json:
-        kind = request.service.partition(":")[0]
         path = LONG_ID.sub(r"\1", request.path.replace(f"/bot{self.telegram.token}", ""))
         return {
             "at": request.at,
@@ -175,7 +172,7 @@ class View:
             "method": request.method,
             "path": path + (f"?{request.query}" if request.query else ""),
             "status": request.status,
-            "changes": kind not in QUIET and request.method not in ("GET", "HEAD"),
+            "changes": request.changes,
         }
 
 

@@ -1,5 +1,6 @@
 """The simulated homelab: two Docker hosts, a seeded story, and what the demo page shows of them."""
 
+import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -28,6 +29,8 @@ class World(Rules):
         self.canaries: list[str] = []
         self.registry: dict[str, Manifest] = {}
         self.last_inspected: tuple[str, str] | None = None
+        self.card: Callable[[], str] = str
+        """What the newest open card says, as anybody in the chat can read it; empty when there is none."""
         for program in PROGRAMS:
             self._publish(program)
         self.hosts = {machine.name: self._build(machine) for machine in MACHINES}
@@ -55,8 +58,17 @@ class World(Rules):
         return ["/status", f"why is {self.story.culprit.name} unhappy?", "restart jellyfin"]
 
     def change_behind_back(self) -> str:
-        """Do something to the container that was inspected last, as another person would; says what."""
-        host, container = self._last_looked_at()
+        """Do something to what the open card is about, as another person would; says what.
+
+        Without a card it is the container that was inspected last.
+        """
+        card = self.card()
+        if image := self._image_of(card):
+            host, tag = image
+            self._outdate(tag)
+            host.images.pull(tag)
+            return f"Somebody else pulled a newer {tag} on {host.name}."
+        host, container = self._container_of(card) or self._last_looked_at()
         # Paused, not stopped: a card that would stop it must see that something has changed, too.
         acts = {
             "running": (host.pause, "paused"),
@@ -70,6 +82,26 @@ class World(Rules):
     def dump(self) -> dict[str, Any]:
         """The state of every host without clocks, ids and addresses, for comparison before and after."""
         return {name: _dump_host(host) for name, host in self.hosts.items()}
+
+    def _container_of(self, card: str) -> tuple[Host, Container] | None:
+        """The container that a card names first, on the host that it names."""
+        hosts = [host for host in self.hosts.values() if _names(card, host.name)] or list(self.hosts.values())
+        for line in card.splitlines():
+            for host in hosts:
+                for container in host.containers():
+                    if _names(line, container.name):
+                        return host, container
+        return None
+
+    def _image_of(self, card: str) -> tuple[Host, str] | None:
+        """The image whose name is in a card's title, on the host that the card names."""
+        title = card.partition("\n")[0]
+        for host in self.hosts.values():
+            for image in host.images.all.values() if _names(card, host.name) else ():
+                for tag in image.tags:
+                    if tag in self.registry and _names(title, tag):
+                        return host, tag
+        return None
 
     def _last_looked_at(self) -> tuple[Host, Container]:
         if self.last_inspected:
@@ -212,6 +244,11 @@ class World(Rules):
         newer = self._image(manifest.image.app.name, PROGRAMS[manifest.image.app.name], age=0)
         newer.created = self.now() - 2 * DAY
         self.registry[tag] = Manifest(self.digest(), newer)
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a name stands in a text by itself, and not as part of another name."""
+    return re.search(rf"(?<![\w./:-]){re.escape(name)}(?![\w/:-]|\.\w)", text) is not None
 
 
 def _dump_host(host: Host) -> dict[str, Any]:

@@ -134,17 +134,20 @@ class Place(House):
 
     def writes(self) -> list[str]:
         """Everything since `begin` that could change something."""
-        sent = [f"{r.service} {r.method} {r.path}" for r in self.requests() if r.method not in ("GET", "HEAD")]
+        sent = [f"{r.service} {r.method} {r.path}" for r in self.requests() if r.changes]
         return sent + self.own_writes
 
     async def dump(self) -> dict[str, Any]:
         """The state of the whole homelab and of our own knowledge, without clocks and made-up ids."""
         knowledge = self.stores.knowledge
-        return {**self.lab.world.dump(), "memory": await knowledge.snapshot(await knowledge.ids())}
+        twins = {name: twin.dump() for name, twin in self.lab.twins.items()}
+        return {**self.lab.world.dump(), **twins, "memory": await knowledge.snapshot(await knowledge.ids())}
 
     def lie(self) -> None:
         """From now on every operation answers success and changes nothing."""
         self.lab.world.lie = _Everything()
+        for twin in self.lab.twins.values():
+            twin.lying = True
         self.lying = True
 
     # What the gate would do

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
@@ -52,6 +52,9 @@ class Watch:
             self.canaries.plant(name, own[name])
         for number, value in enumerate(lab.world.canaries):
             self.canaries.plant(f"{OF_A_CONTAINER}{number}", value)
+        for twin in lab.twins.values():
+            for number, value in enumerate(twin.secrets):
+                self.canaries.plant(f"{twin.name} {number}", value)
         return self.settings({*own, *given})
 
     # Looking
@@ -87,9 +90,11 @@ class Watch:
         assert self._lab is not None
         for request in self._lab.traffic.requests:
             where = f"{request.service}: {request.method} {request.path.rpartition('/')[2]}"
-            self.look("\n".join(self._head(request)), f"{where}, its address and headers")
+            twin = f"{request.service.partition(':')[0]} "
+            own = tuple(name for name in self.canaries.values if name.startswith(twin))
+            self.look("\n".join(self._head(request)), f"{where}, its address and headers", but=own)
             for part, but in self._body(request):
-                self.look(part, f"{where}, its body", but=but)
+                self.look(part, f"{where}, its body", but=(*own, *but))
 
     def _head(self, request: Request) -> Iterator[str]:
         """Address and headers without `/bot<token>` to Telegram and without `Bearer <key>` to Claude."""
@@ -194,7 +199,9 @@ def summary(ledger: Path) -> str:
 
 def secret_fields(kind: type[BaseSettings]) -> list[str]:
     """The names of its secret fields."""
-    return [name for name, info in kind.model_fields.items() if info.annotation is SecretStr]
+    return [
+        name for name, info in kind.model_fields.items() if SecretStr in (info.annotation, *get_args(info.annotation))
+    ]
 
 
 def secret_settings() -> Iterator[str]:

@@ -191,12 +191,14 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
         await desk.halt.panic(desk.stores, request.actor)
     runs, cards = await desk.runner.stop(None if everywhere else request.conversation, request.actor)
     if not runs and not cards and not everywhere:
-        return View("Nothing was running, and no card was open.")
+        return View("Nothing was running, and no card was open.", urgent=True)
     tail = " Nothing changes until /start." if everywhere else ""
-    return View(f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}")
+    said = f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}"
+    return View(said, urgent=True)
 
 
 @command("pending", "Show what waits for you")
+@page("pending")
 async def pending(desk: Desk, request: Request, rest: str) -> View | None:
     """Open cards and unknown outcomes, drawn again at the bottom of the chat."""
     cards = await desk.stores.approvals.open_cards(request.conversation)

@@ -3,12 +3,13 @@
 from bot.menus.commands import nearest_command
 from bot.screen.cards import Cards
 from bot.screen.footer import footer
-from bot.screen.plain import plain_results
+from bot.screen.plain import plain_results, without_words
 from bot.screen.render import escape
-from bot.screen.view import View, view_of
+from bot.screen.view import View, buttons_of, view_of
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
+from tools.gate.standing import FULL, SHOW_THEM
 
 
 class Drawing:
@@ -24,6 +25,8 @@ class Drawing:
                 return await self._cards.card(row.payload["card"])
             case "receipt":
                 return await self._cards.receipt(row.payload["call"])
+            case "refused":
+                return self._cards.refused(row.payload["plans"], row.payload["reason"])
             case "view" | "digest":
                 return view_of(row.payload)
             case "stuck":
@@ -35,18 +38,21 @@ class Drawing:
         return None
 
     async def _stuck(self, run_id: str, error: str) -> View:
-        """Why a run has failed, the command that comes nearest to what was wanted, and what was done before."""
+        """Why a run has failed, what was found before, and the command that comes nearest to what was wanted."""
         run = await self._stores.runs.get(run_id)
+        found = plain_results(await self._stores.runs.messages(run_id))
         near = nearest_command(run.objective if run else "")
         hint = f"Without me thinking, {near} comes nearest; /help has the rest."
-        return View(f"{escape(error)}\n\n{escape(hint)}\n\n{await footer(self._stores, run_id)}")
+        parts = [escape(error), escape(found), escape(hint), await footer(self._stores, run_id)]
+        return View("\n\n".join(filter(None, parts)))
 
     async def _answer(self, run_id: str) -> View:
-        """The model's answer, and under it what code knows of it."""
-        answer = final_text(await self._stores.runs.messages(run_id))
+        """The model's answer, or what was found where it has no words, and under it what code knows of it."""
+        messages = await self._stores.runs.messages(run_id)
+        answer = final_text(messages) or escape(without_words(messages))
         return View(f"{answer}\n\n{await footer(self._stores, run_id)}".strip())
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
-        found = plain_results(await self._stores.runs.messages(run_id))
-        return View(escape(found or "Nothing to do."))
+        found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
+        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else ())

@@ -35,13 +35,16 @@ class View:
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
+    urgent: bool = False
+    """Whether it goes ahead of whatever else is still to be said in its chat."""
     outside: bool = False
     """Whether it shows text that nobody here has written: whoever answers it brings that text along."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""
-        stored = {"text": self.text, "buttons": stored_buttons(self.buttons)}
-        return {**stored, "outside": True} if self.outside else stored
+        marks = {"urgent": self.urgent, "outside": self.outside}
+        marked = {name: True for name, is_so in marks.items() if is_so}
+        return {"text": self.text, "buttons": stored_buttons(self.buttons), **marked}
 
 
 def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:
@@ -84,6 +87,10 @@ class Format:
         if abs(today - when) < timedelta(days=6):
             return f"{when:%a %H:%M}"
         return f"{when.day} {when:%b %H:%M}"
+
+    def noted(self, line: str, at: float | datetime | None) -> str:
+        """A line with its moment, if it has one: `stopped by Ana, Tue 08:12`."""
+        return line if at is None else f"{line}, {self.moment(at)}"
 
     def value(self, value: Any, *, moment: bool = False) -> str:
         """A fact's JSON value in one line; its type tells whether it is a moment: a name may look like one."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -16,7 +16,8 @@ from bot.settings.sources import Unreadable, credential_problems, env_file_probl
 from memory.text import MASK
 from tools.gate.policy import Autonomy
 from tools.kit.registry import discover
-from tools.kit.service import Service, ServiceSettings
+from tools.kit.service import Service
+from tools.kit.settings import ServiceSettings
 
 PLACEHOLDERS = frozenset({"undefined", "null", "none", "changeme", "your-token-here", "token", "xxx", "todo"})
 TELEGRAM_TOKEN = re.compile(r"\d{4,12}:[A-Za-z0-9_-]{20,}")
@@ -196,9 +197,18 @@ class Settings(BaseSettings):
 
 
 def secret_values(settings: BaseSettings) -> list[str]:
-    """The values of every SecretStr field."""
-    values = (getattr(settings, name) for name in type(settings).model_fields)
-    return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value.get_secret_value()]
+    """Every secret in these settings."""
+    return [secret for name in type(settings).model_fields for secret in _secrets(getattr(settings, name))]
+
+
+def _secrets(value: Any) -> list[str]:
+    """What a field holds of secrets: its own, or one for each address."""
+    held = [value] if isinstance(value, SecretStr) else value.values() if isinstance(value, dict) else []
+    return [each.get_secret_value() for each in held if isinstance(each, SecretStr) and each.get_secret_value()]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def load(
@@ -233,7 +243,7 @@ def load(
 
 def _file_problems(kinds: list[type[BaseSettings]], env_file: Path | None, folder: str | None) -> list[str]:
     names = {name: field for kind in kinds for name, field in _variables(kind)}
-    secrets = frozenset(name for name, field in names.items() if field.annotation is SecretStr)
+    secrets = frozenset(name for name, field in names.items() if _is_secret(field))
     found = env_file_problems(env_file, frozenset(names), secrets) if env_file else []
     return found + (credential_problems(Path(folder), secrets) if folder else [])
 
@@ -249,11 +259,11 @@ def _secret_problems(loaded: Iterable[BaseSettings | None]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for settings in filter(None, loaded):
         for (name, _), value in zip(_variables(type(settings)), dict(settings).values(), strict=True):
-            secret = value.get_secret_value().strip() if isinstance(value, SecretStr) else ""
-            if secret.lower() in PLACEHOLDERS:
-                yield f"{name}: this is a placeholder; put the real one there, or nothing."
-            elif secret and owners.setdefault(secret, name) != name:
-                yield f"{name}: must differ from {owners[secret]}."
+            for secret in map(str.strip, _secrets(value)):
+                if secret.lower() in PLACEHOLDERS:
+                    yield f"{name}: this is a placeholder; put the real one there, or nothing."
+                elif secret and owners.setdefault(secret, name) != name:
+                    yield f"{name}: must differ from {owners[secret]}."
 
 
 def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T | None:

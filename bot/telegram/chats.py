@@ -47,9 +47,9 @@ class Chats:
         """
         return self.redact(clean(text)[0])
 
-    async def send(self, chat: int, piece: Piece, buttons: Any = (), **how: Any) -> int:
-        """A new message's id, when it is this chat's turn; `how` as in `send_now`."""
-        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, **how))
+    async def send(self, chat: int, piece: Piece, buttons: Any = (), *, ahead: bool = False, **how: Any) -> int:
+        """A new message's id, when it is this chat's turn, or `ahead` of it; `how` as in `send_now`."""
+        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, **how), ahead=ahead)
 
     async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
         """Change a message in place, when it is this chat's turn."""

@@ -115,6 +115,14 @@ class Host:
         if name in _FATAL_SIGNALS and not self.rules.lies("kill"):
             self._end(container, _FATAL_SIGNALS[name] if name == "KILL" else container.app.stop_code)
 
+    def crash(self, ref: str, exit_code: int = 1, out_of_memory: bool = False) -> None:
+        """Let the process of a running container end by itself, with 137 when the kernel takes its memory away."""
+        container = self.get(ref)
+        container.crash(self.rules.now(), 137 if out_of_memory else exit_code, out_of_memory)
+        if out_of_memory:
+            self._happened("oom", container)
+        self._happened("die", container, exitCode=str(container.exit_code))
+
     def pause(self, ref: str) -> None:
         """Freeze a running container."""
         self._switch(ref, "pause", "running", "paused", "is not running")

@@ -177,7 +177,7 @@ class Home:
         names = {c.id: c.name for host in self.lab.world.hosts.values() for c in host.containers()}
         found = []
         for request in self.lab.traffic.requests:
-            if request.service.startswith("docker") and request.method not in ("GET", "HEAD"):
+            if request.service.startswith("docker") and request.changes:
                 path = re.sub(r"^/v[\d.]+", "", request.path)
                 found.append(f"{request.method} {re.sub('[0-9a-f]{64}', lambda m: names.get(m[0], m[0]), path)}")
         return found

@@ -14,7 +14,7 @@ from lab.page import WEB, page_app
 from lab.server import serve
 from lab.supervisor import Supervisor
 from lab.telegram import ADMIN, BOT, OPERATOR, TelegramWorld, telegram_app
-from lab.traffic import Traffic
+from lab.traffic import Traffic, never
 from lab.view import View
 from tests.lab.telegram import PIXEL
 
@@ -206,7 +206,7 @@ async def test_the_bot_is_killed_and_comes_back(tmp_path: Path) -> None:
 async def test_requests_are_listed_without_the_token_and_changes_marked() -> None:
     async with page() as lab:
         traffic, token = lab.view.traffic, lab.view.telegram.token
-        telegram = await serve(traffic.wrap("telegram", telegram_app(lab.view.telegram)))
+        telegram = await serve(traffic.wrap("telegram", telegram_app(lab.view.telegram), never))
         docker = await serve(traffic.wrap("docker:nas", telegram_app(lab.view.telegram)))
         await lab.http.post(f"{telegram.url}/bot{token}/getMe")
         await lab.http.post(f"{docker.url}/containers/{'3f' * 32}/restart?t=10")

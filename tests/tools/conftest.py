@@ -17,7 +17,7 @@ from tools.docker import service
 from tools.docker.hosts import DockerHosts
 from tools.docker.names import find_container
 from tools.docker.settings import Settings
-from tools.kit import Access, Change, Context, Facts, ToolFailed
+from tools.kit import Access, Change, Context, Deed, Facts, Glance, ToolFailed
 
 TOOLS = {tool.name.removeprefix("docker_"): tool for tool in service.tools}
 
@@ -52,13 +52,21 @@ class Rack:
     reader: DockerHosts
     writer: DockerHosts
     nets: KeptNets = field(default_factory=KeptNets)
+    deeds: list[Deed] = field(default_factory=list)
+    """What was done through the bot, newest first."""
 
     @property
     def ctx(self) -> Context[DockerHosts]:
-        return Context(self.reader, nets=self.nets)
+        return Context(self.reader, nets=self.nets, past=self._past)
+
+    async def _past(self) -> list[Deed]:
+        return self.deeds
 
     async def read(self, tool: str, **args: Any) -> Any:
         return await TOOLS[tool].run(self.ctx, **args)
+
+    async def glance(self) -> Glance:
+        return await service.look(self.ctx)  # type: ignore[misc]
 
     async def id(self, name: str) -> str:
         [target] = await find_container(self.reader, name)
@@ -69,7 +77,7 @@ class Rack:
         return self.world.hosts[host], self.world.hosts[host].get(name)
 
     def writes(self) -> list[str]:
-        return [f"{r.method} {r.path}" for r in self.traffic.requests if r.method not in ("GET", "HEAD")]
+        return [f"{r.method} {r.path}" for r in self.traffic.requests if r.changes]
 
     async def carry_out(self, change: Change[Any], within: float = 3.0) -> Outcome:
         error = None

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tests.tools.conftest import Rack
 from tools.docker import service
 from tools.docker.hosts import DockerHosts
 from tools.docker.settings import Settings
-from tools.kit import Access, Conflict, Gone
+from tools.kit import Access, Conflict, Deed, Gone
 from tools.kit.types import outside_text
 
 ADDRESS = os.environ.get("RACKHAND_TEST_ENGINE", "")
@@ -300,6 +301,41 @@ async def test_a_start_that_fails_says_why(bench: Bench) -> None:
     assert outcome.error is not None and not outcome.verified
     details = await bench.read("get_container_details", container=target)
     assert details.error and "no/such/program" in details.error and details.exit_code
+
+
+async def test_why_one_does_not_run_is_what_the_engine_says(bench: Bench) -> None:
+    engine, always = bench.writer.one("local"), {"NetworkMode": "none", "RestartPolicy": {"Name": "always"}}
+    killed, paused, done = [await bench.make(name) for name in ("killed", "paused", "done")]
+    broken = await bench.make("broken", start=False, Cmd=["/no/such/program"])
+    await bench.make("looping", "exit 3", HostConfig=always)
+    await engine.ask(lambda api: api.kill(killed.partition("/")[2]))
+    await engine.ask(lambda api: api.pause(paused.partition("/")[2]))
+    await bench.carry_out(await bench.read("stop_container", container=done), within=15)
+    await bench.carry_out(await bench.read("start_container", container=broken), within=0.1)
+    bench.deeds = [Deed("docker_stop_container", done, "Ana", datetime.now(UTC), True)]
+    glance = await bench.glance()
+    notes = [note for note in (*glance.troubles, *glance.quiet) if bench.mark in note.name]
+    said = {note.name.partition("-")[0]: f"{note.dot} {note.detail}" for note in notes}
+    assert said.pop("looping").startswith("🔴 restarting again and again")
+    assert said == {
+        "killed": "🔴 killed (exit code 137)",
+        "paused": "🟡 paused",
+        "broken": "🔴 could not be started: its command is not there",
+        "done": "⚪ stopped by Ana",
+    }
+    await engine.ask(lambda api: api.unpause(paused.partition("/")[2]))
+
+
+async def test_out_of_memory_is_what_the_engine_says(bench: Bench) -> None:
+    engine, limits = bench.writer.one("local"), {"NetworkMode": "none", "Memory": 12 * 2**20}
+    if not (await engine.ask(lambda api: api.info()))["MemoryLimit"]:
+        return  # this kernel limits nothing: it would eat the machine's memory instead
+    hungry = await bench.make("hungry", "tail /dev/zero", HostConfig=limits)
+    await engine.ask(lambda api: api.wait(hungry.partition("/")[2], timeout=20))
+    [line] = [str(trouble) for trouble in (await bench.glance()).troubles if bench.mark in trouble.name]
+    assert line == f"🔴 hungry-{bench.mark} · local · out of memory"
+    details = await bench.read("get_container_details", container=hungry)
+    assert (details.why, details.oom_killed, details.exit_code) == ("out of memory", True, 137)
 
 
 async def test_remove_leaves_named_and_unnamed_volumes(bench: Bench) -> None:

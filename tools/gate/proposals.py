@@ -17,7 +17,7 @@ from memory.text import Redactor, escaped
 from tools.gate import results, taint
 from tools.gate.nets import StoredNets
 from tools.gate.past import Past
-from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
+from tools.gate.policy import ONLY_LOOKING, Autonomy, Circumstances, Decision, Verdict, decide
 from tools.gate.ports import People
 from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
@@ -58,6 +58,11 @@ class Proposal:
     risk: Risk
     decision: Decision
     protected: str
+
+    @property
+    def way_back(self) -> str:
+        """What Undo would do, in words; empty when it could do nothing now."""
+        return self.tool.undo if _has_way_back(self.change) else ""
 
     def is_for_another(self, row: CallRow) -> bool:
         """Whether a stored call would now reach something else, which has taken the name of what it was for."""
@@ -197,7 +202,11 @@ class Proposals:
             block = results.outcome(use.id, "already", change.title, note, change.facts, self.redact)
             return Answer(block, tainted=taint.taints(change.facts), detail=note)
         proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
-        if decision.verdict is Verdict.ASK and run.undo_of is None and room(proposal, run) > MOST_SHOWN:
+        if (
+            (decision.verdict is Verdict.ASK or decision == ONLY_LOOKING)
+            and run.undo_of is None
+            and room(proposal, run) > MOST_SHOWN
+        ):
             raise ToolFailed(TOO_LARGE)
         return proposal
 
@@ -360,11 +369,16 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, 
     return {"service": proposal.tool.service.name, "args": lines, **words_of(proposal)}
 
 
+def targets_of(proposal: Proposal) -> dict[str, dict[str, str]]:
+    """What its parameters have come to mean."""
+    return {n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()}
+
+
 def words_of(proposal: Proposal) -> dict[str, Any]:
     """What the card says of the plan itself, which may be another one when the target has moved."""
     return {
         "title": escaped(proposal.change.title),
         "notes": [escaped(note) for note in proposal.change.notes],
-        "undo": proposal.tool.undo if _has_way_back(proposal.change) else "",
+        "undo": proposal.way_back,
         "protected": proposal.protected,
     }

@@ -2,8 +2,9 @@
 
 from pydantic import Field, SecretStr
 
+from tools.kit.answers import at
 from tools.kit.change import Call, Change, Facts, Shown
-from tools.kit.context import Access, Context, Deed, Link
+from tools.kit.context import Access, Context, Deed
 from tools.kit.errors import (
     BadAnswer,
     CircuitOpen,
@@ -17,15 +18,22 @@ from tools.kit.errors import (
     Unauthorised,
     Unreachable,
 )
-from tools.kit.glance import Glance, Trouble
+from tools.kit.glance import Glance, Note, Trouble
 from tools.kit.http import Api
-from tools.kit.service import Area, Risk, Service, ServiceSettings, Tool
+from tools.kit.instances import Down, Instances, Which
+from tools.kit.link import Link
+from tools.kit.login import Login
+from tools.kit.service import Area, Risk, Service, Tool
+from tools.kit.settings import Addresses, HttpSettings, Secrets, ServiceSettings
 from tools.kit.threads import Threads
 from tools.kit.types import Ident, Outside, Own, Resolve, Result, Target
+from tools.kit.values import Cidr, Count, Domain, Ip, IPv4, IPv6, Mac, Minutes, Percent, Port
 
 __all__ = [
-    "Access", "Api", "Area", "BadAnswer", "Call", "Change", "CircuitOpen", "Conflict", "Context", "Deed", "Facts",
-    "Field", "Glance", "Gone", "Ident", "Link", "NoAnswer", "OutcomeUnknown", "Outside", "Own", "RateLimited",
-    "Refused", "Resolve", "Result", "Risk", "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads",
-    "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable",
+    "Access", "Addresses", "Api", "Area", "at", "BadAnswer", "Call", "Change", "Cidr", "CircuitOpen", "Conflict",
+    "Context", "Count", "Deed", "Domain", "Down", "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident",
+    "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac", "Minutes", "NoAnswer", "Note", "OutcomeUnknown",
+    "Outside", "Own", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Secrets",
+    "SecretStr", "Service", "ServiceSettings", "Shown", "Target", "Threads", "Tool", "ToolFailed", "Trouble",
+    "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip

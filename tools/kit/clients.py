@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -12,7 +12,10 @@ from typing import Any
 from tools.kit.breaker import Breaker, asking
 from tools.kit.context import Access
 from tools.kit.errors import ToolFailed
-from tools.kit.service import Service, ServiceSettings
+from tools.kit.link import Link
+from tools.kit.login import Seat
+from tools.kit.service import Service
+from tools.kit.settings import ServiceSettings
 
 
 class Clients:
@@ -24,13 +27,16 @@ class Clients:
         settings: dict[str, ServiceSettings],
         stores: Any = None,
         clock: Callable[[], float] = time.monotonic,
+        learn: Callable[[Iterable[str]], None] = lambda secrets: None,
     ) -> None:
+        """`learn` is told of secrets that only come up in use."""
         self._services = {service.name: service for service in services}
         self._settings = settings
         self._stores = stores
         self._open: dict[tuple[str, Access], Any] = {}
         self._locks: defaultdict[tuple[str, Access], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._clock = clock
+        self._seats: defaultdict[str, dict[str, Seat]] = defaultdict(dict)
+        self._clock, self._learn = clock, learn
         self._breakers = {s.name: Breaker(s.name, clock) for s in services if not (s.own or s.hosts)}
         self._of_hosts: dict[tuple[str, str], Breaker] = {}
 
@@ -45,8 +51,11 @@ class Clients:
             raise ToolFailed(f"{name} is not set up: see its lines in .env.example.")
         async with self._locks[name, access]:  # one that is slow to open holds up nobody else
             if (name, access) not in self._open:
-                service, breaker = self._services[name], partial(self._breaker, name)
-                self._open[name, access] = await service.open(self._settings[name], access, self._stores, breaker)
+                link = Link(
+                    self._settings[name], access, self._stores, partial(self._breaker, name), self._seats[name],
+                    self._learn,
+                )  # fmt: skip
+                self._open[name, access] = await self._services[name].connect(link)
             return self._open[name, access]
 
     def watch(self, name: str, *, insist: bool = False) -> AbstractAsyncContextManager[None]:

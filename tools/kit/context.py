@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
-from tools.kit.breaker import Breaker
 from tools.kit.change import Facts
 
 C = TypeVar("C")
@@ -18,18 +17,6 @@ class Access(StrEnum):
 
     READ = "read"
     WRITE = "write"
-
-
-@dataclass(frozen=True)
-class Link:
-    """What a service's `connect` receives."""
-
-    settings: Any
-    access: Access
-    stores: Any = None
-    """Our own stores, for services of ours (memory, schedules)."""
-    breaker: Callable[[str], Breaker] = Breaker
-    """The circuit breaker of one host, by its name, for services that have several."""
 
 
 class Nets(Protocol):

@@ -46,6 +46,7 @@ AWAY = frozenset({502, 503, 504})
 _REFUSALS: dict[int, tuple[Callable[[str], ToolFailed], str, str]] = {
     404: (Gone, "does not have this", "list again to see what there is"),
     409: (Conflict, "cannot do this in the present state", "look at the target first"),
+    412: (Conflict, "has it otherwise by now", "look again, then ask again"),
     401: (Unauthorised, "rejected the credential", "renew it in the settings"),
     403: (partial(Unauthorised, rejected=False), "does not permit this", "give the credential that right"),
 }

@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -11,9 +12,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if
 from tenacity.stop import stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_exponential_jitter
 
+from tools.kit.answers import fitted
+from tools.kit.breaker import Breaker
 from tools.kit.context import Access
-from tools.kit.errors import Refused, ToolFailed
+from tools.kit.errors import BadAnswer, Refused, ToolFailed
 from tools.kit.failures import AWAY, causes, from_answer, from_httpx, late, not_json, retry_after
+from tools.kit.login import LoginRefused, Seat
 from tools.kit.strict import strict_json
 from tools.kit.tls import trust
 from tools.kit.transport import Bounded, Reads
@@ -31,6 +35,14 @@ USUAL_PAUSE = wait_exponential_jitter(multiplier=0.25, max=2.0, jitter=0.25)
 """Between the attempts of a read."""
 
 Query = Mapping[str, str | int | bool | None]
+Judge = Callable[[int, Any], ToolFailed | None]
+"""What an answer's status and JSON mean where the status alone does not say it: a refusal under 200, a 500 that only
+says "does not exist". None: as the status says."""
+Turn = Callable[[Any, Mapping[str, str]], Query | None]
+"""From a page of a listing (its JSON and its headers) to the parameters of the next one; None after the last."""
+MOST_PAGES = 25
+
+T = TypeVar("T")
 
 
 class Api:
@@ -44,6 +56,8 @@ class Api:
         access: Access,
         headers: Mapping[str, str] | None = None,
         auth: httpx.Auth | None = None,
+        judge: Judge | None = None,
+        breaker: Breaker | None = None,
         ca_file: str = "",
         fingerprint: str = "",
         post_reads: frozenset[str] = frozenset(),
@@ -53,9 +67,11 @@ class Api:
     ) -> None:
         """Nothing is sent yet. Raises ToolFailed when the settings cannot work.
 
-        `service` is what messages call it, e.g. `Pi-hole`; `post_reads` are the paths whose POST changes nothing.
+        `service` is what messages call it, e.g. `Pi-hole`; `post_reads` are the paths whose POST changes nothing;
+        `breaker` keeps what is down from being asked again and again.
         """
         self._service, self._deadline, self._sleep = service, deadline, sleep
+        self._seat, self._judge, self._breaker = auth, judge, breaker or Breaker(service)
         base = _address(service, base_url)
         self._reads = Reads(base, post_reads)
         transport = httpx.AsyncHTTPTransport(
@@ -82,6 +98,50 @@ class Api:
             raise ToolFailed(
                 f"The credential of {service} holds characters no header can carry: copy it again."
             ) from None
+        if isinstance(auth, Seat):
+            auth.taken()
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Wrap what is asked of this service: raises CircuitOpen at once while it is given a pause."""
+        return self._breaker.watch_host()
+
+    async def read(
+        self,
+        kind: type[T],
+        path: str,
+        *segments: str | int,
+        at: tuple[str | int, ...] = (),
+        params: Query | None = None,
+    ) -> T:
+        """What lies at `at` in the answer, as `kind`: `read(list[Row], "/rows", at=("rows",))`.
+
+        Raises ToolFailed, BadAnswer with the place in the answer when something is missing or of another kind.
+        """
+        return self._fitted(kind, await self.get_json(path, *segments, params=params), at)
+
+    async def pages(
+        self, kind: type[T], path: str, *segments: str | int, turn: Turn, at: tuple[str | int, ...] = (),
+        params: Query | None = None,
+    ) -> tuple[list[T], bool]:  # fmt: skip
+        """The rows of a listing that comes in pages, and whether there are more than `MOST_PAGES` of them."""
+        rows: list[T] = []
+        asked: Query | None = params or {}
+        for _ in range(MOST_PAGES):
+            answer = await self.request("GET", path, *segments, params=asked)
+            body = self._json(answer)
+            rows += self._fitted(list[kind], body, at)  # type: ignore[valid-type]
+            following = turn(body, answer.headers)
+            if following is None:
+                return rows, False
+            asked = {**(params or {}), **following}
+        return rows, True
+
+    async def tagged(
+        self, kind: type[T], path: str, *segments: str | int, at: tuple[str | int, ...] = ()
+    ) -> tuple[T, str]:
+        """`read`, and the answer's ETag: `send(…, match=tag)` then changes only what is still as it was read."""
+        answer = await self.request("GET", path, *segments)
+        return self._fitted(kind, self._json(answer), at), answer.headers.get("ETag", "")
 
     async def get_json(self, path: str, *segments: str | int, params: Query | None = None) -> Any:
         """The answer's JSON value. Raises ToolFailed."""
@@ -98,13 +158,18 @@ class Api:
         path: str,
         *segments: str | int,
         json: Any = None,
+        form: Mapping[str, str | int] | None = None,
         params: Query | None = None,
-        headers: Mapping[str, str] | None = None,
+        match: str = "",
         deadline: float | None = None,
     ) -> Any:
-        """The JSON of the answer to a change or a POST-read, None when it has no body. Raises ToolFailed."""
+        """The JSON of the answer to a change or a POST-read, None when it has no body. Raises ToolFailed.
+
+        The body is `json` or `form`; with `match`, an ETag, nothing is done when the target is another one by now.
+        """
+        headers = {"If-Match": match} if match else None
         answer = await self.request(
-            method, path, *segments, json=json, params=params, headers=headers, deadline=deadline
+            method, path, *segments, json=json, form=form, params=params, headers=headers, deadline=deadline
         )
         return self._json(answer) if answer.content else None
 
@@ -114,6 +179,7 @@ class Api:
         path: str,
         *segments: str | int,
         json: Any = None,
+        form: Mapping[str, str | int] | None = None,
         content: str | bytes | None = None,
         params: Query | None = None,
         headers: Mapping[str, str] | None = None,
@@ -126,6 +192,7 @@ class Api:
                 method,
                 _filled(path, segments),
                 json=json,
+                data=form,
                 content=content,
                 params={name: value for name, value in (params or {}).items() if value is not None},
                 headers=headers,
@@ -134,21 +201,44 @@ class Api:
         except (httpx.InvalidURL, UnicodeError):
             raise Refused(f"{self._service} was not asked: the request holds characters HTTP cannot carry.") from None
         reads = self._reads.cover(request)
-        try:
-            async with asyncio.timeout(limit):
-                answer = await (self._insist(request, limit) if reads else self._client.send(request))
-        except TimeoutError:
-            raise late(self._service, write=not reads) from None
-        except httpx.HTTPError as error:
-            # `error.request` is the one that failed: a login on the way to a write has changed nothing.
-            raise from_httpx(error, self._service, write=not self._reads.cover(error.request)) from error
-        if not answer.is_success:
-            raise from_answer(answer, self._service, write=not reads)
-        return answer
+        async with self.watched():
+            try:
+                async with asyncio.timeout(limit):
+                    answer = await (self._insist(request, limit) if reads else self._client.send(request))
+            except LoginRefused as refused:
+                raise from_answer(refused.answer, self._service, write=False) from None
+            except TimeoutError:
+                raise late(self._service, write=not reads) from None
+            except httpx.HTTPError as error:
+                # `error.request` is the one that failed: a login on the way to a write has changed nothing.
+                raise from_httpx(error, self._service, write=not self._reads.cover(error.request)) from error
+            if refusal := self._judged(answer):
+                raise refusal
+            if not answer.is_success:
+                raise from_answer(answer, self._service, write=not reads)
+            return answer
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up; whoever is the last to go ends the session."""
+        if isinstance(self._seat, Seat):
+            await self._seat.left(self._client)
         await self._client.aclose()
+
+    def _judged(self, answer: httpx.Response) -> ToolFailed | None:
+        if self._judge is None:
+            return None
+        try:
+            return self._judge(answer.status_code, strict_json(answer.content))
+        except ValueError:
+            return None  # not JSON: whoever reads it will say so
+
+    def _fitted(self, kind: type[T], body: Any, at: tuple[str | int, ...]) -> T:
+        try:
+            found: T = fitted(kind, body, at)
+        except ValueError as error:
+            what = f"without a proper {error}" if str(error) else "with something else than was asked for"
+            raise BadAnswer(f"{self._service} answered {what}: check its address and its version.") from None
+        return found
 
     async def _insist(self, request: httpx.Request, limit: float) -> httpx.Response:
         retrying = AsyncRetrying(

@@ -7,12 +7,12 @@ from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tools.kit.breaker import Breaker
 from tools.kit.change import Call
-from tools.kit.context import Access, Context, Link
+from tools.kit.context import Access, Context
 from tools.kit.glance import Glance
+from tools.kit.link import Link
+from tools.kit.settings import ServiceSettings
 from tools.kit.types import Resolve
 
 C = TypeVar("C")
@@ -33,19 +33,6 @@ class Area(StrEnum):
     NETWORK = "network"
     MONITORING = "monitoring"
     KNOWLEDGE = "knowledge"
-
-
-class ServiceSettings(BaseSettings):
-    """Settings of one service; the docstring under a field is its line in `.env.example`."""
-
-    model_config = SettingsConfigDict(
-        extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True, env_ignore_empty=True
-    )
-
-    @property
-    def configured(self) -> bool:
-        """Whether the owner has switched this service on."""
-        return bool(getattr(self, "url", ""))
 
 
 class Parameters(BaseModel):
@@ -142,15 +129,9 @@ class Service(Generic[C]):
 
         return declare
 
-    async def open(
-        self,
-        settings: ServiceSettings,
-        access: Access,
-        stores: Any = None,
-        breaker: Callable[[str], Breaker] = Breaker,
-    ) -> C:
-        """A client with the given access."""
-        return await self.connect(Link(settings, access, stores, breaker))
+    async def open(self, settings: ServiceSettings, access: Access, stores: Any = None) -> C:
+        """A client by itself, with a breaker and a session of its own."""
+        return await self.connect(Link(settings, access, stores))
 
 
 def _parameters(name: str, run: Callable[..., Any]) -> type[Parameters]:

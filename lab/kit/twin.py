@@ -1,0 +1,69 @@
+"""One simulated service: its state, its servers, how it is reached, and what the page and the tests see of it."""
+
+import importlib
+import pkgutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import ClassVar
+
+from starlette.types import ASGIApp
+
+from lab.kit.rest import Json
+from lab.kit.store import Store
+from lab.kit.tasks import Tasks
+
+
+class Twin(ABC):
+    """Base of every twin. A module in `lab/services/` exports its own as `twin`; the lab finds it there."""
+
+    name: ClassVar[str]
+    quiet: ClassVar[frozenset[str]] = frozenset()
+    """Requests that change nothing although they are no GET: `POST /api/auth`."""
+
+    def __init__(self, seed: int = 1, clock: Callable[[], float] = time.time) -> None:
+        self.now = clock
+        self.random = Random(f"{self.name} {seed}")
+        self.lying = False
+        """Whether every operation answers success and changes nothing."""
+        self.tasks = Tasks(self)
+        self.secrets: list[str] = []
+        """Credentials that no log, model or message may ever hold."""
+
+    @abstractmethod
+    def apps(self) -> Mapping[str, ASGIApp]:
+        """A server for each host of the service, by its name."""
+
+    @abstractmethod
+    def environment(self, urls: Mapping[str, str]) -> Mapping[str, str]:
+        """The variables that point a bot at these servers, given each host's address."""
+
+    def secret(self) -> str:
+        """A new credential, which counts as one that must not leak."""
+        self.secrets.append(f"{self.random.getrandbits(128):032x}")
+        return self.secrets[-1]
+
+    def dump(self) -> Json:
+        """Its state without clocks and made-up ids: what an Undo has to restore."""
+        return {name: store.dump() for name, store in sorted(vars(self).items()) if isinstance(store, Store)}
+
+    def rows(self) -> list[Json]:
+        """What the page shows of it: name, state and detail, a row each."""
+        return []
+
+    def suggestions(self) -> list[str]:
+        """Lines that a visitor might write."""
+        return []
+
+    def changes(self, method: str, path: str) -> bool:
+        """Whether a request could change something."""
+        return method not in ("GET", "HEAD") and f"{method} {path}" not in self.quiet
+
+
+def discover() -> list[type[Twin]]:
+    """Every twin in `lab/services/`, by name."""
+    import lab.services
+
+    modules = (importlib.import_module(f"lab.services.{m.name}") for m in pkgutil.iter_modules(lab.services.__path__))
+    return sorted((module.twin for module in modules if hasattr(module, "twin")), key=lambda twin: twin.name)

@@ -1,0 +1,136 @@
+"""Several of one kind: Docker hosts, Pi-holes, clusters. Asked together; who does not answer is said, and why."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Generic, Protocol, TypeVar
+
+from pydantic import Field
+
+from tools.kit.errors import OutcomeUnknown, ToolFailed
+from tools.kit.types import Ident, Outside, Own, Result
+
+T = TypeVar("T")
+M = TypeVar("M", bound="Member")
+
+
+class Member(Protocol):
+    """One of them: a client with a circuit breaker of its own."""
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Wrap what is asked of it: raises CircuitOpen at once while it is given a pause."""
+
+    def close(self) -> object:
+        """Hang up."""
+
+
+class Down(Result):
+    """One that could not be asked: why, and what to do about it."""
+
+    name: Ident
+    reason: Own
+
+
+class DownInItsWords(Down):
+    """The same when the reason quotes what it said."""
+
+    reason: Outside
+
+
+Which = Annotated[str, Field(max_length=64, description="Which one of several, by its name; all of them by default.")]
+
+
+class Instances(Generic[M]):
+    """Every one that is configured, by name."""
+
+    def __init__(self, kind: str, members: Mapping[str, M]) -> None:
+        """`kind` is what messages call one of them, e.g. `Pi-hole`."""
+        self.kind, self._members = kind, dict(members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def one(self, name: str | None) -> M:
+        """The named one, or the only one. Raises ToolFailed when that is not clear."""
+        if name in self._members:
+            return self._members[name]
+        names = ", ".join(self._members)
+        if name is not None:
+            raise ToolFailed(f"No {self.kind} has this name: use one of {names}.")
+        if len(self._members) > 1:
+            raise ToolFailed(f"There are several of {self.kind}: say which one of {names}.")
+        return next(iter(self._members.values()))
+
+    def pick(self, name: str | None) -> dict[str, M]:
+        """The named one, or all. Raises ToolFailed for an unknown name."""
+        return dict(self._members) if name is None else {name: self.one(name)}
+
+    def at(self, target: str) -> tuple[M, str]:
+        """Whose a resolved target is, and its id there: `cellar/17`."""
+        name, _, ident = target.partition("/")
+        return self.one(name), ident
+
+    async def each(
+        self, ask: Callable[[M], Awaitable[T]], name: str | None = None
+    ) -> tuple[dict[str, T], list[Down]]:  # fmt: skip
+        """The answers by name, asked together, and those that gave none."""
+        members = self.pick(name)
+        answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
+        pairs = list(zip(members, answers, strict=True))
+        found = {name: answer for name, answer in pairs if not isinstance(answer, ToolFailed)}
+        return found, [_down(name, answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+
+    async def every(self, ask: Callable[[M], Awaitable[T]], name: str | None = None) -> dict[str, T]:
+        """The answers of all. Raises the first one's ToolFailed: what rests on all of them cannot rest on some."""
+        members = self.pick(name)
+        answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
+        for answer in answers:
+            if isinstance(answer, ToolFailed):
+                raise answer
+        return dict(zip(members, answers, strict=True))  # type: ignore[arg-type]
+
+    async def change(self, do: Callable[[M], Awaitable[object]], name: str | None = None) -> None:
+        """Do it to all. Raises ToolFailed: when some of them were changed, it is OutcomeUnknown and says which not."""
+        members = self.pick(name)
+        answers = await asyncio.gather(*(_outcome(member, do) for member in members.values()))
+        failed = {name: answer for name, answer in zip(members, answers, strict=True) if answer is not None}
+        if not failed:
+            return
+        done = [name for name in members if name not in failed]
+        if not done and (len(failed) == 1 or not any(error.sent for error in failed.values())):
+            raise next(iter(failed.values()))
+        told = " ".join(f"{name}: {error}" for name, error in failed.items())
+        mixed = OutcomeUnknown(f"Done on {', '.join(done) or 'none of them for sure'}, and not on the rest. {told}")
+        mixed.outside = any(error.outside for error in failed.values())
+        raise mixed
+
+    async def close(self) -> None:
+        """Hang up on all."""
+        for member in self._members.values():
+            closed = member.close()
+            if inspect.isawaitable(closed):
+                await closed
+
+
+async def _tried(member: M, ask: Callable[[M], Awaitable[T]]) -> T | ToolFailed:
+    try:
+        async with member.watched():
+            return await ask(member)
+    except ToolFailed as error:
+        return error
+
+
+async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFailed | None:
+    try:
+        await do(member)
+    except ToolFailed as error:
+        return error
+    return None
+
+
+def _down(name: str, error: ToolFailed) -> Down:
+    return (DownInItsWords if error.outside else Down)(name=name, reason=str(error))
