@@ -37,7 +37,7 @@ from tools.kit.types import Target
 
 PROMPT = Path(__file__).parent / "agent" / "prompts" / "orchestrator.md"
 ID = re.compile(r"([\w.-]+/)?[0-9a-f]{6,64}")
-"""What Docker prints of an id, whole or its start, perhaps behind its host."""
+"""What engines print of an id, whole or its start, perhaps behind its host."""
 SHUTDOWN_SECONDS = 20.0
 """For what is under way when the process is told to end."""
 

@@ -17,6 +17,8 @@ from lab.rack import MACHINES, SECRET, Deployment, Machine
 from lab.story import noise, tell
 
 DAY = 86400.0
+BASE, BASE_LAYER = 78 * MB, f"sha256:{'ba5e' * 16}"
+"""The first layer of every large published image: one distribution, which a host keeps once."""
 
 
 class World(Rules):
@@ -116,7 +118,7 @@ class World(Rules):
 
     def _publish(self, name: str) -> None:
         program = PROGRAMS[name]
-        image = self._image(name, program, age=60 * DAY)
+        image = _on_the_base(self._image(name, program, age=60 * DAY))
         self.registry[program.image] = Manifest(self.digest(), image)
 
     def _image(self, name: str, program: Program, age: float) -> Image:
@@ -147,7 +149,7 @@ class World(Rules):
             config["Healthcheck"] = check
         size = program.size * MB + self.rng.randrange(MB)
         layers = [self.digest() for _ in range(self.rng.randrange(3, 8))]
-        return Image(self.digest(), [], [], created, size, config, layers, program.app(name))
+        return Image(self.digest(), [], [], created, size, config, layers, program.app(name), tagged=created)
 
     def _build(self, machine: Machine) -> Host:
         host = Host(machine.name, self, self.registry, machine.cpus, machine.memory_gb * 1024 * MB)
@@ -187,7 +189,8 @@ class World(Rules):
 
     def _store(self, host: Host, program: str) -> None:
         tag = PROGRAMS[program].image
-        host.images.pull(tag)
+        image = host.images.pull(tag)
+        image.tagged = image.created
         if program in LOCAL_BUILDS:
             host.images.get(tag).digests.clear()
 
@@ -241,9 +244,15 @@ class World(Rules):
 
     def _outdate(self, tag: str) -> None:
         manifest = self.registry[tag]
-        newer = self._image(manifest.image.app.name, PROGRAMS[manifest.image.app.name], age=0)
+        newer = _on_the_base(self._image(manifest.image.app.name, PROGRAMS[manifest.image.app.name], age=0))
         newer.created = self.now() - 2 * DAY
         self.registry[tag] = Manifest(self.digest(), newer)
+
+
+def _on_the_base(image: Image) -> Image:
+    """The image with its first layer from the distribution, if it is large enough for one."""
+    fits = image.size > 3 * BASE
+    return replace(image, base=BASE, layers=[BASE_LAYER, *image.layers[1:]]) if fits else image
 
 
 def _names(text: str, name: str) -> bool:

@@ -16,6 +16,8 @@ HISTORY_SECONDS = 3600.0
 """Exchanges older than this are not carried into a new run."""
 NO_ANSWER = "(no answer)"
 """What stands where the model has said nothing: a message without any content could never be sent back."""
+NO_TEXT = "(no text)"
+"""The same for a person's line of which cleaning has left nothing."""
 
 
 class Runs:
@@ -122,7 +124,8 @@ class Runs:
         messages: list[Message] = []
         for row in reversed(rows):
             answer = final_text(await self.messages(row["id"])) or NO_ANSWER
-            messages.append({"role": "user", "content": [{"type": "text", "text": row["objective"]}]})
+            asked = row["objective"] if row["objective"].strip() else NO_TEXT
+            messages.append({"role": "user", "content": [{"type": "text", "text": asked}]})
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return messages, any(row["tainted"] for row in rows)
 

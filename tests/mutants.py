@@ -36,13 +36,17 @@ DECISIONS, POLICY, TAINT = (
 DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 STANDING, RULES = "tests/bot/runs/test_standing.py", "tests/tools/gate/test_rules.py"
 DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_room.py"
+NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
+PAGES, BY_NAME = "tests/bot/menus/test_declared.py", "tests/bot/menus/test_by_name.py"
 INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
 TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
+CLEAN, KEPT = "tests/tools/test_docker_prune.py", "tests/tools/test_docker_prune_kept.py"
+SIZES, LAYERS = "tests/tools/test_docker_sizes.py", "tests/tools/test_docker_layers.py"
 DEAF, LATE = "tests/bot/telegram/test_deaf.py", "tests/bot/telegram/test_late.py"
 PARTS, REPLIES = "tests/bot/telegram/test_parts.py", "tests/bot/telegram/test_replies.py"
 
@@ -141,6 +145,18 @@ MUTANTS = [
     Mutant("a role for one service stops everything", "bot/menus/commands.py",
            "if everywhere and desk.access.overall(request.actor.id) < Role.ADMIN:",
            "if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:", COMMANDS),
+    Mutant("a name behind /stop halts", "bot/menus/commands.py",
+           'if rest and not everywhere and (asked := await question(desk, request, "stop", rest, HALTED_NOTHING)):',
+           "if False:", BY_NAME),
+    Mutant("a name behind /start lifts a stop", "bot/menus/commands.py",
+           'if rest and (asked := await question(desk, request, "start", rest, LIFTED_NOTHING)):',
+           "if False:", BY_NAME),
+    Mutant("a page does for everybody what it offers some", "bot/menus/uses.py",
+           "    if not desk.may(request, tool):\n", "    if False:\n", PAGES),
+    Mutant("a page reads for whoever presses its buttons", "tools/gate/proposals.py",
+           "if self._people.role(actor.id, service.name) < Role.VIEWER:", "if False:", RULES),
+    Mutant("a page does what it no longer offers", "bot/menus/uses.py",
+           "if key in (text, fingerprint(text)) and tool and desk.may(request, tool):", "if tool:", PAGES),
     Mutant("a digest tells everybody everything", "scheduler/digests.py",
            "self._proposals.glances(reader)", "self._proposals.glances(self._owner)", COMMANDS),
     Mutant("a stop of last week excuses today's", "tools/docker/troubles.py",
@@ -195,6 +211,20 @@ MUTANTS = [
            '(kind == "tool_use" and delta.get(name) is None)', "False", "tests/bot/agent/test_reply.py"),
     Mutant("a use that is not known is free", "bot/agent/claude.py",
            "        held.keep()\n", "        pass\n", "tests/bot/agent/test_reply.py"),
+    Mutant("an engine gets its own words back", "tools/docker/dialect.py",
+           'name.removeprefix("RLIMIT_").lower()', "name", PODMAN),
+    Mutant("Podman's Undo is promised whatever it keeps to itself", "tools/docker/recreate.py",
+           "return unsayable(raw, await engine.ask(lambda api: api.podmans_own(reference)))", 'return ""', PODMAN),
+    Mutant("an Undo leaves two of what an orchestrator has replaced", "tools/docker/removal.py",
+           "if own or facts.owner else", "if own else", NEEDS),
+    Mutant("a restart ends what cannot start again", "tools/docker/needs.py",
+           "if clause := lost(found):", 'if clause := "":', NEEDS),
+    Mutant("Undo is promised without the carrier", "tools/docker/recreate.py",
+           'if needed.state == "gone":', "if False:", NEEDS),
+    Mutant("a 404 about something else is about the target", "tools/docker/needs.py",
+           "if not _is_refusal(error, before, now):", "if True:", NEEDS),
+    Mutant("a start that may have happened is called refused", "tools/docker/needs.py",
+           "return error.answered and idle and not before.alive", "return True", NEEDS),
     Mutant("a card outlives everybody who may decide it", "tools/gate/standing.py",
            "if not set(able) & set(card.allowed):", "if False:", STANDING),
     Mutant("a card outlives the rules it was shown under", "tools/gate/standing.py",
@@ -323,6 +353,32 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
+    Mutant("a clean-up takes the evidence along", "tools/docker/unused.py",
+           "if code != 0 or state.get(", "if state.get(", KEPT),
+    Mutant("a clean-up takes what was stopped a minute ago", "tools/docker/unused.py",
+           'return "recent" if max(times) >= since else None', "return None", KEPT),
+    Mutant("a clean-up takes what can still be undone", "tools/docker/unused.py",
+           "if any(deed.undoable for deed in deeds):", "if False:", KEPT),
+    Mutant("a clean-up takes what an Undo needs", "tools/docker/unused.py",
+           "elif ident in found.needed:", "elif False:", KEPT),
+    Mutant("a clean-up takes what its owner has forbidden", "tools/docker/unused.py",
+           "    if is_forbidden(item):\n        return \"forbidden\"\n    if is_own(", "    if is_own(", KEPT),
+    Mutant("a clean-up takes the way back from a new image", "tools/docker/unused.py",
+           "for name in repositories_of(image) if not tags]", "for name in ()]", KEPT),
+    Mutant("a clean-up takes young build cache", "tools/docker/sweep.py",
+           "api.prune_builds(filters={\"until\": f\"{age}s\"})", "api.prune_builds()", KEPT),
+    Mutant("a clean-up removes an image that came into use", "tools/docker/sweep.py",
+           "            raise Conflict(f\"{thing.names[0]} came into use.\")\n        for",
+           "            pass\n        for", CLEAN),
+    Mutant("a clean-up believes the engine", "tools/docker/prune.py",
+           "expect=lambda before, after: after.left == 0", "expect=lambda before, after: True", CLEAN),
+    Mutant("what a card does not name may change", "tools/docker/prune.py",
+           'version=sha256("\\n".join(ids).encode()).hexdigest()[:12]', 'version="0"', CLEAN),
+    Mutant("a layer that others have is promised as well", "tools/docker/layers.py",
+           "held |= set(image.chain)\n    amounts", "pass\n    amounts", LAYERS),
+    Mutant("a clean-up waits for a number", "tools/docker/disk.py",
+           "    except ToolFailed:\n        return otherwise",
+           "    except ZeroDivisionError:\n        return otherwise", SIZES),
 ]  # fmt: skip
 
 

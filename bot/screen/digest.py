@@ -7,7 +7,6 @@ from memory.models import Digest
 from memory.outbox import Outbox
 
 MOST_LINES = 8
-BUTTONS = [[["Status", "m:status", None], ["Containers", "m:containers:0", None]]]
 
 
 class TelegramNotifier:
@@ -18,7 +17,7 @@ class TelegramNotifier:
 
     async def digest(self, tx: Transaction, conversation: str, digest: Digest, key: str) -> None:
         """Send a digest, once per key."""
-        await self._outbox.add(tx, conversation, "digest", key, text=self.write(digest), buttons=BUTTONS)
+        await self._outbox.add(tx, conversation, "digest", key, text=self.write(digest))
 
     def write(self, digest: Digest) -> str:
         """The digest as Markdown: what is down first, then what is different, then what was done."""

@@ -1,11 +1,12 @@
 """What each kind of row in the outbox says."""
 
-from bot.menus.commands import nearest_command
+from collections.abc import Callable
+
 from bot.screen.cards import Cards
 from bot.screen.footer import footer
 from bot.screen.plain import plain_results, without_words
 from bot.screen.render import escape
-from bot.screen.view import View, buttons_of, view_of
+from bot.screen.view import Button, View, buttons_of, view_of
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
@@ -15,8 +16,11 @@ from tools.gate.standing import FULL, SHOW_THEM
 class Drawing:
     """Draws rows of the outbox from what is stored now, so that a message is current whenever it is sent."""
 
-    def __init__(self, stores: Stores, cards: Cards) -> None:
-        self._stores, self._cards = stores, cards
+    def __init__(
+        self, stores: Stores, cards: Cards, nearest: Callable[[str], str], ways_on: Callable[[str], tuple[Button, ...]]
+    ) -> None:
+        """`nearest`: the command that comes nearest to a line; `ways_on`: what a conversation is led to by a digest."""
+        self._stores, self._cards, self._nearest, self._ways_on = stores, cards, nearest, ways_on
 
     async def draw(self, row: Outgoing) -> View | None:
         """What the row says, or None when it has nothing left to say."""
@@ -27,8 +31,10 @@ class Drawing:
                 return await self._cards.receipt(row.payload["call"])
             case "refused":
                 return self._cards.refused(row.payload["plans"], row.payload["reason"])
-            case "view" | "digest":
+            case "view":
                 return view_of(row.payload)
+            case "digest":
+                return View(row.payload["text"], (self._ways_on(row.conversation),))
             case "stuck":
                 return await self._stuck(row.payload["run"], row.payload["error"])
             case "answer":
@@ -41,7 +47,7 @@ class Drawing:
         """Why a run has failed, what was found before, and the command that comes nearest to what was wanted."""
         run = await self._stores.runs.get(run_id)
         found = plain_results(await self._stores.runs.messages(run_id))
-        near = nearest_command(run.objective if run else "")
+        near = self._nearest(run.objective if run else "")
         hint = f"Without me thinking, {near} comes nearest; /help has the rest."
         parts = [escape(error), escape(found), escape(hint), await footer(self._stores, run_id)]
         return View("\n\n".join(filter(None, parts)))

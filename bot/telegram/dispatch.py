@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,8 @@ from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
 from bot.core import Core
-from bot.menus.commands import COMMANDS, Commands, Request
+from bot.menus.commands import Commands
+from bot.menus.desk import Request
 from bot.runs.decisions import Tap
 from bot.runs.opener import Around
 from bot.screen.view import View
@@ -48,14 +49,14 @@ class Dispatch:
 
     def __init__(
         self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str,
-        hearing_since: Callable[[], float | None],
+        names: Container[str], hearing_since: Callable[[], float | None],
     ) -> None:  # fmt: skip
-        """`hearing_since` tells since when whatever people send arrives at once."""
+        """`names` are those of all commands; `hearing_since` tells since when whatever people send arrives at once."""
         self._stores, self._access, self._decisions = core.stores, core.access, core.decisions
         self._opener, self._runner = core.opener, core.runner
         self._tasks, self._bot, self._chats = core.tasks, chats.bot, chats
         self._commands, self._unreachable, self._owner = commands, unreachable, owner
-        self._parts = Parts(COMMANDS, hearing_since)
+        self._parts = Parts(names, hearing_since)
 
     async def run(self, arrived: asyncio.Event) -> None:
         """Handle what the inbox holds, for ever; `arrived` says that there may be more."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from itertools import count
 
 from loguru import logger
 from telegram import Bot, BotCommand, BotCommandScopeChat
 from telegram.error import BadRequest, Forbidden, TelegramError
 
-from bot.menus.commands import COMMANDS
+from bot.menus.menu import Command
 from bot.settings.people import TELEGRAM, Roster
 from memory.models import Role
 
@@ -16,30 +17,30 @@ LOOK_AGAIN_SECONDS = 3.0
 RETRY_SECONDS, LONGEST_RETRY = 10.0, 3600.0
 
 
-async def introduce(bot: Bot, access: Roster) -> None:
+async def introduce(bot: Bot, access: Roster, commands: Collection[Command]) -> None:
     """Learn the bot's own name and offer its commands, for ever; a nicety, so whatever fails is only tried again."""
     for failures in count():
         try:
             await bot.initialize()
-            await _offer_commands(bot, access)
+            await _offer_commands(bot, access, commands)
         except TelegramError as error:
             # That the token is rejected may be a slip, too. A server without setMyCommands says so for ever.
             logger.info("introduction failed ({}), trying again", type(error).__name__)
             await asyncio.sleep(min(LONGEST_RETRY, RETRY_SECONDS * 2.0 ** min(failures, 10)))
 
 
-async def _offer_commands(bot: Bot, access: Roster) -> None:
+async def _offer_commands(bot: Bot, access: Roster, commands: Collection[Command]) -> None:
     """To each chat that has written, the commands of its role; strangers are offered nothing."""
     await bot.delete_my_commands()
     offered: set[int] = set()
     while True:
         for chat in access.heard - offered:  # Telegram knows no other chat yet
-            commands = [
+            offers = [
                 BotCommand(c.name, c.summary)
-                for c in COMMANDS.values()
+                for c in commands
                 if (c.is_for(access, f"{TELEGRAM}{chat}") if chat > 0 else c.role <= Role.VIEWER)
             ]
             offered.add(chat)
             with contextlib.suppress(BadRequest, Forbidden):
-                await bot.set_my_commands(commands, scope=BotCommandScopeChat(chat))
+                await bot.set_my_commands(offers, scope=BotCommandScopeChat(chat))
         await asyncio.sleep(LOOK_AGAIN_SECONDS)

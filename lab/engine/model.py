@@ -1,6 +1,7 @@
 """The nouns of a simulated Docker host: images, containers, volumes, networks."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import inf
 from typing import Any, Literal
 
@@ -62,6 +63,22 @@ class Image:
     config: Json
     layers: list[str]
     app: App
+    base: int = 0
+    """Bytes of its first layer, where that is one that other images have, too."""
+    tagged: float = 0.0
+    """When it last got a name on this host."""
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Chain id → bytes of each layer, the lowest first; an id stands for a layer and all below it."""
+        chain, found = "", dict[str, int]()
+        first = self.base or self.size // len(self.layers)
+        each = (self.size - first) // max(1, len(self.layers) - 1)
+        for layer in self.layers:
+            chain = f"sha256:{sha256(f'{chain} {layer}'.encode()).hexdigest()}" if chain else layer
+            found[chain] = each if found else first
+        found[chain] += self.size - sum(found.values())
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,8 +127,12 @@ class CacheRecord:
     id: str
     description: str
     size: int
-    created: float
+    used: float
     in_use: bool = False
+    shared: bool = False
+    """Whether an image has the same layer: its bytes are that image's."""
+    parents: tuple[str, ...] = ()
+    kind: str = "regular"
 
 
 @dataclass

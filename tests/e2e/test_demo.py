@@ -120,6 +120,17 @@ async def test_a_line_and_a_tap_while_it_is_dead_are_not_lost(home: Home) -> Non
     assert home.writes() == ["POST /containers/radarr/stop"]
 
 
+async def test_what_is_done_by_name_needs_no_model(home: Home) -> None:
+    await home.ask("/logs jellyfin", "jellyfin · nas")
+    asked = await home.ask("/stop radarr", "Nothing was halted")
+    home.tap(asked, "Stop radarr")
+    home.tap(await home.card("Stop radarr"), "Stop radarr")
+    await home.hear("✓ Stopped radarr")
+    home.tap(await home.ask("/restart node-exporter", "which one"), "node-exporter · mini")
+    assert "mini" in (await home.card("Restart node-exporter")).text
+    assert home.writes() == ["POST /containers/radarr/stop"] and not home.lab.claude.requests
+
+
 async def test_without_claude_commands_and_buttons_live_on(home: Home) -> None:
     home.say("stop radarr")
     card = await home.card("Stop radarr")
@@ -172,10 +183,10 @@ async def test_menus_turn_in_place_and_survive_a_restart(home: Home) -> None:
     status = await home.ask("/status", "need")
     await home.kill()
     home.tap(status, "Containers")
-    first = await home.hear("page 1 of 3")
+    first = await home.hear("page 1 of 2")
     assert first.message_id == status.message_id and first.button("‹ Back")
     home.tap(first, "›")
-    second = await home.hear("page 2 of 3")
+    second = await home.hear("page 2 of 2")
     assert second.message_id == status.message_id
     home.tap(second, "jellyfin")
     page = await home.hear("jellyfin · nas")

@@ -202,7 +202,7 @@ async def a_page_that_is_answered(stage: Stage) -> None:
     a_log_line(stage)
     await stage.say("/containers")
     page = stage.telegram.sent(ADMIN)[-1]
-    await stage.tap(page, "m:logs:nas/jellyfin")
+    await stage.tap(page, "m:containers:0:logs:nas/jellyfin")
     await stage.say("what is this?", reply_to_message=page.to_dict(nested=True))
 
 

@@ -6,7 +6,7 @@ from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerRow
 from tools.docker.survey import Survey, survey
 from tools.docker.troubles import Standing
-from tools.kit import Context, Glance, Note, Trouble
+from tools.kit import Context, Glance, Note, Trouble, counted
 from tools.kit.types import outside_text
 
 WELL_ENOUGH = ("running", "paused")
@@ -19,7 +19,7 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
     look = await survey(ctx)
     down = [Trouble(str(host.host), "docker", str(host.reason), outside=any(outside_text(host))) for host in look.down]
     unread = [
-        Trouble(_counted(count, "container"), host, "could not be looked into", red=False)
+        Trouble(counted(count, "container"), host, "could not be looked into", red=False)
         for host, count in look.unread.items()
     ]
     troubles = [
@@ -48,24 +48,13 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
 
 
 def _summary(look: Survey, hosts: int) -> str:
-    states, answering = look.states, hosts - len(look.down)
+    answering = hosts - len(look.down)
     if not answering:
         return "no host answers" if hosts > 1 else "the host does not answer"
-    off = len(look.rows) - sum(states[state] for state in ("running", "restarting", "paused"))
-    others = [(states["restarting"], "restarting"), (states["paused"], "paused")]
-    parts = [
-        f"{_counted(states['running'], 'container')} running",
-        *(f"{count} {word}" for count, word in others if count),
-        f"{off} stopped",
-    ]
-    of_all = _counted(hosts, "host") if not look.down else f"{answering} of {_counted(hosts, 'host')}"
-    return f"{', '.join(parts)} · {of_all}"
+    of_all = counted(hosts, "host") if not look.down else f"{answering} of {counted(hosts, 'host')}"
+    return f"{counted(look.states['running'], 'container')} running, {look.others} · {of_all}"
 
 
 def _when(row: ContainerRow) -> datetime | None:
     """When one that is off ended, or one that crashed came back."""
     return row.since if row.state == "exited" or row.why == "crashed and came back" else None
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

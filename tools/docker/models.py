@@ -1,12 +1,12 @@
 """What the reading tools return."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer
 
 from memory.text import MASK
-from tools.kit import Ident, Outside, Own, Result
+from tools.kit import Field, Ident, Outside, Own, Result, counted
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]
@@ -48,6 +48,11 @@ Why = Literal[
 TOLD: tuple[Why, ...] = ("out of memory", "stopped")
 """Reasons to which an exit code adds nothing."""
 Reason = Literal["unreachable", "not permitted", "no proper answer", "unusable answer"]
+
+Kind = Literal["dangling_images", "unused_images", "build_cache", "stopped_containers", "unused_networks"]
+"""What can be cleaned up by naming it. Unused images are the dangling ones, too, as for the docker command."""
+Rubbish = Kind | Literal["unused_volumes"]
+KINDS: tuple[Rubbish, ...] = (*get_args(Kind), "unused_volumes")
 
 EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return_type=str)]
 """The name of an environment variable. Its value never gets this far; it is printed as `NAME=•••`."""
@@ -94,7 +99,7 @@ class ContainerState(Result):
         if self.exit_code and self.why not in TOLD and not words.startswith("could not"):
             words += f" (exit code {self.exit_code})"
         if self.restarts and (self.state == "restarting" or self.why == "crashed and came back"):
-            words += f", {self.restarts} restart{'' if self.restarts == 1 else 's'}"
+            words += f", {counted(self.restarts, 'restart')}"
         return words
 
 
@@ -102,6 +107,8 @@ class ContainerRow(ContainerState):
     """One container in a list."""
 
     ports: list[Ident] = []
+    project: Ident | None = Field(default=None, exclude=True)
+    """Its compose project: what a page groups by, and the model asks for with the details."""
 
 
 class Containers(Listing):
@@ -144,6 +151,8 @@ class ContainerDetails(ContainerState):
     networks: list[Ident]
     ports: list[Ident]
     compose_project: Ident | None = None
+    managed_by: Ident | None = None
+    """The orchestrator that decides whether it runs, and what it is there: `swarm/web`."""
     memory_limit_mb: float | None = None
 
 
@@ -184,6 +193,18 @@ class Stats(Result):
     pids: int | None = None
 
 
+class UnusedKind(Result):
+    """What nothing uses of one kind of things, and what removing just that would free."""
+
+    kind: Rubbish
+    count: int | None = None
+    frees_mb: float | None = None
+    frees_at_least_mb: float | None = None
+    """Where a part is not known."""
+    left_alone: int
+    """How many are unused as well, and stay: recent, failed, forbidden, or an Undo may still need them."""
+
+
 class HostInfo(Result):
     """One engine: what it is and what takes its disk."""
 
@@ -201,6 +222,8 @@ class HostInfo(Result):
     disk_volumes_gb: float | None = None
     disk_build_cache_gb: float | None = None
     reclaimable_gb: float | None = None
+    """What a clean-up frees that is not told more: dangling images and build cache."""
+    unused: list[UnusedKind] = []
 
 
 class SystemInfo(Result):

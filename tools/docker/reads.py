@@ -22,6 +22,7 @@ from tools.docker.clean import (
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerDetails, Containers, Mount, Stats
 from tools.docker.names import Container, Host
+from tools.docker.owners import owner_of
 from tools.docker.rows import (
     PROJECT_LABEL,
     exit_code_of,
@@ -61,7 +62,7 @@ async def list_containers(
     return Containers(
         containers=shown[:MOST_ROWS],
         running=running,
-        stopped=len(look.rows) - running - restarting - paused,
+        stopped=look.stopped,
         restarting=restarting,
         paused=paused,
         troubled=[f"{row.host}/{row.name}" for row in look.troubled][:MOST_ROWS],
@@ -104,6 +105,7 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
         networks=sorted(record(settings.get("Networks")))[:MOST_LISTED],
         ports=inspected_ports(raw),
         compose_project=labels_of(config).get(PROJECT_LABEL),
+        managed_by=owner_of(labels_of(config)),
         memory_limit_mb=size(record(raw.get("HostConfig")).get("Memory") or None, MIB),
     )
     [judgement] = judge([found(details, reference, labels_of(config), raw, now)], await ctx.deeds())

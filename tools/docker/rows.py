@@ -23,13 +23,11 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
-ORCHESTRATORS = ("com.docker.swarm.", "io.kubernetes.", "com.hashicorp.nomad.")
-"""How the labels of containers begin that something else starts, replaces and leaves behind."""
-
 STOPPED = ("exited", "created", "dead")
 """States of a container that does not run and is not about to."""
 LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
 MOST_PORTS = 20
+NO_TAG = "<none>:<none>"
 
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -52,11 +50,6 @@ def labels_of(item: dict[str, Any]) -> dict[str, str]:
 def is_forbidden(item: dict[str, Any]) -> bool:
     """Whether its owner marked it as never to be touched."""
     return labels_of(item).get(FORBID_LABEL, "false").strip().lower() not in ("false", "0", "")
-
-
-def is_orchestrated(labels: dict[str, str]) -> bool:
-    """Whether swarm, Kubernetes or Nomad decides what becomes of a container with these labels."""
-    return any(label.startswith(ORCHESTRATORS) for label in labels)
 
 
 def project_of(labels: dict[str, str]) -> str:
@@ -140,6 +133,7 @@ def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
     code = _EXITED.match(status)
     return ContainerRow(
         host=host,
+        project=project_of(labels_of(listed)) or None,
         name=name_of(listed),
         id=f"{host}/{text(listed.get('Id'))[:12]}",
         image=short(text(listed.get("Image"))) or "unknown",
@@ -162,6 +156,11 @@ def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) ->
             "exit_code": exit_code_of(state),
         }
     )
+
+
+def tags_of(image: dict[str, Any]) -> list[str]:
+    """An image's names, without the placeholder of a dangling one."""
+    return [tag for tag in texts(image.get("RepoTags")) if tag != NO_TAG]
 
 
 def volume_label(name: str) -> str:

@@ -37,6 +37,18 @@ class Survey:
         """State → how many are in it."""
         return Counter(row.state for row, _ in self.rows)
 
+    @property
+    def stopped(self) -> int:
+        """How many neither run nor are about to."""
+        states = self.states
+        return states.total() - states["running"] - states["restarting"] - states["paused"]
+
+    @property
+    def others(self) -> str:
+        """All that do not run, in words: `1 paused, 4 stopped`."""
+        between = [f"{count} {state}" for state in ("restarting", "paused") if (count := self.states[state])]
+        return ", ".join([*between, f"{self.stopped} stopped"])
+
 
 async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
     """The containers of one host, or of all."""

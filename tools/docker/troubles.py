@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from tools.docker.changes import stop_container
 from tools.docker.clean import moment, record, text
 from tools.docker.models import ContainerState, RestartPolicy, Why
+from tools.docker.owners import owner_of
 from tools.docker.removal import remove_container
-from tools.docker.rows import LOOPING_RESTARTS, is_orchestrated, policy_of, project_of
+from tools.docker.rows import LOOPING_RESTARTS, policy_of, project_of
 from tools.kit import Deed
 
 FOR_DAYS = timedelta(days=2)
@@ -191,7 +192,7 @@ def _ending(container: Found[S]) -> Why | None:
 
 def should_run(container: Found[S]) -> bool:
     """Whether one that has ended was made to go on: by its restart policy, or as far as its past tells."""
-    if is_orchestrated(container.labels):
+    if owner_of(container.labels) is not None:
         return False
     if container.policy in ("always", "unless-stopped"):
         return True  # the engine itself starts it again, unless somebody has stopped or killed it
@@ -204,7 +205,7 @@ def should_run(container: Found[S]) -> bool:
 def _standing(container: Found[S], why: Why | None, siblings_run: bool) -> Standing:
     if container.seen.state not in ("created", "exited"):
         return Standing.TROUBLE if why else Standing.FINE
-    if why in (None, "finished") or is_orchestrated(container.labels):
+    if why in (None, "finished") or owner_of(container.labels) is not None:
         return Standing.FINE
     failed = why not in ("stopped", "killed")
     # A project that is off as a whole has been put away; one service that its siblings miss has not.

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 from pydantic import BaseModel, ValidationError
@@ -26,6 +26,8 @@ from tools.kit.errors import Gone, ToolFailed
 from tools.kit.glance import Glance
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target, trusted_name
+
+T = TypeVar("T")
 
 MOST_SHOWN = 4096
 """UTF-16 units of one message: a card is never cut, and only one message can have its buttons."""
@@ -134,21 +136,32 @@ class Proposals:
         tool = self._catalogue.get(name)
         return digest(canonical({"schema": tool.input_schema, "risk": int(tool.risk)})) if tool else ""
 
-    async def look(self, actor: Actor, tool_name: str, **asked: Any) -> Any:
-        """A read's typed result, for commands and digests that need no model. Raises ToolFailed."""
-        tool = self._catalogue[tool_name]
-        assert tool.risk is Risk.READ, "only reads run without a journal row"
-        if self._people.role(actor.id, tool.service.name) < Role.VIEWER:
-            raise ToolFailed(f"{tool.service.name} is not yours to look at.")
-        args = self._validated(tool, asked)
+    async def read(self, actor: Actor, service: Service[Any], reader: Callable[[Context[Any]], Awaitable[T]]) -> T:
+        """What `reader(ctx)` finds, for whoever may look at this service; no model is asked. Raises ToolFailed."""
+        if self._people.role(actor.id, service.name) < Role.VIEWER:
+            raise ToolFailed(f"{service.name} is not yours to look at.")
         try:
-            async with self._clients.watch(tool.service.name), asyncio.timeout(READ_DEADLINE):
-                client = await self._clients.get(tool.service.name, Access.READ)
-                targets, _ = await self._targets(tool, args, client)
-                values = {**args.__dict__, **{name: target.id for name, target in targets.items()}}
-                return await tool.run(self._context(tool.service.name, client, actor.id), **values)
+            async with self._clients.watch(service.name), asyncio.timeout(READ_DEADLINE):
+                client = await self._clients.get(service.name, Access.READ)
+                return await reader(self._context(service.name, client, actor.id))
         except TimeoutError:
-            raise ToolFailed(f"{tool_name} did not answer within {READ_DEADLINE:.0f} s.") from None
+            raise ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.") from None
+
+    async def look(self, actor: Actor, tool: Tool, target: Target) -> BaseModel:
+        """The typed result of a read of one target. Raises ToolFailed."""
+        assert tool.risk is Risk.READ, "only reads run without a journal row"
+        args = self._validated(tool, {tool.subject: target.id})
+        found: BaseModel = await self.read(actor, tool.service, lambda ctx: tool.run(ctx, **args.__dict__))
+        return found
+
+    async def meant(self, actor: Actor, tool: Tool, text: str) -> list[Target]:
+        """The targets that a text may mean to a tool of one target. Raises ToolFailed when that cannot be told."""
+        try:
+            self._validated(tool, {tool.subject: text})
+        except ToolFailed:
+            return []  # no target is called that
+        find = tool.resolved[tool.subject].find
+        return await self.read(actor, tool.service, lambda ctx: find(ctx.client, text))
 
     async def glances(self, actor: Actor) -> dict[str, Glance | ToolFailed]:
         """Every configured service at a glance, asked together; one that fails says why."""
@@ -156,20 +169,18 @@ class Proposals:
         seen = [
             service
             for service in services.values()
-            if service.look and self._people.role(actor.id, service.name) >= Role.VIEWER
+            if service.look and self._clients.configured(service.name)
+            if self._people.role(actor.id, service.name) >= Role.VIEWER
         ]
-        return dict(zip([s.name for s in seen], await asyncio.gather(*(self._glance(s) for s in seen)), strict=True))
+        glances = await asyncio.gather(*(self._glance(actor, service) for service in seen))
+        return dict(zip([service.name for service in seen], glances, strict=True))
 
-    async def _glance(self, service: Service[Any]) -> Glance | ToolFailed:
+    async def _glance(self, actor: Actor, service: Service[Any]) -> Glance | ToolFailed:
         assert service.look is not None, "asked only of services that declare one"
         try:
-            async with self._clients.watch(service.name), asyncio.timeout(READ_DEADLINE):
-                client = await self._clients.get(service.name, Access.READ)
-                return await service.look(self._context(service.name, client))
+            return await self.read(actor, service, service.look)
         except ToolFailed as error:
             return error
-        except TimeoutError:
-            return ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.")
 
     def _context(self, service: str, client: Any, actor: str = "", tainted: bool = False) -> Context[Any]:
         return Context(client, actor, self._nets, tainted, partial(self._past.of, service))
@@ -344,6 +355,8 @@ def _fact(value: Any) -> str:
     """A fact no shorter than it stands on a card."""
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_fact(part)}" for key, part in value.items() if part is not None)
     return escaped(f"{value:.1f}" if isinstance(value, float) else str(value))
 
 

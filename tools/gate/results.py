@@ -20,8 +20,8 @@ CAP = 6000
 
 
 def block(use: str, text: str, *, error: bool = False) -> Block:
-    """One tool_result."""
-    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text)}
+    """One tool_result. An error without a word would be refused when it is sent."""
+    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text) or ("Failed." if error else "")}
     return {**content, "is_error": True} if error else content
 
 
@@ -116,9 +116,14 @@ def stored_facts(facts: Facts) -> dict[str, Any]:
     return {
         "shown": facts.shown(),
         "all": facts.model_dump(mode="json"),
-        "moments": [name for name, info in type(facts).model_fields.items() if _is_moment(info.annotation)],
+        "moments": moments_of(type(facts)),
         "outside": taint.taints(facts),
     }
+
+
+def moments_of(kind: type[BaseModel]) -> list[str]:
+    """The fields that are moments."""
+    return [name for name, info in kind.model_fields.items() if _is_moment(info.annotation)]
 
 
 def _is_moment(annotation: Any) -> bool:

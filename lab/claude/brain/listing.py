@@ -42,10 +42,10 @@ def troubled(result: Result) -> list[Json]:
 
 def condition(container: Json) -> str:
     """State, what is wrong with it, restarts and exit code in a few words."""
-    state, why = str(container.get("state", "unknown")), container.get("why")
+    state, why = str(container.get("state", "unknown")), str(container.get("why") or "")
     if container.get("stopped_by"):
         return f"stopped by {container['stopped_by']}"
-    words = [state] + ([why] if why and why != state else [])
+    words = [why] if why.startswith(state) else list(filter(None, [state, why]))
     if container.get("health") in ("unhealthy", "starting") and container["health"] != why:
         words.append(container["health"])
     if restarts := container.get("restarts"):

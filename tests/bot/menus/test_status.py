@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.menus.commands import Request
+from bot.menus.desk import Request
 from bot.settings.people import console_actor
 from scheduler.digests import Digests
 from tests import rack
 from tests.bot.menus.test_commands import Counter, a_counter
 from tests.fakes import use
-from tests.house import ADMIN, House
+from tests.house import ADMIN, House, plain
 from tests.lab.chat import Chat, error
 from tests.memory.test_audit import tamper
 from tests.place import Place
@@ -77,7 +77,7 @@ async def test_what_was_done_behind_its_back_is_named_and_what_a_person_stopped_
         assert reds == ["🔴 nextcloud · nas · stopped", "🔴 postgres · nas · killed (exit code 137)"]
         assert await lines(counter, command, "🟡") == ["🟡 watchtower · nas · paused"]
     listed = await lines(counter, "/containers", "🔴")
-    assert listed[1] == "🔴 postgres · nas · killed (exit code 137)"
+    assert listed[1].startswith("🔴 postgres · nas · killed (exit code 137) · ")
     assert "17 running, 1 paused, 4 stopped" in await counter.says("/containers")
 
 
@@ -100,10 +100,11 @@ async def test_the_page_of_a_container_says_why(counter: Counter) -> None:
     nas.pause("watchtower")
     pages = {}
     for name in ("redis", "watchtower"):
-        view = (await counter.commands.page(Request(1, ADMIN, ADMIN.id), f"docker:nas/{nas.get(name).id[:12]}"))[0]
+        path = f"containers:0::nas/{nas.get(name).id[:12]}"
+        view = (await counter.commands.page(Request(1, ADMIN, ADMIN.id), path))[0]
         assert view is not None
         pages[name] = view
-    assert "exited · out of memory · since" in pages["redis"].text
+    assert plain(pages["redis"]).startswith("🔴 redis · nas\nout of memory · ")
     assert [button.text for button in pages["watchtower"].buttons[0]] == ["Restart", "Stop"], "a start wakes nothing"
 
 

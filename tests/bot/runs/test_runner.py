@@ -36,7 +36,9 @@ async def said(house: House) -> list[str]:
 
 async def drawn(house: House, kind: str, payload: dict[str, Any]) -> str:
     """What a person reads of a row of the outbox."""
-    view = await Drawing(house.stores, house.cards).draw(Outgoing(1, kind, ADMIN.id, kind, payload, False, 0))
+    view = await Drawing(house.stores, house.cards, lambda line: "/status", lambda where: ()).draw(
+        Outgoing(1, kind, ADMIN.id, kind, payload, False, 0)
+    )
     assert view is not None
     return plain(view)
 

@@ -38,7 +38,7 @@ async def test_where_five_cards_wait_a_button_shows_them(live: Live) -> None:
     await five_cards(live)
     page = await live.write("/status", "containers")
     live.mark = live.lab.telegram.version
-    await live.press_as(page, "m:do:restart:mini/pihole")
+    await live.press_as(page, "m:containers:0:restart:mini/pihole")
     answer = await live.hear("Restart pihole: 5 cards already wait")
     await live.press_as(answer, answer.button("Show them"))
     await live.hear("Stop gitea")
@@ -93,7 +93,7 @@ async def test_several_that_it_would_do_stand_on_one_message(looking: Live) -> N
 
 async def test_a_button_says_what_it_would_do_and_says_it_once(looking: Live) -> None:
     page = await looking.write("/status", "containers")
-    await looking.press_as(page, "m:do:restart:mini/pihole")
+    await looking.press_as(page, "m:containers:0:restart:mini/pihole")
     await looking.hear("^Would do: Restart pihole")
     await looking.quiet()
     assert [m.text for m in looking.lab.telegram.sent(ADMIN) if "Restart pihole" in m.text and m is not page][1:] == []

@@ -135,5 +135,5 @@ async def test_a_stray_rejection_does_not_end_the_introduction(monkeypatch: pyte
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await introduce(Rejecting(), SimpleNamespace())  # type: ignore[arg-type]
+        await introduce(Rejecting(), SimpleNamespace(), ())  # type: ignore[arg-type]
     assert tried == [0, 1, 2]

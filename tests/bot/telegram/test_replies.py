@@ -92,10 +92,12 @@ async def test_a_page_that_was_turned_to_a_log_is_not_ours_any_more(live: Live) 
     page = await live.write("/containers", "running")
     shown, tainted = await answered(live, page)
     assert "running" in shown and not tainted
-    target = next(b["callback_data"] for b in page.buttons if b["callback_data"].startswith("m:docker:"))
-    for data in (target, target.replace("m:docker:", "m:logs:")):
-        await live.press_as(page, data)
-    log = await live.hear("last lines")
+    opened = next(b["callback_data"] for b in page.buttons if "::" in b["callback_data"])
+    await live.press_as(page, opened)
+    seen = await live.hear("restart policy")
+    assert not (await answered(live, seen))[1]
+    await live.press_as(page, opened.replace("::", ":logs:"))
+    log = await live.hear("Lines")
     assert log.message_id == page.message_id
     shown, tainted = await answered(live, log)
     assert shown.startswith(OPENING) and tainted

@@ -10,10 +10,10 @@ import pytest
 
 from memory.approvals import EXPIRY_SECONDS
 from tests.fakes import use
-from tests.house import ADMIN, GROUP, OPERATOR, VIEWER, House
+from tests.house import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER, House
 from tests.rack import set_to
 from tools.gate.standing import FULL, HOUR, MOST_AN_HOUR, MOST_OPEN
-from tools.kit import Call, Change, Context, Facts, Ident, Shown
+from tools.kit import Call, Change, Context, Facts, Ident, Shown, Target, ToolFailed
 
 OFF = use("rack_switch_off", item="lamp")
 
@@ -152,31 +152,37 @@ async def test_what_does_not_fit_on_a_card_is_refused_not_cut(house: House, monk
     assert block["is_error"] and "too large" in block["content"] and await house.calls() == []
 
 
-async def test_a_read_for_a_command_obeys_roles_and_names(house: House) -> None:
-    from memory.models import Actor
-    from tools.kit import ToolFailed
-
+async def test_a_read_without_a_model_obeys_roles_and_names(house: House) -> None:
+    proposals, tools, lamp = house.core.proposals, house.core.tools, Target("rack/0001", "lamp")
+    [page] = tools["rack_press"].service.pages
     for actor in (ADMIN, VIEWER):
-        assert (await house.core.proposals.look(actor, "rack_get_item", item="lamp")).name == "lamp"
-    for actor, args in ((Actor("tg:9", "X"), {"item": "lamp"}), (ADMIN, {"item": "nothing"}), (ADMIN, {"thing": "x"})):
-        with pytest.raises(ToolFailed):
-            await house.core.proposals.look(actor, "rack_get_item", **args)
+        assert (await proposals.look(actor, tools["rack_get_item"], lamp)).model_dump()["name"] == "lamp"
+        assert [target.id for target in await proposals.meant(actor, tools["rack_press"], "lamp")] == ["rack/0001"]
+    for text in ("nothing", "x" * 65, ""):
+        assert await proposals.meant(ADMIN, tools["rack_press"], text) == []
+    before = house.rack.reads
+    for reading in (
+        proposals.look(STRANGER, tools["rack_get_item"], lamp),
+        proposals.meant(STRANGER, tools["rack_press"], "lamp"),
+        proposals.read(STRANGER, page.service, page.read),
+    ):
+        with pytest.raises(ToolFailed, match="not yours to look at"):
+            await reading
     with pytest.raises(AssertionError):
-        await house.core.proposals.look(ADMIN, "rack_switch_off", item="lamp")
+        await proposals.look(ADMIN, tools["rack_switch_off"], lamp)
+    assert house.rack.reads == before
 
 
 async def test_a_read_for_a_command_that_hangs_is_given_up_in_words(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tools.kit import ToolFailed
-
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr("tools.gate.proposals.READ_DEADLINE", 0.01)
     monkeypatch.setattr("tests.rack.RackApi.item", never)
-    with pytest.raises(ToolFailed, match="rack_get_item did not answer"):
-        await house.core.proposals.look(ADMIN, "rack_get_item", item="lamp")
+    with pytest.raises(ToolFailed, match="rack did not answer"):
+        await house.core.proposals.look(ADMIN, house.core.tools["rack_get_item"], Target("rack/0001", "lamp"))
 
 
 # -- the cap on cards -------------------------------------------------------------------------------------------------
