@@ -12,6 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants_clean_up import CLEAN_UP
+from tests.mutants_hearing import HEARING
+
 ROOT = Path(__file__).parent.parent
 SECONDS = 180
 
@@ -45,10 +48,6 @@ INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
 TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
-CLEAN, KEPT = "tests/tools/test_docker_prune.py", "tests/tools/test_docker_prune_kept.py"
-SIZES, LAYERS = "tests/tools/test_docker_sizes.py", "tests/tools/test_docker_layers.py"
-DEAF, LATE = "tests/bot/telegram/test_deaf.py", "tests/bot/telegram/test_late.py"
-PARTS, REPLIES = "tests/bot/telegram/test_parts.py", "tests/bot/telegram/test_replies.py"
 
 MUTANTS = [
     Mutant("a decided approval can be decided again", "memory/approvals.py",
@@ -303,32 +302,6 @@ MUTANTS = [
            "back = self._kept(row, change.way_back(net or \"\"))", "back: dict[str, Any] = {}", ORDERS),
     Mutant("one good answer ends a conflict", "bot/telegram/poller.py",
            "self._clock() - self._last_conflict < CONFLICT_SECONDS:", "False:", POLLER),
-    Mutant("a part of a paste is a message of its own", "bot/telegram/parts.py",
-           "len(before) < MOST_PARTS and before[-1].goes_on_with(part):", "False:", PARTS),
-    Mutant("a paste is handled before its rest is there", "bot/telegram/parts.py",
-           "if wait > 0.0:", "if False:", PARTS),
-    Mutant("an order is swallowed by the paste before it", "bot/telegram/parts.py",
-           "or other.order or other.answers", "or other.answers", PARTS),
-    Mutant("the parts of a paste are handled once more", "bot/runs/opener.py",
-           "await stores.inbox.done(tx, update, *parts)", "await stores.inbox.done(tx, update)", PARTS),
-    Mutant("an album is answered for each picture that comes late", "bot/telegram/dispatch.py",
-           "elif album and not said.line and", "elif album and False and", PARTS),
-    Mutant("what a person answers is trusted, whoever said it", "bot/telegram/replies.py",
-           "replied.from_user.id != me:", "False:", REPLIES),
-    Mutant("what we say is ours, whatever we had read", "memory/outbox.py",
-           'return not rows or any(row["outside"] for row in rows)', "return False", REPLIES),
-    Mutant("a quote from outside taints nothing", "bot/runs/opener.py",
-           "tainted=tainted or (quote is not None and quote.outside),", "tainted=tainted,", REPLIES),
-    Mutant("a page that was turned to a log counts as ours", "bot/telegram/dispatch.py",
-           "await self._stores.outbox.shows_outside(tap.conversation, tap.message)", "pass", REPLIES),
-    Mutant("arguments from what is quoted are not marked", "tools/gate/taint.py",
-           'block.get("content", block.get("text", ""))', 'block.get("content", "")', REPLIES),
-    Mutant("a late answer stands below something else", "memory/outbox.py",
-           "AND message > ? AND coalesce(", "AND message < ? AND coalesce(", LATE),
-    Mutant("one stray refusal ends the process", "bot/telegram/poller.py",
-           "if self._rejections >= MOST_REJECTIONS and not self._heard:", "if True:", DEAF),
-    Mutant("a token is dead though getMe knows it", "bot/telegram/poller.py", "elif knows:", "elif False:", DEAF),
-    Mutant("who is deaf looks well", "bot/telegram/watchdog.py", "poller.deaf_since or heard", "heard", DEAF),
     Mutant("ids in the owner's lists are names", "bot/core.py",
            "ids = ID.fullmatch(listed) and ID.fullmatch(known)", "ids = None", "tests/bot/test_core.py"),
     Mutant("a digest that breaks ends every start", "scheduler/clock.py",
@@ -353,32 +326,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    Mutant("a clean-up takes the evidence along", "tools/docker/unused.py",
-           "if code != 0 or state.get(", "if state.get(", KEPT),
-    Mutant("a clean-up takes what was stopped a minute ago", "tools/docker/unused.py",
-           'return "recent" if max(times) >= since else None', "return None", KEPT),
-    Mutant("a clean-up takes what can still be undone", "tools/docker/unused.py",
-           "if any(deed.undoable for deed in deeds):", "if False:", KEPT),
-    Mutant("a clean-up takes what an Undo needs", "tools/docker/unused.py",
-           "elif ident in found.needed:", "elif False:", KEPT),
-    Mutant("a clean-up takes what its owner has forbidden", "tools/docker/unused.py",
-           "    if is_forbidden(item):\n        return \"forbidden\"\n    if is_own(", "    if is_own(", KEPT),
-    Mutant("a clean-up takes the way back from a new image", "tools/docker/unused.py",
-           "for name in repositories_of(image) if not tags]", "for name in ()]", KEPT),
-    Mutant("a clean-up takes young build cache", "tools/docker/sweep.py",
-           "api.prune_builds(filters={\"until\": f\"{age}s\"})", "api.prune_builds()", KEPT),
-    Mutant("a clean-up removes an image that came into use", "tools/docker/sweep.py",
-           "            raise Conflict(f\"{thing.names[0]} came into use.\")\n        for",
-           "            pass\n        for", CLEAN),
-    Mutant("a clean-up believes the engine", "tools/docker/prune.py",
-           "expect=lambda before, after: after.left == 0", "expect=lambda before, after: True", CLEAN),
-    Mutant("what a card does not name may change", "tools/docker/prune.py",
-           'version=sha256("\\n".join(ids).encode()).hexdigest()[:12]', 'version="0"', CLEAN),
-    Mutant("a layer that others have is promised as well", "tools/docker/layers.py",
-           "held |= set(image.chain)\n    amounts", "pass\n    amounts", LAYERS),
-    Mutant("a clean-up waits for a number", "tools/docker/disk.py",
-           "    except ToolFailed:\n        return otherwise",
-           "    except ZeroDivisionError:\n        return otherwise", SIZES),
+    *(Mutant(*row) for row in (*CLEAN_UP, *HEARING)),
 ]  # fmt: skip
 
 

@@ -115,3 +115,18 @@ async def test_the_noise_of_the_story_is_seen_through(chat: Chat) -> None:
     text = await chat.told(f"show me the {noisy.name} logs")
     assert "I ignored it" in text and "request handled" in text
     assert "postgres" not in text and "stop pihole" not in text
+
+
+async def test_what_should_run_is_told_from_what_a_person_stopped(chat: Chat) -> None:
+    await chat.told("stop gitea")
+    nas = chat.lab.world.hosts["nas"]
+    nas.kill("postgres")
+    nas.stop("nextcloud")
+    nas.pause("watchtower")
+    overview = await chat.told("what is down?")
+    assert "**postgres** (nas): exited, killed" in overview
+    assert "it looks intended: gitea (stopped by Admin)" in overview
+    assert "it was killed from outside" in await chat.told("why is postgres down?")
+    assert "It should run, and was not stopped through me" in await chat.told("why is nextcloud down?")
+    assert "Say “restart watchtower” to wake it" in await chat.told("why is watchtower down?")
+    assert "was stopped by Admin" in await chat.told("why is gitea down?")

@@ -81,8 +81,9 @@ async def open_bench(address: str) -> AsyncIterator[Bench]:
         yield bench
     finally:
         await bench.clear()
-        with suppress(Gone, Conflict):
-            await engine.ask(lambda api: api.remove_image(bench.image))
+        for image in (bench.image, f"entry-{bench.mark}:latest"):
+            with suppress(Gone, Conflict):
+                await engine.ask(lambda api, i=image: api.remove_image(i))
         reader.close()
         writer.close()
 

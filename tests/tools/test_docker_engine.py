@@ -307,6 +307,8 @@ async def test_remove_leaves_named_and_unnamed_volumes(bench: Bench) -> None:
     assert (await bench.carry_out(change, within=15)).verified
     names = [row.name for row in (await bench.read("list_volumes")).volumes if not row.in_use_by]
     assert {f"kept-{bench.mark}", *change.facts.unnamed_volumes} <= set(names)
+    for bind in change.net["body"]["HostConfig"]["Binds"]:
+        await bench.writer.one("local").ask(lambda api, b=bind: api.remove_volume(b.partition(":")[0]))
 
 
 async def test_remove_image(bench: Bench) -> None:

@@ -128,27 +128,6 @@ def doctored(stream: list[Json], place: tuple[Any, ...], junk: Any) -> list[Json
     return found
 
 
-@pytest.mark.parametrize("junk", JUNK, ids=repr)
-async def test_whatever_a_stream_says_is_a_reply_or_a_sentence_and_is_paid(
-    bench: Bench, junk: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.agent.claude.ATTEMPTS", 1)
-    bench.budget.task = bench.budget.daily = 1e9
-    stream = good()
-    for number, place in enumerate(places(stream)):
-        events, run = doctored(stream, place, junk), replace(RUN, id=f"r{number}")
-        bench.stream(events)
-        try:
-            reply = await bench.client.reply(run, SAID, last=False)
-        except RunStopped as stopped:
-            assert str(stopped), place
-        else:
-            back = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [*SAID, reply, answers(reply)]}
-            assert place[-1] == "signature" or bench.double.answer(back), "it can be sent back"
-        spent = await bench.stores.usage.of_run(run.id)
-        assert spent.usd > 0 or place[0] == 0, "what has begun is paid"
-
-
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -236,3 +215,24 @@ async def test_an_error_that_is_not_anthropics_is_an_error_all_the_same(bench: B
         bench.traffic.fault("claude", status=status, body=answer, times=None)
         with pytest.raises(RunStopped):
             await bench.reply()
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+async def test_whatever_a_stream_says_is_a_reply_or_a_sentence_and_is_paid(
+    bench: Bench, junk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.agent.claude.ATTEMPTS", 1)
+    bench.budget.task = bench.budget.daily = 1e9
+    stream = good()
+    for number, place in enumerate(places(stream)):
+        events, run = doctored(stream, place, junk), replace(RUN, id=f"r{number}")
+        bench.stream(events)
+        try:
+            reply = await bench.client.reply(run, SAID, last=False)
+        except RunStopped as stopped:
+            assert str(stopped), place
+        else:
+            back = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [*SAID, reply, answers(reply)]}
+            assert place[-1] == "signature" or bench.double.answer(back), "it can be sent back"
+        spent = await bench.stores.usage.of_run(run.id)
+        assert spent.usd > 0 or place[0] == 0, "what has begun is paid"

@@ -13,7 +13,6 @@ from tests import rack
 from tests.bot.menus.test_commands import Counter, a_counter
 from tests.fakes import use
 from tests.house import ADMIN, House, plain
-from tests.lab.chat import Chat, error
 from tests.memory.test_audit import tamper
 from tests.place import Place
 from tools.docker.troubles import SETTLED
@@ -161,27 +160,3 @@ async def test_what_needs_somebody_keeps_all_from_being_well(counter: Counter, w
         assert "audit log" in await counter.says("/digest")
     said = await counter.says("/digest")
     assert "1 needs you" in said and "All well" not in said, said
-
-
-async def test_the_demo_s_stand_in_makes_sense_of_it(counter: Counter) -> None:
-    place, reads = place_of(counter), ("list_containers", "get_container_details", "get_container_logs")
-    nas = place.lab.world.hosts["nas"]
-    await stop_through_the_bot(counter, "gitea")
-    nas.kill("postgres")
-    nas.stop("nextcloud")
-    nas.pause("watchtower")
-    told = {"nas/": await place.read("docker_list_containers")}
-    for name in ("gitea", "postgres", "nextcloud", "watchtower"):
-        told |= {f"nas/{name}{tool}": await place.read(f"docker_{tool}", container=name) for tool in reads[1:]}
-    chat = Chat(
-        {f"docker_{tool}": lambda args, tool=tool: told[args["container"] + tool] for tool in reads[1:]}
-        | {"docker_list_containers": told["nas/"], "docker_get_container_stats": error("not now")}
-    )
-    overview = chat.say("what is down?")
-    assert "3 of 22 containers need attention; 17 run." in overview
-    assert "**postgres** (nas): exited, killed" in overview
-    assert "it looks intended: gitea (stopped by Admin)" in overview
-    assert "it was killed from outside" in chat.say("why is postgres down?")
-    assert "It should run, and was not stopped through me" in chat.say("why is nextcloud down?")
-    assert "Say “restart watchtower” to wake it" in chat.say("why is watchtower down?")
-    assert "was stopped by Admin" in chat.say("why is gitea down?")
