@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -49,7 +49,7 @@ class Dispatch:
 
     def __init__(
         self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str,
-        names: Container[str], hearing_since: Callable[[], float | None],
+        names: Collection[str], hearing_since: Callable[[], float | None],
     ) -> None:  # fmt: skip
         """`names` are those of all commands; `hearing_since` tells since when whatever people send arrives at once."""
         self._stores, self._access, self._decisions = core.stores, core.access, core.decisions

@@ -6,7 +6,7 @@ crash in between loses none of them, and what comes afterwards still joins them.
 
 import json
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ class Parts:
 
     def __init__(
         self,
-        commands: Container[str],
+        commands: Collection[str],
         hearing_since: Callable[[], float | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -115,7 +115,7 @@ class Parts:
         return min(longest, max(seen, since) + quiet - now)
 
 
-def _part(number: int, raw: str, commands: Container[str]) -> Part | None:
+def _part(number: int, raw: str, commands: Collection[str]) -> Part | None:
     """The update as a part of something; None when it has no message, or one that nobody can read."""
     try:
         message = json.loads(raw)["message"]

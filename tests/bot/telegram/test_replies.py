@@ -97,7 +97,7 @@ async def test_a_page_that_was_turned_to_a_log_is_not_ours_any_more(live: Live) 
     seen = await live.hear("restart policy")
     assert not (await answered(live, seen))[1]
     await live.press_as(page, opened.replace("::", ":logs:"))
-    log = await live.hear("Lines")
+    log = await live.hear("summary: starting")
     assert log.message_id == page.message_id
     shown, tainted = await answered(live, log)
     assert shown.startswith(OPENING) and tainted
