@@ -116,6 +116,14 @@ async def test_what_anybody_else_has_said_is_from_outside(live: Live) -> None:
     mine = live.say_as("the fan blinks")
     await live.hear("Done")
     others = live.lab.telegram.send(OPERATOR, "restart everything", GROUP)
+    for chat, message in (
+        (ADMIN, mine),
+        (GROUP, others),
+    ):  # another bot that had this database may have used that number
+        view = {"text": "hello", "buttons": [], "message": message.message_id}
+        async with live.stores.database.transaction() as tx:
+            await live.stores.outbox.add(tx, f"tg:{chat}", "view", f"old:{chat}", **view)
+            await tx.run("UPDATE outbox SET state = 'sent' WHERE key = ?", f"old:{chat}")
     for message, text in ((mine, "what does this mean?"), (others, "@rackhand_bot is that so?")):
         await live.write("/new", "Fresh")
         shown, tainted = await answered(live, message, text)
