@@ -1,18 +1,30 @@
 """The doctor: what works, what does not, and what to do about it, a line each."""
 
+import asyncio
 import shutil
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import httpx
+
+from bot.agent.claude import Claude
 from bot.core import Core
 from bot.screen.render import escape
 from bot.settings.people import console_actor
+from bot.settings.settings import Settings, secret_problems
+from bot.telegram.answers import UNKNOWN_TOKEN, is_a_stranger, refusal_of, result_of, stranger_at
 from bot.telegram.poller import POLL_SECONDS, Poller
 from memory.database import WAL_RESET_FIXED
-from tools.kit.errors import ToolFailed
+from memory.text import escaped
+from tools.kit import Access, Service, ToolFailed
+from tools.kit.reasons import unconnected
+from tools.kit.transport import Bounded, Reads
 
 LEAST_FREE = 200 << 20
+ASK_SECONDS = 10.0
+"""For Telegram's word on the token."""
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -31,9 +43,18 @@ class Doctor:
         self._core, self._poller = core, poller
 
     async def checks(self) -> list[Check]:
-        """Every finding."""
-        found = [await self._database(), self._vectors(), self._disk(), self._claude(), await self._audit()]
-        return [*found, *self._idle(), self._telegram(), *await self._services()]
+        """Every finding; whoever can be asked is asked, all of them at once."""
+        unfit = {
+            line.partition(":")[0]: line
+            for line in secret_problems([self._core.settings, *self._core.clients.settings])
+        }
+        claude, telegram, services, audit = await asyncio.gather(
+            self._claude(unfit.pop("ANTHROPIC_API_KEY", "")), self._telegram(), self._services(), self._audit()
+        )
+        unfit.pop("TELEGRAM_BOT_TOKEN", None)
+        settings = [Check("settings", "bad", line) for line in unfit.values()]
+        found = [await self._database(), self._vectors(), self._disk(), claude, audit]
+        return [*found, *settings, *self._idle(), telegram, *services]
 
     async def text(self) -> str:
         """The findings as Markdown, the bad ones first."""
@@ -64,10 +85,12 @@ class Doctor:
         level = "ok" if free > LEAST_FREE else "bad"
         return Check("disk", level, f"{free / 2**30:.1f} GiB free in DATA_DIR")
 
-    def _claude(self) -> Check:
-        if not self._core.settings.anthropic_api_key.get_secret_value():
+    async def _claude(self, unfit: str) -> Check:
+        settings, model = self._core.settings, self._core.model
+        if not settings.anthropic_api_key.get_secret_value():
             return Check("claude", "warn", "ANTHROPIC_API_KEY is not set: commands work, free text does not")
-        return Check("claude", "ok", f"key set, model {self._core.settings.model_balanced}")
+        trouble = unfit or (await model.trouble() if isinstance(model, Claude) else "")
+        return Check("claude", "bad" if trouble else "ok", trouble or f"answers as {settings.model_balanced}")
 
     def _idle(self) -> list[Check]:
         return [Check("settings", "warn", f"{name} is set, but not used yet") for name in self._core.settings.idle()]
@@ -76,28 +99,58 @@ class Doctor:
         verdict = await self._core.stores.audit.verify()
         return Check("audit", "ok" if verdict.broken_at is None else "bad", str(verdict))
 
-    def _telegram(self) -> Check:
-        problems = self._core.settings.telegram_problems()
-        if problems:
+    async def _telegram(self) -> Check:
+        if problems := self._core.settings.telegram_problems():
             return Check("telegram", "bad", " ".join(problems))
+        trouble, name = await _who_am_i(self._core.settings)
+        if trouble or (trouble := self._poller.trouble if self._poller else ""):
+            return Check("telegram", "bad", trouble)
         if self._poller is None:
-            return Check("telegram", "warn", "the bot is not running")
-        if self._poller.trouble:
-            return Check("telegram", "bad", self._poller.trouble)
+            return Check("telegram", "warn", f"the bot is not running; Telegram knows it as {name}")
         age = time.monotonic() - (self._poller.last_completed or self._poller.first_poll or time.monotonic())
         level = "ok" if age < POLL_SECONDS + 20 else "bad"
-        return Check("telegram", level, f"last poll came back {age:.0f} s ago")
+        return Check("telegram", level, f"last poll came back {age:.0f} s ago, as {name}")
 
     async def _services(self) -> list[Check]:
-        glances = await self._core.proposals.glances(console_actor())
+        glances = await self._core.proposals.glances(console_actor(), insist=True)
+        clients, services = self._core.clients, {tool.service.name: tool.service for tool in self._core.tools.values()}
+        idle = not any(clients.configured(name) for name, service in services.items() if not service.own)
         found = []
         for name, glance in glances.items():
-            if not self._core.clients.configured(name):
-                found.append(Check(name, "ok", "not set up"))
+            if not clients.configured(name):
+                # Nothing to look after is no state to be well in.
+                found.append(Check(name, "bad" if idle else "ok", f"not set up: {clients.absence(name)}"))
             elif isinstance(glance, ToolFailed):
                 found.append(Check(name, "bad", str(glance)))
             else:
                 # Trouble of the service itself, such as a host that does not answer; its guests' is for /status.
                 lost = [f"{trouble.name} {trouble.detail}" for trouble in glance.troubles if trouble.where == name]
                 found.append(Check(name, "bad" if lost else "ok", " · ".join([*lost, glance.summary])))
+                found += [Check(name, "warn", text) for text in await self._advice(services[name])]
         return found
+
+    async def _advice(self, service: Service[Any]) -> list[str]:
+        if service.advise is None:
+            return []
+        return await service.advise(await self._core.clients.get(service.name, Access.READ))
+
+
+async def _who_am_i(settings: Settings) -> tuple[str, str]:
+    """What is wrong with the bot's own name at Telegram, or that name."""
+    url = f"{settings.telegram_api_url.rstrip('/')}/bot{settings.telegram_bot_token.get_secret_value()}/getMe"
+    inner = httpx.AsyncHTTPTransport(trust_env=False)
+    transport = Bounded(inner, "Telegram", Reads(httpx.URL(), ()), Access.READ, MOST_BYTES)
+    try:
+        async with asyncio.timeout(ASK_SECONDS), httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            answer = await client.get(url, timeout=ASK_SECONDS)
+    except (httpx.HTTPError, TimeoutError) as error:
+        why, _ = unconnected(error) or ("no answer", "")
+        return f"Telegram cannot be reached ({why}): check this machine's network, and TELEGRAM_API_URL.", ""
+    me = result_of(answer)
+    if isinstance(me, dict):
+        return "", f"@{escaped(str(me.get('username')))}"
+    if refusal_of(answer) in UNKNOWN_TOKEN:
+        return "Telegram rejects TELEGRAM_BOT_TOKEN: get a new one from @BotFather.", ""
+    if is_a_stranger(answer):
+        return f"{stranger_at(url, answer.status_code)}.", ""
+    return f"Telegram answered {answer.status_code}: try again in a minute.", ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class Server:
             self._path.unlink(missing_ok=True)
 
 
-async def serve(app: ASGIApp, *, port: int = 0, uds: str | None = None) -> Server:
+async def serve(app: ASGIApp, *, port: int = 0, uds: str | None = None, tls: ssl.SSLContext | None = None) -> Server:
     """Serve `app` on 127.0.0.1 (port 0: a free one) or on a unix socket, in the running event loop.
 
     Raises OSError when the port is taken.
@@ -94,9 +95,9 @@ async def serve(app: ASGIApp, *, port: int = 0, uds: str | None = None) -> Serve
     if uds is not None:
         listener = await loop.create_unix_server(connection, path=uds)
         return Server(f"unix://{uds}", 0, listener, state, Path(uds))
-    listener = await loop.create_server(connection, host="127.0.0.1", port=port, family=socket.AF_INET)
+    listener = await loop.create_server(connection, host="127.0.0.1", port=port, family=socket.AF_INET, ssl=tls)
     bound = listener.sockets[0].getsockname()[1]
-    return Server(f"http://127.0.0.1:{bound}", bound, listener, state)
+    return Server(f"http{'s' if tls else ''}://127.0.0.1:{bound}", bound, listener, state)
 
 
 def _typed(app: ASGIApp) -> Any:

@@ -24,8 +24,13 @@ MAX_TOKENS = 8000
 ATTEMPTS, RETRY_SECONDS, LONGEST_WAIT = 4, 90.0, 30.0
 REQUEST_SECONDS = 180.0
 """Total deadline of one request, streaming included."""
+LOOK_SECONDS = 15.0
+"""For the question whether it would answer."""
+ANY: Any = [{"role": "user", "content": "?"}]
+UNABLE = "I can't think now: "
 COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 SPEND_LIMIT = "spend_limit"
+NO_CREDIT = "the Anthropic account has no credit: add some in its console."
 TOO_LONG = "This conversation has become too long: /new begins a fresh one."
 TOO_MUCH = "The answer became too long: ask for less at once."
 NO_END = "I thought about this for too long and came to no answer: ask for less at once."
@@ -58,6 +63,33 @@ class Claude:
             if self._client is None:
                 self._client = await asyncio.to_thread(self._connect)
 
+    async def trouble(self) -> str:
+        """What keeps it from answering, found out without paying for anything; empty when nothing does."""
+        if unfit := self._unfit():
+            return unfit
+        await self.warm_up()
+        import anthropic
+
+        assert self._client is not None, "warm_up() made it"
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                try:
+                    await self._client.models.retrieve(self.model)
+                except anthropic.NotFoundError:  # nor has every endpoint a list of its models
+                    await self._client.messages.count_tokens(model=self.model, messages=ANY)
+        except anthropic.APIStatusError as error:
+            return str(_explain(error)).removeprefix(UNABLE)
+        except (anthropic.APIConnectionError, TimeoutError, _transport_error()):
+            return "Anthropic cannot be reached: check this machine's network, and ANTHROPIC_BASE_URL."
+        return ""
+
+    def _unfit(self) -> str:
+        """What is wrong with the key before anybody is asked; the SDK would call it a lost connection."""
+        if not self._key:
+            return "ANTHROPIC_API_KEY is not set."
+        fine = self._key.isascii() and self._key.isprintable()
+        return "" if fine else "ANTHROPIC_API_KEY holds characters that no key has: copy it again."
+
     async def close(self) -> None:
         """Close the connection to Anthropic, if there is one."""
         if self._client is not None:
@@ -78,8 +110,8 @@ class Claude:
 
     async def reply(self, run: Run, messages: list[Message], *, last: bool) -> Message:
         """The next message. Raises ModelUnavailable, OutOfBudget or RunStopped."""
-        if not self._key:
-            raise ModelUnavailable("I can't think now: ANTHROPIC_API_KEY is not set.")
+        if unfit := self._unfit():
+            raise ModelUnavailable(f"{UNABLE}{unfit}")
         await self.warm_up()
         import anthropic
 
@@ -229,6 +261,8 @@ def _wait(state: RetryCallState) -> float:
 
 def _explain(error: Any) -> RunStopped:
     """An API error in words that name the setting to look at. Never the API's own text: it may quote the request."""
+    if "credit balance" in str(error).lower():
+        return ModelUnavailable(f"{UNABLE}{NO_CREDIT}")
     if SPEND_LIMIT in _error_code(error):
         return ModelUnavailable("I can't think now: the Anthropic account has reached its own spend limit.")
     logger.warning("Claude answered {} ({})", error.status_code, error.type)
@@ -238,15 +272,15 @@ def _explain(error: Any) -> RunStopped:
         case 413:
             return RunStopped(TOO_LONG)
         case 401:
-            why = "Anthropic rejects ANTHROPIC_API_KEY."
+            why = "Anthropic rejects ANTHROPIC_API_KEY: make a new one in its console."
         case 402:
-            why = "the Anthropic account has no credit."
+            why = NO_CREDIT
         case 403:
-            why = "ANTHROPIC_API_KEY may not use this model."
+            why = "ANTHROPIC_API_KEY may not use this model: check MODEL_BALANCED, or take another key."
         case 404:
             why = "Anthropic does not know the model; check MODEL_BALANCED."
         case 429:
             why = "Anthropic's rate limit is reached. Try again in a few minutes."
         case _:
             why = "Claude is overloaded or out of order."
-    return ModelUnavailable(f"I can't think now: {why}")
+    return ModelUnavailable(f"{UNABLE}{why}")

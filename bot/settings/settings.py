@@ -19,7 +19,12 @@ from tools.kit.registry import discover
 from tools.kit.service import Service
 from tools.kit.settings import ServiceSettings
 
-PLACEHOLDERS = frozenset({"undefined", "null", "none", "changeme", "your-token-here", "token", "xxx", "todo"})
+_PLACEHOLDER = re.compile(
+    r"undefined|null|none|token|todo|change[-_ ]?(me|this)|your[-_ ].*|.*[-_ ]here|(sk-ant-)?x{3,}|<.*>|\$\{?\w+\}?"
+    r"|.*(…|\.{3}).*",
+    re.IGNORECASE,
+)
+"""What stands where nobody has put a secret yet, as examples and templates have it."""
 TELEGRAM_TOKEN = re.compile(r"\d{4,12}:[A-Za-z0-9_-]{20,}")
 SERVICE_NAME = re.compile(r"[a-z_]{1,20}")
 
@@ -182,7 +187,7 @@ class Settings(BaseSettings):
         token, found = self.telegram_bot_token.get_secret_value(), []
         if not token:
             found.append("TELEGRAM_BOT_TOKEN: not set; get one from @BotFather.")
-        elif token.lower() in PLACEHOLDERS or not TELEGRAM_TOKEN.fullmatch(token):
+        elif is_placeholder(token) or not TELEGRAM_TOKEN.fullmatch(token):
             found.append("TELEGRAM_BOT_TOKEN: this is not a bot token (123456:ABC…); get one from @BotFather.")
         if not self.telegram_admins:
             found.append("TELEGRAM_ADMINS: no admin; put your numeric Telegram id there (@userinfobot tells it).")
@@ -194,6 +199,11 @@ class Settings(BaseSettings):
         return [
             name.upper() for name in sorted(self.model_fields_set) if (fields[name].description or "").endswith(IDLE)
         ]
+
+
+def is_placeholder(secret: str) -> bool:
+    """Whether somebody has copied the example and not filled it in."""
+    return _PLACEHOLDER.fullmatch(secret.strip()) is not None
 
 
 def secret_values(settings: BaseSettings) -> list[str]:
@@ -233,7 +243,7 @@ def load(
     if settings is not None:
         problems += settings.limit_problems({service.name for service in services})
     if bot and settings is not None:
-        for problem in (*settings.telegram_problems(), *_secret_problems([settings, *found.values()])):
+        for problem in (*settings.telegram_problems(), *secret_problems([settings, *found.values()])):
             if problem.partition(":")[0] not in {named.partition(":")[0] for named in problems}:
                 problems.append(problem)
     if problems or settings is None:
@@ -254,13 +264,13 @@ def _variables(kind: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
     return ((f"{prefix}{name}".upper(), field) for name, field in kind.model_fields.items())
 
 
-def _secret_problems(loaded: Iterable[BaseSettings | None]) -> Iterator[str]:
+def secret_problems(loaded: Iterable[BaseSettings | None]) -> Iterator[str]:
     """Secrets that nobody has filled in, and one that opens two doors: what leaks at one opens the other."""
     owners: dict[str, str] = {}
     for settings in filter(None, loaded):
         for (name, _), value in zip(_variables(type(settings)), dict(settings).values(), strict=True):
             for secret in map(str.strip, _secrets(value)):
-                if secret.lower() in PLACEHOLDERS:
+                if is_placeholder(secret):
                     yield f"{name}: this is a placeholder; put the real one there, or nothing."
                 elif secret and owners.setdefault(secret, name) != name:
                     yield f"{name}: must differ from {owners[secret]}."

@@ -44,6 +44,8 @@ def _section(title: str, settings: type[BaseSettings]) -> str:
     lines = []
     prefix = str(settings.model_config.get("env_prefix", ""))
     for name, info in settings.model_fields.items():
+        if info.exclude:
+            continue  # known only so that it is not passed over
         comment = " ".join((info.description or "").split())
         default = _default(info.get_default(call_default_factory=True))
         # A default stays commented out: copied along, it would override what a unit or a shell sets.

@@ -68,6 +68,17 @@ async def test_doctor_says_what_is_bad_with_its_exit_code(home: Home) -> None:
     assert ended.code == FAILED and docker["level"] == "bad" and "nas" in docker["text"]
 
 
+async def test_doctor_fails_when_a_key_or_a_token_is_rejected(tmp_path: Path) -> None:
+    async with open_home(tmp_path, started=False) as home:
+        env = dict(home.bot.env)
+        home.lab.claude.keys = set()
+        alone = await run_door("doctor", env=env)
+        assert alone.code == FAILED and "BAD  claude: Anthropic rejects ANTHROPIC_API_KEY" in alone.out
+        home.lab.claude.keys, home.lab.telegram.token = None, "1:another"
+        alone = await run_door("doctor", env=env)
+        assert alone.code == FAILED and "BAD  telegram: Telegram rejects TELEGRAM_BOT_TOKEN" in alone.out
+
+
 async def test_tools_lists_every_tool_without_any_configuration(tmp_path: Path) -> None:
     ended = await run_door("tools", "--json", env={"DATA_DIR": str(tmp_path / "data")})
     tools = json.loads(ended.out)

@@ -15,6 +15,9 @@ from tools.docker.settings import Settings
 from tools.kit import Access, CircuitOpen, Context, NoAnswer, OutcomeUnknown, Unreachable
 from tools.kit.clients import Clients
 
+LOST = "mini: The connection was lost: check that Docker listens there, and whether it wants TLS (https://)."
+REFUSED = "cannot be reached (connection refused): check that it runs and that its port is right."
+
 
 @pytest.fixture
 async def clients(rack: Rack, clock: Clock) -> AsyncIterator[Clients]:
@@ -50,10 +53,10 @@ def asked(rack: Rack, host: str) -> int:
 async def test_a_dead_host_is_left_alone_and_the_other_answers(rack: Rack, clients: Clients) -> None:
     spoil(rack)
     for _ in range(3):
-        assert await listed(clients) == ({"nas"}, ["mini: no proper answer"])
+        assert await listed(clients) == ({"nas"}, [LOST])
     before = asked(rack, "mini")
     for _ in range(5):
-        assert await listed(clients) == ({"nas"}, ["mini: no proper answer"])
+        assert await listed(clients) == ({"nas"}, [LOST])
     assert asked(rack, "mini") == before, "it was asked while it is given a pause"
     health = clients.health()
     assert list(health) == ["docker/nas", "docker/mini"] and health["docker/nas"] == ""
@@ -129,10 +132,10 @@ async def test_a_host_that_is_off_says_so_while_it_rests(rack: Rack, clock: Cloc
     addresses = {"nas": rack.reader.engines["nas"]._address, "attic": "tcp://127.0.0.1:1"}
     clients = Clients([service], {"docker": Settings(docker_hosts=addresses)}, clock=clock)
     for _ in range(5):
-        assert await listed(clients) == ({"nas"}, ["attic: unreachable"])
+        assert await listed(clients) == ({"nas"}, [f"attic: {REFUSED}"])
     async with clients.watch("docker"):
         glance = await service.look(Context(await clients.get("docker", Access.READ)))  # type: ignore[misc]
-    assert [(t.name, t.where, t.detail, t.red) for t in glance.troubles][0] == ("attic", "docker", "unreachable", True)
+    assert [(t.name, t.where, t.detail, t.red) for t in glance.troubles][0] == ("attic", "docker", REFUSED, True)
     await clients.close()
 
 
@@ -147,5 +150,5 @@ async def test_a_host_that_only_hangs_is_no_answer_and_then_costs_no_time(
             with pytest.raises(NoAnswer, match="in time"):
                 await hosts.engines["mini"].ask(lambda api: api.containers())
     begun = time.monotonic()
-    assert await listed(clients) == ({"nas"}, ["mini: no proper answer"])
+    assert await listed(clients) == ({"nas"}, ["mini: did not answer in time: try again in a moment."])
     assert time.monotonic() - begun < 2.0 and "in time" in clients.health()["docker/mini"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -12,9 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import paramiko  # type: ignore[import-untyped]
 import pytest
 
+from tests.tools.far import far_side
 from tools.docker.hosts import DockerHosts, Engine
 from tools.kit import Access, NoAnswer, OutcomeUnknown, ToolFailed
 
@@ -209,6 +208,7 @@ async def test_the_process_ends_at_once(tmp_path: Path) -> None:
     """The interpreter waits for its threads: with a patience of minutes a held one would delay the end by minutes."""
     program = """
 import asyncio, sys
+from tests.tools.far import far_side
 from tools.docker.hosts import DockerHosts
 from tools.kit import Access, ToolFailed
 
@@ -247,69 +247,23 @@ asyncio.run(main())
         assert time.monotonic() - closed < 10.0 and asked
 
 
-# -- over SSH -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("answers", [True, False], ids=["headers drip", "no word about the command"])
+async def test_nor_over_ssh(answers: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def drip(channel: Any) -> None:
+        channel.sendall(HEAD)
+        while not far.ended.wait(0.05):
+            channel.sendall(b"X-Drop: 1\r\n")
 
-
-class Far(paramiko.ServerInterface):  # type: ignore[misc]
-    """An SSH server that lets everybody in; what a channel then does is up to the test."""
-
-    def __init__(self, *, runs: bool) -> None:
-        self._runs = runs
-        self.ended = threading.Event()
-
-    def check_auth_publickey(self, username: str, key: Any) -> int:
-        return int(paramiko.AUTH_SUCCESSFUL)
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return int(paramiko.OPEN_SUCCEEDED)
-
-    def check_channel_exec_request(self, channel: Any, command: bytes) -> bool:
-        if not self._runs:
-            self.ended.wait(30)  # neither yes nor no: paramiko would wait for it without any limit
-        threading.Thread(target=self._drip, args=(channel,), daemon=True).start()
-        return True
-
-    def _drip(self, channel: Any) -> None:
-        with contextlib.suppress(OSError):
-            channel.sendall(HEAD)
-            while not self.ended.wait(0.05):
-                channel.sendall(b"X-Drop: 1\r\n")
-
-
-@pytest.mark.parametrize("runs", [True, False], ids=["headers drip", "no word about the command"])
-async def test_nor_over_ssh(runs: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".ssh").mkdir()
-    key = paramiko.ECDSAKey.generate()
-    key.write_private_key_file(str(tmp_path / ".ssh" / "id_ecdsa"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    (tmp_path / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
-    far, transports = Far(runs=runs), []
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                transport = paramiko.Transport(listening.accept()[0])
-                transport.add_server_key(key)
-                transport.start_server(server=far, event=threading.Event())
-                transports.append(transport)
-
-    accepting = threading.Thread(target=accept, daemon=True)
-    accepting.start()
     monkeypatch.setattr("tools.docker.hosts.READ_PATIENCE", 2.0)
-    hosts = DockerHosts({"nas": f"ssh://me@127.0.0.1:{port}"}, Access.READ)
-    [engine] = hosts.engines.values()
-    engine._threads._deadline = 5.0
-    try:
+    with far_side(tmp_path, drip) as far:
+        far.answers = answers
+        hosts = DockerHosts({"nas": far.address}, Access.READ)
+        [engine] = hosts.engines.values()
+        engine._threads._deadline = 5.0
         began = time.monotonic()
         for error in await asyncio.gather(*(refused(engine) for _ in range(WORKERS))):
             assert type(error) is NoAnswer
         await all_free(engine)
         assert time.monotonic() - began < 15.0
-    finally:
-        far.ended.set()
         hosts.close()
-        listening.close()
-        for transport in transports:
-            transport.close()

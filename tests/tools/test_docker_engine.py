@@ -24,7 +24,7 @@ from tools.docker import service
 from tools.docker.dialect import LEFT_OUT
 from tools.docker.hosts import DockerHosts
 from tools.docker.settings import Settings
-from tools.kit import Access, Conflict, Deed, Gone
+from tools.kit import Access, Conflict, Deed, Gone, Refused
 from tools.kit.types import outside_text
 
 pytestmark = pytest.mark.engine
@@ -233,6 +233,15 @@ async def test_logs_of_both_streams(bench: Bench, tty: bool) -> None:
     logs = await bench.read("get_container_logs", container=target)
     assert sorted(logs.lines) == ["err", "out", "•••"]
     assert (await bench.read("get_container_logs", container=target, contains="OUT")).lines == ["out"]
+
+
+async def test_a_log_that_nobody_keeps(bench: Bench) -> None:
+    elsewhere = {"syslog-address": "udp://127.0.0.1:1514", "cache-disabled": "true"}
+    for number, (driver, options) in enumerate((("none", {}), ("syslog", elsewhere))):
+        settings = {"NetworkMode": "none", "LogConfig": {"Type": driver, "Config": options}}
+        target = await bench.make(f"silent{number}", HostConfig=settings)
+        with pytest.raises(Refused, match=f"log driver is {driver}:"):
+            await bench.read("get_container_logs", container=target)
 
 
 @on_docker

@@ -301,5 +301,5 @@ async def test_the_engines_clock_is_heard(rack: Rack) -> None:
 async def test_ssh_that_nobody_answers() -> None:
     hosts = DockerHosts({"nas": "ssh://admin@127.0.0.1:1"}, Access.READ)
     found, down = await hosts.each(hosts.pick(None), _containers)
-    assert (found, [each.reason for each in down]) == ([], ["unreachable"])
+    assert found == [] and down[0].reason.startswith("cannot be reached (connection refused): ")
     hosts.close()

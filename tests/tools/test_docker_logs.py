@@ -7,6 +7,7 @@ import pytest
 from tests.tools.conftest import TOOLS, Rack
 from tools.docker import logs
 from tools.docker.logs import Frames, readable
+from tools.kit import Refused, ToolFailed
 from tools.kit.types import outside_text
 
 
@@ -105,6 +106,32 @@ async def test_terminals_are_read_raw(rack: Rack) -> None:
     container.config["Tty"] = True
     result = await rack.read("get_container_logs", container=await rack.id("jellyfin"), lines=5)
     assert result.lines and not any("\r" in line for line in result.lines)
+
+
+@pytest.mark.parametrize("driver", ["none", "syslog", "gelf", "awslogs", "fluentd", "splunk", "loki:latest"])
+async def test_a_log_that_nobody_keeps_names_its_driver(rack: Rack, driver: str) -> None:
+    _, container = rack.at("nas/jellyfin")
+    container.host_config["LogConfig"] = {"Type": driver, "Config": {"cache-disabled": "true"}}
+    with pytest.raises(Refused, match=rf"log driver is {driver}: .*log driver local or json-file") as caught:
+        await rack.read("get_container_logs", container=await rack.id("jellyfin"))
+    assert "try again" not in str(caught.value) and "HTTP" not in str(caught.value)
+    container.host_config["LogConfig"]["Config"] = {}
+    if driver != "none":
+        assert (await rack.read("get_container_logs", container=await rack.id("jellyfin"))).lines, "a copy is kept"
+
+
+async def test_other_failures_of_a_log_stay_what_they_are(rack: Rack) -> None:
+    _, container = rack.at("nas/jellyfin")
+    target = await rack.id("jellyfin")
+    for driver, status, words in (
+        ("journald", 500, "log driver is journald"), ("json-file", 500, "try again"), ("json-file", 501, "at all"),
+        ("syslog", 404, "does not have this"), ("evil driver", 501, "log driver is another one"),
+    ):  # fmt: skip
+        container.host_config["LogConfig"] = {"Type": driver, "Config": {}}
+        rack.traffic.fault("docker:nas", path="/logs$", status=status, body='{"message": "no"}', times=3)
+        with pytest.raises(ToolFailed, match=words):
+            await rack.read("get_container_logs", container=target)
+        rack.traffic.clear()
 
 
 @pytest.mark.parametrize(

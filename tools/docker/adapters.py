@@ -1,29 +1,32 @@
-"""The SDK's transports over TCP, a unix socket and SSH, with what they lack: no wait outlasts the call's time."""
+"""HTTP over TCP, TLS and a unix socket, with what the SDK's transports lack: no wait outlasts the call's time."""
 
 import contextlib
+import grp
 import io
 import socket
-import threading
-from collections.abc import Callable, Iterator
+import ssl
+import stat
+from collections.abc import Callable
 from functools import partial
+from http.client import BadStatusLine
+from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from docker.transport import SSHHTTPAdapter, UnixHTTPAdapter
-from docker.transport.sshconn import SSHConnection, SSHConnectionPool
+from docker.transport import UnixHTTPAdapter
 from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
-from paramiko import AuthenticationException, BadHostKeyException, SSHException  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 
-from tools.kit import Conflict, Unauthorised, Unreachable
-from tools.kit.failures import from_requests
+from tools.kit import Unreachable
+from tools.kit.failures import unreachable
+from tools.kit.reasons import TLS_RECORD
 from tools.kit.threads import term
 
 T = TypeVar("T")
 
-CONNECT_SECONDS, LOGIN_SECONDS = 4, 10
+CONNECT_SECONDS = 4
 LOOK_SECONDS = 0.25
 """How often whoever waits looks whether the call has been given up."""
 
@@ -40,9 +43,9 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
-    def makefile(self, *_: Any, **__: Any) -> "_Buffered":
+    def makefile(self, *_: Any, **__: Any) -> "Buffered":
         """The stream that an answer is read from."""
-        return _Buffered(_Reader(self._sock))
+        return Buffered(Reader(self._sock))
 
     def sendall(self, data: bytes) -> None:
         """Send everything. Raises OSError."""
@@ -51,7 +54,9 @@ class Timed:
             rest = rest[_patiently(self._sock, partial(self._sock.send, bytes(rest[:65536]))) :]
 
 
-class _Reader(io.RawIOBase):
+class Reader(io.RawIOBase):
+    """What a socket sends."""
+
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._kept = sock.makefile("rb", 0)  # an answer may outlive its connection: this keeps the socket open
@@ -69,11 +74,15 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class _Buffered(io.BufferedReader):
+class Buffered(io.BufferedReader):
+    """The same, by lines."""
+
     def readline(self, size: int | None = -1, /) -> bytes:
-        """A whole line, or as much as was asked for. Raises ConnectionResetError."""
+        """A whole line, or as much as was asked for. Raises ConnectionResetError, and BadStatusLine for TLS."""
         line = super().readline(size)
         if not line.endswith(b"\n") and len(line) != size:  # http.client would take it for the end of the headers
+            if line.startswith(TLS_RECORD):
+                raise BadStatusLine(line.decode("latin-1"))
             raise ConnectionResetError("ended in the middle")
         return line
 
@@ -94,120 +103,100 @@ class _TcpPool(HTTPConnectionPool):
     ConnectionCls = _TcpConnection
 
 
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except OSError as error:  # in the handshake, which has the connection's own short time in all
+            raise NewConnectionError(self, "no TLS connection") from error
+        self.sock = Timed(self.sock)
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
 class TcpAdapter(HTTPAdapter):
-    """HTTP over TCP."""
+    """HTTP over TCP, with TLS where there is something to judge a certificate by."""
+
+    def __init__(self, trust: ssl.SSLContext | None = None) -> None:
+        self._trust = trust
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools that connections come from."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _TcpPool}
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._trust)
+        self.poolmanager.pool_classes_by_scheme = {"http": _TcpPool, "https": _TlsPool}
+
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing: requests would add the public authorities to those that `trust` has."""
 
 
 class _Connection(UnixHTTPConnection):
     """A connection that closes its socket when nobody answers; the SDK's leaves it to the garbage collector."""
+
+    def __init__(self, service: str, path: str) -> None:
+        super().__init__("", path, CONNECT_SECONDS)
+        self._service = service
 
     def connect(self) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.settimeout(self.timeout)
             sock.connect(self.unix_socket)
-        except OSError:
+        except OSError as error:
             sock.close()
-            raise
+            raise _no_way_in(self._service, self.unix_socket, error) from error
         self.sock = Timed(sock)  # type: ignore[assignment]
 
 
+def _no_way_in(service: str, path: str, error: OSError) -> Unreachable:
+    """Why a unix socket cannot be used, and what to do."""
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            why, then = "its socket does not exist", f"start Docker, or correct unix://{path} in the settings"
+        case ConnectionRefusedError():
+            why, then = "connection refused on its socket", "start Docker"
+        case PermissionError():
+            why, then = "permission denied on its socket", _admission(path)
+        case TimeoutError():
+            why, then = "no answer while connecting", "look at Docker's own log"
+        case _:
+            why, then = str(error.strerror or error).lower(), f"check unix://{path}"
+    return unreachable(service, (why, then))
+
+
+def _admission(path: str) -> str:
+    try:
+        found = Path(path).stat()
+        group = grp.getgrgid(found.st_gid).gr_name
+    except (OSError, KeyError):  # nor may it be looked at
+        return f"let the bot's user reach {path}"
+    if not found.st_mode & stat.S_IWGRP or not found.st_gid:
+        return f"let the bot's user use {path}"
+    return f"put the bot's user into the group {group} (a unit: docker-group.conf), and start the bot again"
+
+
 class _Pool(UnixHTTPConnectionPool):
+    def __init__(self, service: str, url: str, path: str) -> None:
+        super().__init__(url, path, CONNECT_SECONDS)
+        self._service = service
+
     def _new_conn(self) -> _Connection:  # type: ignore[override]
-        return _Connection(self.base_url, self.socket_path, CONNECT_SECONDS)
+        return _Connection(self._service, self.socket_path)
 
 
 class UnixAdapter(UnixHTTPAdapter):
     """HTTP over a unix socket."""
 
+    def __init__(self, service: str, path: str) -> None:
+        super().__init__(path, CONNECT_SECONDS)
+        self._service = service
+
     def get_connection(self, url: Any, proxies: Any = None) -> _Pool:
         """The pool of connections to the socket."""
         with self.pools.lock:
             if url not in self.pools:
-                self.pools[url] = _Pool(url, self.socket_path, self.timeout, maxsize=self.max_pool_size)
+                self.pools[url] = _Pool(self._service, url, self.socket_path)
             found: _Pool = self.pools[url]
             return found
-
-
-class _SSHConnection(SSHConnection):
-    ssh_transport: Any
-
-    def connect(self) -> None:
-        with _hung_up_in_time(self.ssh_transport.close):
-            channel = self.ssh_transport.open_session(timeout=term().left(LOGIN_SECONDS))
-            channel.exec_command("docker system dial-stdio")
-        self.sock = Timed(channel)  # type: ignore[assignment]
-
-
-class _SSHPool(SSHConnectionPool):
-    def _new_conn(self) -> _SSHConnection:  # type: ignore[override]
-        return _SSHConnection(self.ssh_transport, CONNECT_SECONDS, self.ssh_host)
-
-
-class _SSHAdapter(SSHHTTPAdapter):
-    pools: Any
-    ssh_client: Any
-
-    def get_connection(self, url: Any, proxies: Any = None) -> _SSHPool:
-        """The pool of channels to the far side."""
-        with self.pools.lock:
-            if url not in self.pools:
-                self.pools[url] = _SSHPool(self.ssh_client, self.timeout, self.max_pool_size, self.ssh_host)
-            found: _SSHPool = self.pools[url]
-            return found
-
-    def _connect(self) -> None:
-        with _hung_up_in_time(self.ssh_client.close):
-            super()._connect()  # type: ignore[misc]
-
-    def _create_paramiko_client(self, base_url: str) -> None:
-        super()._create_paramiko_client(base_url)  # type: ignore[misc]
-        limits = {"timeout": CONNECT_SECONDS, "banner_timeout": LOGIN_SECONDS, "auth_timeout": LOGIN_SECONDS}
-        self.ssh_params: dict[str, Any] = self.ssh_params | limits
-
-
-def ssh_adapter(service: str, address: str) -> SSHHTTPAdapter:
-    """HTTP over `docker system dial-stdio` on the far side. Raises ToolFailed when there is no connection."""
-    host = urlsplit(address).hostname
-    try:
-        return _SSHAdapter(address.rstrip("/"), timeout=CONNECT_SECONDS)
-    except AuthenticationException:
-        raise Unauthorised(f"{service} rejected the SSH key: put the bot's public key on {host}.") from None
-    except BadHostKeyException:
-        raise Conflict(f"The SSH host key of {host} has changed: find out why before you accept it.") from None
-    except SSHException as error:
-        if "known_hosts" in str(error):
-            raise Unreachable(f"{host} is not in known_hosts: connect once with ssh and accept its key.") from None
-        raise Unreachable(f"{service} cannot be reached over SSH: check `ssh {host} docker version`.") from None
-    except (OSError, EOFError) as error:
-        found = from_requests(error, service, write=False)
-        if isinstance(found, Unreachable):
-            raise found from error
-        raise Unreachable(f"{service} cannot be reached over SSH: check that {host} runs.") from error
-
-
-@contextlib.contextmanager
-def _hung_up_in_time(hang_up: Callable[[], None]) -> Iterator[None]:
-    """Another thread hangs up when the time is over: for some answers paramiko waits without any limit."""
-    given, done = term(), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(LOOK_SECONDS):
-            try:
-                given.left()
-            except TimeoutError:
-                hang_up()
-
-    threading.Thread(target=watch, name="SSH watch", daemon=True).start()
-    try:
-        yield
-    except (SSHException, EOFError, OSError):
-        given.left()  # says that it was the time, when it was
-        raise
-    finally:
-        done.set()

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type
 from tenacity.stop import stop_after_attempt, stop_before_delay
 
-from tools.docker.models import HostDown, Reason
-from tools.docker.settings import Settings
+from tools.docker.models import HostDown, HostDownInItsWords
+from tools.docker.settings import Options, Settings
 from tools.kit import (
     Access,
     Area,
-    BadAnswer,
     CircuitOpen,
     Link,
     NoAnswer,
@@ -23,7 +22,6 @@ from tools.kit import (
     Service,
     Threads,
     ToolFailed,
-    Unauthorised,
     Unreachable,
 )
 from tools.kit.breaker import Breaker
@@ -37,18 +35,29 @@ T = TypeVar("T")
 READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
 """Seconds that one request may take, its whole answer included: a read, a change, a pull or a clean-up."""
 
+USUAL = Options()
+
 
 class Engine:
     """One Docker host."""
 
-    def __init__(self, name: str, address: str, access: Access, breaker: Breaker | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        access: Access,
+        breaker: Breaker | None = None,
+        options: Options = USUAL,
+    ) -> None:
         self.name = name
         self.access = access
+        self.service = f"Docker on {name}"
+        self._options = options
         self._breaker = breaker or Breaker(name)
         self._address = address
         reads = access is Access.READ
         self._patience = READ_PATIENCE if reads else WRITE_PATIENCE
-        self._threads = Threads(f"Docker on {name}", deadline=self._patience + 10 if reads else LONG_PATIENCE + 15)
+        self._threads = Threads(self.service, deadline=self._patience + 10 if reads else LONG_PATIENCE + 15)
         self._sessions: dict[float, Session] = {}
         self._opening = threading.Lock()
 
@@ -89,8 +98,7 @@ class Engine:
     def _work(self, call: Callable[["Session"], T], patience: float) -> T:
         session = self._session(patience)
         try:
-            session.negotiate()
-            return call(session)
+            return session.answer(call)
         except (Unreachable, NoAnswer, OutcomeUnknown):
             self._forget(session)
             raise
@@ -100,8 +108,8 @@ class Engine:
 
         with self._opening:
             if patience not in self._sessions:
-                service = f"Docker on {self.name}"
-                self._sessions[patience] = Session(service, self._address, self.access, patience)
+                made = Session(self.service, self._address, self.access, patience, self._options)
+                self._sessions[patience] = made
             return self._sessions[patience]
 
     def _forget(self, session: "Session") -> None:
@@ -114,8 +122,17 @@ class Engine:
 class DockerHosts:
     """Every configured Docker host."""
 
-    def __init__(self, addresses: dict[str, str], access: Access, breaker: Callable[[str], Breaker] = Breaker) -> None:
-        self.engines = {name: Engine(name, address, access, breaker(name)) for name, address in addresses.items()}
+    def __init__(
+        self,
+        addresses: dict[str, str],
+        access: Access,
+        breaker: Callable[[str], Breaker] = Breaker,
+        options: Options = USUAL,
+    ) -> None:
+        self.options = options
+        self.engines = {
+            name: Engine(name, address, access, breaker(name), options.of(name)) for name, address in addresses.items()
+        }
 
     def pick(self, host: str | None) -> list[Engine]:
         """The named host, or all of them. Raises ToolFailed for an unknown name."""
@@ -145,8 +162,7 @@ class DockerHosts:
         found, down = [], []
         for engine, answer in zip(engines, answers, strict=True):
             if isinstance(answer, ToolFailed):
-                failed = answer.after if isinstance(answer, CircuitOpen) else type(answer)
-                down.append(HostDown(host=engine.name, reason=_reason(failed)))
+                down.append(_down(engine, answer))
             else:
                 found.append((engine, answer))
         return found, down
@@ -165,18 +181,25 @@ async def _answer(engine: Engine, ask: Callable[[Engine], Awaitable[T]]) -> T | 
         return error
 
 
-def _reason(failed: type[BaseException]) -> Reason:
-    reasons: dict[type[BaseException], Reason] = {
-        Unreachable: "unreachable",
-        Unauthorised: "not permitted",
-        BadAnswer: "unusable answer",
-    }
-    return reasons.get(failed, "no proper answer")
+def _down(engine: Engine, error: ToolFailed) -> HostDown:
+    why = error.why if isinstance(error, CircuitOpen) else str(error)
+    kind = HostDownInItsWords if error.outside else HostDown
+    why = why.removeprefix(f"{engine.service} ").replace(f" to {engine.service} ", " ")  # the host stands beside it
+    return kind(host=engine.name, reason=why)
 
 
 async def connect(link: Link) -> DockerHosts:
     """The hosts of the settings. Nothing is sent before the first call."""
-    return DockerHosts(link.settings.hosts, link.access, link.breaker)
+    return DockerHosts(link.settings.hosts, link.access, link.breaker, link.settings.options)
 
 
 service = Service("docker", area=Area.INFRASTRUCTURE, settings=Settings, connect=connect, hosts=True)
+
+
+@service.advice
+async def advice(hosts: DockerHosts) -> list[str]:
+    """What is wrong with the docker command's own files."""
+    from tools.docker.credentials import Keyring
+
+    trouble = await asyncio.to_thread(Keyring(hosts.options.folder).trouble)
+    return [trouble] if trouble else []

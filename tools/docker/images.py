@@ -48,7 +48,7 @@ async def remove_image(ctx: Context[DockerHosts], image: ImageName, host: Host |
         await hosts.one(engine.name).ask(lambda api: api.remove_image(image), patience=LONG_PATIENCE)
 
     def undo(before: ImageFacts, net: str) -> Call | None:
-        if not before.can_be_pulled:
+        if not before.can_be_pulled or ctx.client.options.only_signed:
             return None
         name = familiar(with_tag(image))
         return pull_image.call(image=name if name in before.tags else before.tags[0], host=engine.name)
@@ -59,7 +59,7 @@ async def remove_image(ctx: Context[DockerHosts], image: ImageName, host: Host |
         do=do,
         expect=lambda before, after: after.state == "gone",
         undo=undo,
-        notes=(*_notes(facts), *await _gain(engine, facts)),
+        notes=(*_notes(facts, ctx.client.options.only_signed), *await _gain(engine, facts)),
         deadline=LONG_PATIENCE + 20,
     )
 
@@ -139,10 +139,12 @@ def _is(listed: dict[str, Any], facts: ImageFacts) -> bool:
     return short(text(listed.get("Id"))) == facts.id
 
 
-def _notes(facts: ImageFacts) -> tuple[str, ...]:
+def _notes(facts: ImageFacts, only_signed: bool) -> tuple[str, ...]:
     notes = []
     if len(facts.tags) > 1:
         notes.append("It has other tags: only this one goes, no space is freed.")
     if facts.state == "present" and not facts.can_be_pulled:
         notes.append("No undo: no registry is known to have it.")
+    elif facts.state == "present" and only_signed:
+        notes.append("No undo: DOCKER_CONTENT_TRUST is set, and the bot cannot check signatures.")
     return tuple(notes)

@@ -11,7 +11,8 @@ from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import LogNote, Logs
 from tools.docker.names import Container
 from tools.docker.seen import seen
-from tools.kit import Context, Field, Risk
+from tools.kit import Context, Field, Refused, Risk, ToolFailed
+from tools.kit.types import trusted_name
 
 if TYPE_CHECKING:
     from tools.docker.transport import Session
@@ -26,6 +27,7 @@ LONGEST_LINE = 1000
 LONGEST_READ_SECONDS = 15.0
 SEARCHED_LINES = 5000
 
+ANOTHER_DRIVER = "To read it here, make the container again with the log driver local or json-file."
 _HEADER = 8
 
 
@@ -77,12 +79,18 @@ async def get_container_logs(
 
     def read(api: "Session") -> tuple[str, list[str], bytes, bool]:
         raw = record(api.inspect_container(reference))
-        config = record(raw.get("Config"))
+        config, name = record(raw.get("Config")), text(raw.get("Name")).removeprefix("/")
+        driver = text(record(record(raw.get("HostConfig")).get("LogConfig")).get("Type"))
+        if driver == "none":
+            raise Refused(f"Its log driver is none: nothing that it prints is kept. {ANOTHER_DRIVER}")
         since = int(api.now() - 60 * since_minutes) if since_minutes else None
-        data, cut = _newest(api, reference, SEARCHED_LINES if contains else lines, since, config.get("Tty") is True)
+        try:
+            data, cut = _newest(api, reference, SEARCHED_LINES if contains else lines, since, config.get("Tty") is True)
+        except ToolFailed as error:
+            raise _without_copy(error, driver) from error
         own = secrets_of(texts(config.get("Env")))
         secrets = dict.fromkeys([*own, *seen.secrets_in(data.decode("utf-8", "replace"))])
-        return text(raw.get("Name")).removeprefix("/"), list(secrets), data, cut
+        return name, list(secrets), data, cut
 
     name, secrets, data, too_large = await engine.ask(read)
     found = [line for part in data.split(b"\n") if (line := readable(part, secrets))]
@@ -111,6 +119,15 @@ def readable(line: bytes, secrets: list[str]) -> str:
     shown = without_secrets(clean(last)[0].strip(), secrets)
     cut = len(shown) > LONGEST_LINE or len(line) > 4 * LONGEST_LINE
     return f"{shown[:LONGEST_LINE]}… (line of {len(line)} bytes)" if cut else shown
+
+
+def _without_copy(error: ToolFailed, driver: str) -> ToolFailed:
+    """The error, or that this log driver is what cannot be read: then asking again never helps."""
+    answered = type(error) in (ToolFailed, Refused)  # rather than silent, gone or forbidden
+    if driver in ("", "json-file", "local") or not answered:
+        return error
+    shown = driver if trusted_name(driver) else "another one"
+    return Refused(f"Its log driver is {shown}: what it prints goes there, and no copy is kept. {ANOTHER_DRIVER}")
 
 
 def _may_be_header(data: bytes) -> bool:

@@ -47,7 +47,6 @@ Why = Literal[
 """What is wrong with a container, or why it does not run."""
 TOLD: tuple[Why, ...] = ("out of memory", "stopped")
 """Reasons to which an exit code adds nothing."""
-Reason = Literal["unreachable", "not permitted", "no proper answer", "unusable answer"]
 
 Kind = Literal["dangling_images", "unused_images", "build_cache", "stopped_containers", "unused_networks"]
 """What can be cleaned up by naming it. Unused images are the dangling ones, too, as for the docker command."""
@@ -59,10 +58,16 @@ EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return
 
 
 class HostDown(Result):
-    """A host that could not be asked."""
+    """A host that could not be asked: why, and what to do about it."""
 
     host: Ident
-    reason: Reason
+    reason: Own
+
+
+class HostDownInItsWords(HostDown):
+    """The same when the reason quotes what the host said."""
+
+    reason: Outside
 
 
 class Listing(Result):

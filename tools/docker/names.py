@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
+from tools.docker.models import HostDown
 from tools.docker.rows import is_forbidden, name_of
 from tools.kit import Field, Gone, Resolve, Target, Unreachable
-from tools.kit.types import trusted_name
+from tools.kit.types import outside_text, trusted_name
 
 Listed = tuple[Engine, dict[str, Any]]
 
@@ -60,11 +61,10 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
     everything = [(engine, item) for engine, items in found for item in items]
     matches = _best(everything, reference)
     if not matches and down:
-        hosts = ", ".join(each.host for each in down)
-        raise Unreachable(f"It may be on {hosts}, which does not answer now: try again when it is back.")
+        raise _elsewhere(down)
     carriers: set[str] = set()
     for engine, item in everything:
-        if is_own(item["Id"]):
+        if is_own(text(item["Id"])):
             carriers |= {*(await carriers_of(engine, [item])).values()}
     return [_target(engine, item, carriers) for engine, item in matches]
 
@@ -80,6 +80,13 @@ async def suggest_container(client: DockerHosts, wanted: str) -> list[str]:
     by_lower = {name.lower(): name for name in places}
     near = [by_lower[match] for match in get_close_matches(plain, by_lower, n=3)]
     return [f"{name} ({host})" for name in near for host in places[name]]
+
+
+def _elsewhere(down: list[HostDown]) -> Unreachable:
+    hosts, why = ", ".join(each.host for each in down), " ".join(f"{each.host}: {each.reason}" for each in down)
+    error = Unreachable(f"It may be on {hosts}, which does not answer now. {why}")
+    error.outside = any(True for _ in outside_text(down))
+    return error
 
 
 def own_container_id(proc: Path = Path("/proc/self"), hostname: str | None = None) -> str:

@@ -46,13 +46,17 @@ class PullFacts(Facts):
 async def pull_image(ctx: Context[DockerHosts], image: ImageName, host: Host | None = None) -> Change[PullFacts]:
     """Fetch the newest image of a tag from its registry; containers keep the old one until they are made anew."""
     engine = ctx.client.one(host)
+    if ctx.client.options.only_signed:
+        raise Refused(
+            "DOCKER_CONTENT_TRUST is set, and the bot cannot check signatures: pull it with the docker command."
+        )
     reference = with_tag(image)
     facts = await ctx.read(pull_facts, engine.name, reference, not ctx.tainted)
     fetched: list[str] = []
 
     async def do(hosts: DockerHosts) -> None:
         report = await hosts.one(engine.name).ask(
-            lambda api: _pulled(api.pull(*_split(reference))), patience=LONG_PATIENCE
+            lambda api: _pulled(*api.fetch(*_split(reference))), patience=LONG_PATIENCE
         )
         fetched.append(report)
 
@@ -140,8 +144,11 @@ def _split(reference: str) -> tuple[str, str]:
     return repository, tag
 
 
-def _pulled(report: str) -> str:
-    """The digest in the engine's report of a pull. Raises Refused when the report ends in an error."""
+def _pulled(report: str, wrong: str) -> str:
+    """The digest in the engine's report of a pull. Raises Refused when the report ends in an error.
+
+    `wrong` is what was wrong with the registry's credentials.
+    """
     digest = ""
     for line in report.splitlines():
         try:
@@ -149,7 +156,8 @@ def _pulled(report: str) -> str:
         except (ValueError, RecursionError):
             continue
         if why := text(step.get("error")) or text(record(step.get("errorDetail")).get("message")):
-            raise Refused(f"The image could not be pulled ({quote(why, seen)}): check its name and the registry.")
+            then = f"it was asked without credentials, for {wrong}" if wrong else "check its name and the registry"
+            raise Refused(f"The image could not be pulled ({quote(why, seen)}): {then}.")
         if text(step.get("status")).startswith("Digest: "):
             digest = _shown(text(step["status"]).removeprefix("Digest: ").strip())
     return digest

@@ -1,30 +1,86 @@
-"""Where the Docker engines are."""
+"""Where the Docker engines are, and how the docker command of this user would ask them."""
 
 import ipaddress
 import json
 import os
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from tools.docker.versions import OLDEST, Version, parsed, written
 from tools.kit import ServiceSettings
 from tools.kit.strict import unique
 from tools.kit.types import IDENT
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
-FORMS = "unix:///var/run/docker.sock, tcp://nas:2375 or ssh://user@host"
+FORMS = "unix:///var/run/docker.sock, https://nas:2376, tcp://nas:2375 or ssh://user@host"
+
+
+def at_home(name: str) -> Path:
+    """The path with `~` spelled out; as it is where nobody is at home."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def there(path: Path) -> bool:
+    """Whether something is there, as far as one may look."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the docker command goes by besides the address."""
+
+    folder: Path = Path(os.devnull)
+    """Where its config.json is; nowhere, unless the settings say."""
+    certificates: Path | None = None
+    """Where ca.pem, cert.pem and key.pem are; in the same folder when nobody says."""
+    newest: Version | None = None
+    """The newest version of the API to speak."""
+    only_signed: bool = False
+    """Whether only images may be pulled whose signature has been checked."""
+
+    def of(self, host: str) -> "Options":
+        """The same for one host, which may have certificates of its own."""
+        own = (self.certificates or self.folder) / host
+        return replace(self, certificates=own) if there(own) else self
 
 
 class Settings(ServiceSettings):
-    """Docker hosts. Without any setting the local socket is used when it exists."""
+    """Docker hosts. Without any setting the local socket is used when it exists.
+
+    A setting of the docker command's that is about safety is obeyed or refused, never passed over.
+    """
 
     docker_hosts: Annotated[dict[str, str], NoDecode] = {}
-    """Docker hosts as a JSON object, name to address: {"nas": "ssh://admin@nas", "mini": "tcp://mini:2375"}."""
+    """Docker hosts as a JSON object, name to address: {"nas": "ssh://admin@nas", "mini": "https://mini:2376"}."""
     docker_host: str = ""
     """A single Docker host, as the docker command knows it; used when DOCKER_HOSTS is empty."""
+    docker_tls_verify: str = ""
+    """Anything here makes a tcp:// host one for TLS, as with the docker command; https:// always is."""
+    docker_tls: Annotated[str, Field(exclude=True)] = ""
+    """As DOCKER_TLS_VERIFY: here a certificate is always checked."""
+    docker_cert_path: str = ""
+    """Folder with ca.pem, cert.pem and key.pem for TLS (~/.docker when empty); a folder in it that is named like a host
+    is for that host alone."""
+    docker_config: str = ""
+    """Folder of the docker command's config.json, for registries' credentials (~/.docker when empty)."""
+    docker_api_version: str = ""
+    """Newest version of the Docker API to speak, such as 1.47; each engine is asked when empty."""
+    docker_content_trust: Annotated[str, Field(exclude=True)] = ""
+    """Anything but 0 or false: nothing is pulled, because signatures cannot be checked here."""
+    docker_context: Annotated[str, Field(exclude=True)] = ""
+    """Refused where it would decide."""
 
     @field_validator("docker_hosts", mode="before")
     @classmethod
@@ -54,21 +110,65 @@ class Settings(ServiceSettings):
             _check(value)
         return value
 
+    @field_validator("docker_api_version")
+    @classmethod
+    def _version(cls, value: str) -> str:
+        if value and (parsed(value) or (0, 0)) < OLDEST:
+            raise ValueError(f"must be a version such as 1.47, and {written(OLDEST)} at least")
+        return value
+
+    @field_validator("docker_cert_path")
+    @classmethod
+    def _used(cls, value: str, info: ValidationInfo) -> str:
+        hosts = info.data.get("docker_hosts") or {"": info.data.get("docker_host") or ""}
+        schemes = {address.partition(":")[0] for address in hosts.values()}
+        tls = "https" in schemes or info.data.get("docker_tls_verify") or info.data.get("docker_tls")
+        if value and "tcp" in schemes and not tls:
+            raise ValueError("is of no use without TLS; set DOCKER_TLS_VERIFY=1, or use https:// addresses")
+        return value
+
+    @field_validator("docker_context")
+    @classmethod
+    def _default_only(cls, value: str, info: ValidationInfo) -> str:
+        if value not in ("", "default") and not (info.data.get("docker_hosts") or info.data.get("docker_host")):
+            raise ValueError("is not read here; put the address that `docker context inspect` shows into DOCKER_HOST")
+        return value
+
     @property
     def hosts(self) -> dict[str, str]:
         """Every host's address by its name; empty when there is none."""
+        if not (self.docker_tls_verify or self.docker_tls):
+            return self._named()
+        return {name: re.sub("^tcp:", "https:", address) for name, address in self._named().items()}
+
+    def _named(self) -> dict[str, str]:
         if self.docker_hosts:
             return self.docker_hosts
-        address = self.docker_host or (f"unix://{DEFAULT_SOCKET}" if DEFAULT_SOCKET.exists() else "")
+        address = self.docker_host or (f"unix://{DEFAULT_SOCKET}" if there(DEFAULT_SOCKET) else "")
         if not address:
             return {}
         name = urlsplit(address).hostname or "local"
         return {name if IDENT.fullmatch(name) else "local": address}
 
     @property
+    def options(self) -> Options:
+        """How to ask them."""
+        return Options(
+            folder=at_home(self.docker_config or "~/.docker"),
+            certificates=at_home(self.docker_cert_path) if self.docker_cert_path else None,
+            newest=parsed(self.docker_api_version),
+            only_signed=self.docker_content_trust.strip().lower() not in ("", "0", "f", "false"),
+        )
+
+    @property
     def configured(self) -> bool:
         """Whether there is any host."""
         return bool(self.hosts)
+
+    @property
+    def absence(self) -> str:
+        """Why there is none, and what to do."""
+        return f"there is no {DEFAULT_SOCKET}: start Docker, or set DOCKER_HOSTS"
 
 
 def _place(address: str) -> tuple[str, ...]:
@@ -83,7 +183,8 @@ def _place(address: str) -> tuple[str, ...]:
     except ValueError:
         pass
     port = url.port or 22
-    return (url.scheme, host, str(port), url.username or "")
+    scheme = "tcp" if url.scheme == "https" else url.scheme
+    return (scheme, host, str(port), url.username or "")
 
 
 def _check(address: Any, whose: str = "") -> None:
@@ -101,7 +202,7 @@ def _check(address: Any, whose: str = "") -> None:
     match url.scheme:
         case "unix":
             fine = not url.netloc and url.path.startswith("/") and len(url.path) > 1
-        case "tcp":
+        case "tcp" | "https":
             fine = bool(url.hostname and port) and url.username is None and url.path in ("", "/")
         case "ssh":
             fine = bool(url.hostname) and url.path in ("", "/")

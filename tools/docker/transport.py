@@ -4,29 +4,45 @@ Importing this module imports the SDK, so only `hosts.py` does, at the first cal
 """
 
 import json
-import re
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from functools import reduce
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote as quote_path
+from urllib.parse import urlsplit
 
 import requests
 from docker import APIClient
-from docker.constants import DEFAULT_DOCKER_API_VERSION
+from docker.constants import DEFAULT_DOCKER_API_VERSION, DEFAULT_USER_AGENT
+from docker.errors import DockerException
 from paramiko import SSHException  # type: ignore[import-untyped]
+from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
-from tools.docker.adapters import CONNECT_SECONDS, TcpAdapter, UnixAdapter, ssh_adapter
+from tools.docker.adapters import CONNECT_SECONDS, TcpAdapter, UnixAdapter
 from tools.docker.clean import is_hex_id, record, short, texts
+from tools.docker.credentials import Keyring
 from tools.docker.dialect import in_dockers_words
 from tools.docker.seen import seen
-from tools.kit import Access, BadAnswer, OutcomeUnknown, ToolFailed
-from tools.kit.failures import from_requests
+from tools.docker.settings import Options, there
+from tools.docker.ssh import FarSideEnded, ssh_adapter
+from tools.docker.versions import VersionRefused, agreed, refuses, written
+from tools.kit import Access, BadAnswer, Gone, NoAnswer, OutcomeUnknown, ToolFailed
+from tools.kit.failures import from_requests, quote
+from tools.kit.reasons import Certificates, causes
 from tools.kit.threads import term, within
+from tools.kit.tls import trust
 from tools.kit.transport import READING, WriteRefused
 
+T = TypeVar("T")
+
+CERTIFICATES = Certificates(
+    theirs="put the certificate of its authority into ca.pem (see DOCKER_CERT_PATH)",
+    ours="put cert.pem and key.pem that it knows beside ca.pem (see DOCKER_CERT_PATH)",
+)
+AFTERWARDS = "try again, then check that it runs"
 LARGEST_ANSWER = 64 * 2**20
 _LOST = (OSError, HTTPError, SSHException, EOFError)
 
@@ -34,39 +50,74 @@ _LOST = (OSError, HTTPError, SSHException, EOFError)
 class Session(APIClient):
     """A connection to one engine."""
 
-    def __init__(self, service: str, address: str, access: Access, patience: float) -> None:
-        ssh = address.startswith("ssh://")
-        # A version given here keeps the constructor from asking the engine; `negotiate` does, when needed.
-        super().__init__(
-            base_url="tcp://localhost:2375" if ssh else address,
-            version=DEFAULT_DOCKER_API_VERSION,
-            timeout=patience,  # type: ignore[arg-type]
-        )
-        self.service = service
-        self.access = access
+    def __init__(
+        self,
+        service: str,
+        address: str,
+        access: Access,
+        patience: float,
+        options: Options,
+    ) -> None:
+        # Not the SDK's own: it reads the docker command's files, breaks where those are damaged, and asks the engine.
+        requests.Session.__init__(self)
+        self.service, self.access, self.timeout = service, access, patience  # type: ignore[assignment]
+        self.keyring, self._newest = Keyring(options.folder), options.newest
         self.trust_env = False
-        self.headers["Accept-Encoding"] = "identity"
+        own = {"User-Agent": DEFAULT_USER_AGENT, "Accept-Encoding": "identity"}
+        self.headers.update(self.keyring.headers() | own)
+        self._general_configs: dict[str, Any] = {}
+        self._version = DEFAULT_DOCKER_API_VERSION
+        self._negotiated = False
         self.clock_offset = 0.0
         """How far the engine's clock is ahead of ours, in seconds."""
         self.podman = False
         """Whether it is Podman that answers."""
-        self._negotiated = False
-        if ssh:
-            self.mount("http://", ssh_adapter(service, address))
-        elif address.startswith("unix://"):
-            self.mount("http+docker://", UnixAdapter(address.removeprefix("unix://"), CONNECT_SECONDS))
-        else:
-            self.mount("http://", TcpAdapter())
+        self._doubt = AFTERWARDS
+        """What to do when it hangs up: another thing before it has ever answered."""
+        self.adapters.clear()
+        self.base_url, adapter = self._way(address, options)
+        self.mount(f"{urlsplit(self.base_url).scheme}://", adapter)
 
-    def negotiate(self) -> None:
-        """Speak the engine's own API version; asked once."""
-        if self._negotiated:
+    def _way(self, address: str, options: Options) -> tuple[str, BaseAdapter]:
+        match address.partition("://"):
+            case "ssh", _, _:
+                return "http://ssh", ssh_adapter(self.service, address)
+            case "unix", _, path:
+                return "http+docker://localhost", UnixAdapter(self.service, path)
+            case "https", _, place:
+                self._doubt = f"it may not accept our certificate, or the lack of one: {CERTIFICATES.ours}"
+                return f"https://{place.rstrip('/')}", TcpAdapter(_trust(self.service, options))
+            case _, _, place:
+                self._doubt = "check that Docker listens there, and whether it wants TLS (https://)"
+                return f"http://{place.rstrip('/')}", TcpAdapter()
+
+    def answer(self, call: Callable[["Session"], T]) -> T:
+        """What `call(self)` returns, asked in a version of the API that both sides speak. Raises ToolFailed."""
+        write = self.access is Access.WRITE
+        try:
+            self._negotiate(afresh=write)  # before a change always: it is never sent a second time
+            try:
+                return call(self)
+            except VersionRefused:
+                if write:
+                    raise
+                self._negotiate()
+                return call(self)
+        except (DockerException, requests.RequestException) as error:  # before anything was sent, as far as we know
+            kind = OutcomeUnknown if write else ToolFailed
+            raise kind(
+                f"{self.service} could not be asked this ({quote(str(error), seen)}): ask in another way."
+            ) from error
+
+    def _negotiate(self, *, afresh: bool = False) -> None:
+        """Speak the newest version that both sides know."""
+        if self._negotiated and not afresh:
             return
-        found = self.version(api_version=False)
-        version = found.get("ApiVersion") if isinstance(found, dict) else None
-        if not isinstance(version, str) or not re.fullmatch(r"\d{1,3}\.\d{1,3}", version):
-            raise BadAnswer(f"{self.service} did not say which API it speaks: check that its address is right.")
-        self._version = version
+        try:
+            found = self.version(api_version=False)
+        except Gone:
+            found = None  # something else is there
+        self._version = written(agreed(self.service, found, self._newest))
         self._negotiated = True
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
@@ -82,11 +133,12 @@ class Session(APIClient):
                 kwargs["timeout"] = (term().left(CONNECT_SECONDS), patience)
                 response = super().send(request, **kwargs)
                 _as_asked(response)
-                if not streaming:
+                if not streaming or response.status_code >= 400:
                     # The SDK reads `content`; filled here, because it would read without any limit.
                     response._content = _bounded(response)
         except _LOST as error:
             raise self._translated(error, write=write) from error
+        self._doubt = AFTERWARDS
         self._hear_the_clock(response)
         if response.ok:  # a refusal may be a proxy's
             self.podman = "Libpod-Api-Version" in response.headers
@@ -124,7 +176,7 @@ class Session(APIClient):
     def log_stream(self, container: str, tail: int, since: int | None) -> requests.Response:
         """What a container has printed, as the engine sends it, not followed."""
         params = {"stdout": 1, "stderr": 1, "follow": 0, "timestamps": 0, "tail": tail}
-        path = f"/containers/{quote(container)}/logs"
+        path = f"/containers/{quote_path(container)}/logs"
         return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
 
     def disk_usage(self, *kinds: str) -> dict[str, Any]:
@@ -141,7 +193,7 @@ class Session(APIClient):
 
     def podmans_own(self, container: str) -> dict[str, Any]:
         """One container as Podman describes it to its own clients, which is more than Docker's API has room for."""
-        answer = self._asked("GET", f"/libpod/containers/{quote(container)}/json")
+        answer = self._asked("GET", f"/libpod/containers/{quote_path(container)}/json")
         return record(parse_json(answer.content, self.service))
 
     def image(self, name: str) -> dict[str, Any]:
@@ -151,8 +203,16 @@ class Session(APIClient):
 
     def offered(self, name: str) -> dict[str, Any]:
         """What the registry has under this name; the engine asks it."""
-        found = self.inspect_distribution(name)  # type: ignore[no-untyped-call]
+        header, _ = self.keyring.header_for(name)
+        answer = self._asked("GET", f"/distribution/{quote_path(name, safe='/:')}/json", headers=header)
+        found = parse_json(answer.content, self.service)
         return found if isinstance(found, dict) else {}
+
+    def fetch(self, repository: str, tag: str) -> tuple[str, str]:
+        """Pull an image: the engine's report line by line, and what was wrong with the registry's credentials."""
+        header, wrong = self.keyring.header_for(repository)
+        params = {"fromImage": repository, "tag": tag}
+        return self._result(self._asked("POST", "/images/create", params=params, headers=header)), wrong
 
     def create(self, body: dict[str, Any], name: str) -> dict[str, Any]:
         """A new container, not started."""
@@ -163,7 +223,7 @@ class Session(APIClient):
     def join_network(self, network: str, container: str, endpoint: dict[str, Any]) -> None:
         """Connect a container to a network with the given endpoint settings."""
         body = {"Container": container, "EndpointConfig": endpoint}
-        self._asked("POST", f"/networks/{quote(network)}/connect", json=body)
+        self._asked("POST", f"/networks/{quote_path(network)}/connect", json=body)
 
     def _asked(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         response = self.request(method, f"{self.base_url}/v{self.api_version}{path}", timeout=self.timeout, **kwargs)
@@ -180,6 +240,11 @@ class Session(APIClient):
                 return reduce(lambda said, ident: said.replace(ident, short(ident)), ids, seen(words))
 
             with response:
+                if refuses(response.status_code, response.content):
+                    self._negotiated = False
+                    raise VersionRefused(
+                        f"{self.service} now speaks another version of its API, and did nothing: try again."
+                    )
                 raise from_requests(requests.HTTPError(response=response), self.service, write=write, hide=hide)
 
     def _result(self, response: requests.Response, json: bool = False, binary: bool = False) -> Any:
@@ -190,9 +255,13 @@ class Session(APIClient):
 
     def _translated(self, error: Exception, *, write: bool) -> ToolFailed:
         self._negotiated = False  # after an outage the engine may be another version
-        if isinstance(error, ToolFailed):
-            return error
-        return from_requests(error, self.service, write=write)
+        ended = next((each for each in causes(error) if isinstance(each, ConnectionResetError | ssl.SSLEOFError)), None)
+        if write or ended is None:
+            return from_requests(error, self.service, write=write, certificates=CERTIFICATES)
+        said = quote(str(ended), seen) if isinstance(ended, FarSideEnded) else ""
+        lost = NoAnswer(f"The connection to {self.service} was lost{f' ({said})' if said else ''}: {self._doubt}.")
+        lost.outside = bool(said)
+        return lost
 
     def _hear_the_clock(self, response: requests.Response) -> None:
         try:
@@ -201,6 +270,20 @@ class Session(APIClient):
             return
         offset = theirs - time.time()
         self.clock_offset = offset if abs(offset) > 2 else 0.0
+
+
+def _trust(service: str, options: Options) -> ssl.SSLContext:
+    """What the docker command would judge the engine's certificate by, and the one that it would show."""
+    folder = options.certificates or options.folder
+    authority, certificate, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    if there(certificate) is not there(key):
+        raise ToolFailed(f"{service} was not asked: cert.pem and key.pem go together, and one is not in {folder}.")
+    return trust(
+        service,
+        # Where nobody has named an authority the public ones are asked, as for a proxy with a certificate of theirs.
+        ca_file=str(authority) if options.certificates or there(authority) else "",
+        own=(str(certificate), str(key)) if there(key) else None,
+    )
 
 
 def _as_asked(response: requests.Response) -> None:

@@ -136,12 +136,19 @@ class Proposals:
         tool = self._catalogue.get(name)
         return digest(canonical({"schema": tool.input_schema, "risk": int(tool.risk)})) if tool else ""
 
-    async def read(self, actor: Actor, service: Service[Any], reader: Callable[[Context[Any]], Awaitable[T]]) -> T:
+    async def read(
+        self,
+        actor: Actor,
+        service: Service[Any],
+        reader: Callable[[Context[Any]], Awaitable[T]],
+        *,
+        insist: bool = False,
+    ) -> T:
         """What `reader(ctx)` finds, for whoever may look at this service; no model is asked. Raises ToolFailed."""
         if self._people.role(actor.id, service.name) < Role.VIEWER:
             raise ToolFailed(f"{service.name} is not yours to look at.")
         try:
-            async with self._clients.watch(service.name), asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(READ_DEADLINE):
                 client = await self._clients.get(service.name, Access.READ)
                 return await reader(self._context(service.name, client, actor.id))
         except TimeoutError:
@@ -163,8 +170,11 @@ class Proposals:
         find = tool.resolved[tool.subject].find
         return await self.read(actor, tool.service, lambda ctx: find(ctx.client, text))
 
-    async def glances(self, actor: Actor) -> dict[str, Glance | ToolFailed]:
-        """Every configured service at a glance, asked together; one that fails says why."""
+    async def glances(self, actor: Actor, *, insist: bool = False) -> dict[str, Glance | ToolFailed]:
+        """Every configured service at a glance, asked together; one that fails says why.
+
+        `insist` asks even what is given a pause.
+        """
         services = {tool.service.name: tool.service for tool in self._catalogue.values()}
         seen = [
             service
@@ -172,13 +182,13 @@ class Proposals:
             if service.look and self._clients.configured(service.name)
             if self._people.role(actor.id, service.name) >= Role.VIEWER
         ]
-        glances = await asyncio.gather(*(self._glance(actor, service) for service in seen))
+        glances = await asyncio.gather(*(self._glance(actor, service, insist) for service in seen))
         return dict(zip([service.name for service in seen], glances, strict=True))
 
-    async def _glance(self, actor: Actor, service: Service[Any]) -> Glance | ToolFailed:
+    async def _glance(self, actor: Actor, service: Service[Any], insist: bool) -> Glance | ToolFailed:
         assert service.look is not None, "asked only of services that declare one"
         try:
-            return await self.read(actor, service, service.look)
+            return await self.read(actor, service, service.look, insist=insist)
         except ToolFailed as error:
             return error
 

@@ -52,7 +52,6 @@ class Breaker:
         self._until = 0.0
         self._trying = False
         self._reason = ""
-        self._after: type[BaseException] = ToolFailed
         self._outside = False
 
     @property
@@ -114,7 +113,7 @@ class Breaker:
             return False
         if self._trying or self._clock() < self._until:
             refusal = CircuitOpen(f"{self._service} was not asked: {self.trouble}")
-            refusal.after, refusal.outside = self._after, self._outside
+            refusal.why, refusal.outside = self._reason, self._outside
             raise refusal
         self._trying = True
         return True
@@ -124,7 +123,7 @@ class Breaker:
             return  # began before the circuit opened: no news
         self._failures += 1
         self._reason = str(error) or f"{self._service} did not answer in time."
-        self._after, self._outside = type(error), isinstance(error, ToolFailed) and error.outside
+        self._outside = isinstance(error, ToolFailed) and error.outside
         if at_once or self._failures >= TOLERATED:
             self._pause = min(max(FIRST_PAUSE, 2 * self._pause, pause), LONGEST_PAUSE)
             self._until = self._clock() + self._pause

@@ -45,10 +45,20 @@ class Clients:
         settings = self._settings.get(name)
         return settings is not None and (settings.configured or self._services[name].own)
 
+    @property
+    def settings(self) -> list[ServiceSettings]:
+        """The settings of every service."""
+        return list(self._settings.values())
+
+    def absence(self, name: str) -> str:
+        """What to do to have this service."""
+        settings = self._settings.get(name)
+        return settings.absence if settings is not None else "see its lines in .env.example"
+
     async def get(self, name: str, access: Access) -> Any:
         """The service's client with this access. Raises ToolFailed when the service is off."""
         if not self.configured(name):
-            raise ToolFailed(f"{name} is not set up: see its lines in .env.example.")
+            raise ToolFailed(f"{name} is not set up: {self.absence(name)}.")
         async with self._locks[name, access]:  # one that is slow to open holds up nobody else
             if (name, access) not in self._open:
                 link = Link(

@@ -23,8 +23,8 @@ class NoAnswer(ToolFailed):
 class CircuitOpen(ToolFailed):
     """The service was not asked at all: it has just failed several times and is given a pause."""
 
-    after: type[BaseException] = ToolFailed
-    """What it failed with the last time."""
+    why: str = ""
+    """What it failed with the last time, in words."""
 
 
 class Unauthorised(ToolFailed):

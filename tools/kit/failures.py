@@ -2,14 +2,12 @@
 
 import http
 import re
-import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -27,8 +25,17 @@ from tools.kit.errors import (
     Unauthorised,
     Unreachable,
 )
+from tools.kit.reasons import (
+    ADDRESS,
+    CERTIFICATES,
+    SPEAKS_TLS,
+    Certificates,
+    may_have_left,
+    not_http,
+    unconnected,
+    wants_tls,
+)
 from tools.kit.strict import strict_json
-from tools.kit.tls import CertificateChanged
 from tools.kit.transport import REDIRECTED, TooLarge
 
 if TYPE_CHECKING:
@@ -51,8 +58,6 @@ _REFUSALS: dict[int, tuple[Callable[[str], ToolFailed], str, str]] = {
     403: (partial(Unauthorised, rejected=False), "does not permit this", "give the credential that right"),
 }
 """Status → our error, what the service said by it, and what to do."""
-_ADDRESS = "check that it runs and that its address is right"
-_CERTIFICATE = "compare the certificate at the service itself, then set its CA file or fingerprint"
 _CREDENTIALS = (
     (re.compile(r"://[^/\s@]+@"), f"://{MASK}@"),
     (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*"), r"\1"),
@@ -69,8 +74,7 @@ def from_httpx(error: httpx.HTTPError, service: str, *, write: bool) -> ToolFail
         case httpx.UnsupportedProtocol():
             return _bad_address(service)
         case httpx.ConnectError() | httpx.ConnectTimeout():
-            why = _before_any_byte(error) or "no connection"
-            return _unreachable(service, why, _CERTIFICATE if "certificate" in why else _ADDRESS)
+            return unreachable(service, unconnected(error) or ("no connection", ADDRESS))
         case httpx.PoolTimeout():
             return ToolFailed(f"Too many requests to {service} are under way: try again in a moment.")
         case httpx.LocalProtocolError():
@@ -88,11 +92,13 @@ def from_httpx(error: httpx.HTTPError, service: str, *, write: bool) -> ToolFail
     return NoAnswer(f"The connection to {service} was lost: try again, then check that it runs.")
 
 
-def from_requests(error: Exception, service: str, *, write: bool, hide: Hide = str) -> ToolFailed:
+def from_requests(
+    error: Exception, service: str, *, write: bool, hide: Hide = str, certificates: Certificates = CERTIFICATES
+) -> ToolFailed:
     """The error of `requests` (or of an SDK on top of it) as one of ours; `service` is e.g. `Docker on nas`.
 
     `write` says whether the request could change something: then a lost answer is an unknown outcome. `hide` takes out
-    of the service's own words what must not be quoted.
+    of the service's own words what must not be quoted; `certificates` says what to do about those.
     """
     from requests import exceptions as lost
 
@@ -101,10 +107,13 @@ def from_requests(error: Exception, service: str, *, write: bool, hide: Hide = s
         return from_answer(response, service, write=write, hide=hide)
     if isinstance(error, lost.InvalidURL | lost.MissingSchema | lost.InvalidSchema):
         return _bad_address(service)
-    if why := _before_any_byte(error):
-        return _unreachable(service, why)
+    reason = unconnected(error, certificates)
+    if reason and not (write and may_have_left(error)):
+        return unreachable(service, reason)
     if write:
         return _lost(service)
+    if strange := not_http(error):
+        return BadAnswer(f"{service} {strange}.")
     if isinstance(error, lost.Timeout | TimeoutError) or "timed out" in str(error).lower():
         return late(service, write=False)
     if isinstance(error, lost.ContentDecodingError | lost.InvalidJSONError | ValueError):
@@ -123,13 +132,10 @@ def from_answer(response: "Answer", service: str, *, write: bool, hide: Hide = s
 
 def _refusal(response: "Answer", service: str, said: str, *, write: bool) -> ToolFailed:
     status = response.status_code
+    if wants_tls(status, response.content):
+        return BadAnswer(f"{service} {SPEAKS_TLS}.")
     if status >= 500:
-        if write:
-            lost = OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")
-            lost.answered = status not in AWAY  # a gateway knows nothing of what the service does meanwhile
-            return lost
-        kind = NoAnswer if status in AWAY else ToolFailed
-        return kind(f"{service} failed with HTTP {status}{said}: try again, then look at its own log.")
+        return _broken(service, status, said, write=write)
     if status in _REFUSALS:
         error, what, then = _REFUSALS[status]
         if status == 404 and write and said:
@@ -146,6 +152,18 @@ def _refusal(response: "Answer", service: str, said: str, *, write: bool) -> Too
     if status >= 400:
         return Refused(f"{service} refused with HTTP {status}{said}: change the request.")
     return BadAnswer(f"{service} answered HTTP {status}, which its API does not promise: check its address.")
+
+
+def _broken(service: str, status: int, said: str, *, write: bool) -> ToolFailed:
+    """A fault of the service's own."""
+    if write:
+        lost = OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")
+        lost.answered = status not in AWAY  # a gateway knows nothing of what the service does meanwhile
+        return lost
+    if status == 501:
+        return Refused(f"{service} cannot do this at all{said}: asking again does not help.")
+    kind = NoAnswer if status in AWAY else ToolFailed
+    return kind(f"{service} failed with HTTP {status}{said}: try again, then look at its own log.")
 
 
 def late(service: str, *, write: bool) -> ToolFailed:
@@ -188,7 +206,9 @@ def retry_after(value: str) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def _unreachable(service: str, why: str, then: str = _ADDRESS) -> Unreachable:
+def unreachable(service: str, reason: tuple[str, str]) -> Unreachable:
+    """That no connection came about: why, and what to do."""
+    why, then = reason
     return Unreachable(f"{service} cannot be reached ({why}): {then}.")
 
 
@@ -250,43 +270,3 @@ def _elsewhere(response: "Answer") -> str:
         return ""
     host = place.netloc.rpartition("@")[2]
     return f" to {quote(f'{place.scheme}://{host}')[:80]}" if host else ""
-
-
-def _before_any_byte(error: BaseException) -> str:
-    """Why the request cannot have left; empty when it may have."""
-    from requests import exceptions as lost
-    from urllib3 import exceptions as pool
-
-    reasons: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-        ((ssl.SSLEOFError, ssl.SSLZeroReturnError), ""),
-        ((ssl.SSLCertVerificationError,), "its certificate is not trusted"),
-        ((ssl.SSLError,), "no TLS connection came about"),
-        ((socket.gaierror, pool.NameResolutionError), "its name is unknown"),
-        ((FileNotFoundError,), "its socket does not exist"),
-        ((PermissionError,), "permission denied on its socket"),
-        ((ConnectionRefusedError,), "connection refused"),
-        ((pool.NewConnectionError,), "no connection"),
-        ((pool.ConnectTimeoutError, lost.ConnectTimeout, httpx.ConnectTimeout), "no answer while connecting"),
-    )
-    for cause in causes(error):
-        if isinstance(cause, CertificateChanged):
-            return f"its certificate is {cause.shown}… and not the pinned {cause.pinned}…"
-        if isinstance(cause, ssl.SSLCertVerificationError) and getattr(cause, "verify_message", None):
-            return f"its certificate is not trusted: {quote(cause.verify_message)}"
-        for kinds, why in reasons:
-            if isinstance(cause, kinds):
-                return why
-    return ""
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps, wherever the libraries put it; innermost first."""
-    seen: list[BaseException] = []
-    queue: list[Any] = [error]
-    while queue and len(seen) < 30:
-        item = queue.pop(0)
-        if isinstance(item, BaseException) and item not in seen:
-            seen.append(item)
-            queue += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
-            queue += getattr(item, "exceptions", ())
-    yield from reversed(seen)

@@ -16,8 +16,9 @@ from tools.kit.answers import fitted
 from tools.kit.breaker import Breaker
 from tools.kit.context import Access
 from tools.kit.errors import BadAnswer, Refused, ToolFailed
-from tools.kit.failures import AWAY, causes, from_answer, from_httpx, late, not_json, retry_after
+from tools.kit.failures import AWAY, from_answer, from_httpx, late, not_json, retry_after
 from tools.kit.login import LoginRefused, Seat
+from tools.kit.reasons import causes
 from tools.kit.strict import strict_json
 from tools.kit.tls import trust
 from tools.kit.transport import Bounded, Reads

@@ -120,11 +120,17 @@ class Service(Generic[C]):
         self.tools: list[Tool] = []
         self.pages: list[Declared[C]] = []
         self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
+        self.advise: Callable[[C], Awaitable[list[str]]] | None = None
 
     def glance(self, look: Callable[[Context[C]], Awaitable[Glance]]) -> Callable[[Context[C]], Awaitable[Glance]]:
         """Declare how the service describes itself for /status and the digest."""
         self.look = look
         return look
+
+    def advice(self, advise: Callable[[C], Awaitable[list[str]]]) -> Callable[[C], Awaitable[list[str]]]:
+        """Declare what its owner should mend although nothing is down: sentences for the doctor."""
+        self.advise = advise
+        return advise
 
     def tool(
         self,

@@ -30,6 +30,11 @@ class ServiceSettings(BaseSettings):
         """Whether the owner has switched this service on."""
         return bool(getattr(self, "url", ""))
 
+    @property
+    def absence(self) -> str:
+        """What to do to have it, for the doctor."""
+        return "see its lines in .env.example"
+
 
 def _bare(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value

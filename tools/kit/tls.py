@@ -17,8 +17,31 @@ class CertificateChanged(ssl.SSLCertVerificationError):
         self.pinned, self.shown = pinned[:16], shown[:16]
 
 
-def trust(service: str, *, ca_file: str = "", fingerprint: str = "") -> ssl.SSLContext:
-    """How to check the service's certificate. Raises ToolFailed when the settings name something unusable."""
+def trust(
+    service: str, *, ca_file: str = "", fingerprint: str = "", own: tuple[str, str] | None = None
+) -> ssl.SSLContext:
+    """How to check the service's certificate. Raises ToolFailed when the settings name something unusable.
+
+    `own` are the files of the certificate and the key that we show.
+    """
+    context = _trusting(service, ca_file, fingerprint)
+    if own:
+        try:
+            # Without an answer of ours OpenSSL would ask the terminal for a passphrase, and wait.
+            context.load_cert_chain(*own, password=_nothing)
+        except (OSError, ValueError):
+            raise ToolFailed(
+                f"The client certificate of {service} cannot be used: {own[0]} and {own[1]} must be readable PEM files"
+                " that belong together, the key without a passphrase."
+            ) from None
+    return context
+
+
+def _nothing() -> str:
+    return ""
+
+
+def _trusting(service: str, ca_file: str, fingerprint: str) -> ssl.SSLContext:
     if fingerprint:
         return _pinning(_normal(service, fingerprint))
     if not ca_file:

@@ -28,7 +28,8 @@ Outside = Annotated[str, Trust("outside"), BeforeValidator(_readable)]
 """Text that somebody else can write (logs, annotations, client names): it taints the run."""
 
 Own = Annotated[str, Trust("own"), BeforeValidator(_readable)]
-"""Prose that a person here wrote, in a run that nothing from outside had entered: the service must know that."""
+"""Prose of our own, or that a person here wrote in a run that nothing from outside had entered: whoever makes it must
+know that."""
 
 Ident = Annotated[str, Trust("ident"), BeforeValidator(_readable)]
 """The owner's own names and ids, `IDENT` parts joined by `/`, `:` or `@`; anything else taints."""

@@ -75,6 +75,8 @@ async def logs(request: Request) -> Response:
         raise EngineError(400, "Bad parameters: you must choose at least one stream")
     since, until = query.moment(request, "since") or 0.0, query.moment(request, "until") or inf
     container, now = at.host.get(request.path_params["ref"]), at.host.rules.now()
+    if not _keeps_a_log(container.host_config["LogConfig"]):
+        raise EngineError(501, "configured logging driver does not support reading")
     lines = streams.select(container.log.lines, wanted, since, min(until, now))
     tail = request.query_params.get("tail", "all")
     if tail.isdigit():
@@ -90,6 +92,13 @@ async def logs(request: Request) -> Response:
 
     kind = "raw" if tty else "multiplexed"
     return StreamingResponse(flow(), media_type=f"application/vnd.docker.{kind}-stream")
+
+
+def _keeps_a_log(config: Json) -> bool:
+    """Whether a log can be read: of what goes elsewhere the engine keeps a copy, unless it is told not to."""
+    if config["Type"] in ("json-file", "local", "journald"):
+        return True
+    return config["Type"] != "none" and (config.get("Config") or {}).get("cache-disabled") != "true"
 
 
 async def stats(request: Request) -> Response:

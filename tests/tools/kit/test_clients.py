@@ -105,7 +105,7 @@ async def test_the_hosts_of_one_service_have_a_breaker_each() -> None:
                 raise AssertionError("asked all the same")
         async with right.watch_host(), right.watch_host():
             pass
-    assert refused.value.after is Unreachable
+    assert refused.value.why == "Left cannot be reached."
     async with clients.watch("rack", insist=True), left.watch_host():
         pass
     assert clients.health()["rack/left"] == ""

@@ -73,6 +73,12 @@ def test_only_the_service_itself_is_done_when_it_has_answered(status: int, answe
     assert not from_requests(lost.ReadTimeout(), "Docker on nas", write=True).answered  # type: ignore[attr-defined]
 
 
+def test_what_is_not_implemented_is_not_worth_another_try() -> None:
+    found = from_requests(answered(501, '{"message": "no such thing"}'), "Docker on nas", write=False)
+    assert type(found) is Refused and "(no such thing): asking again does not help" in str(found)
+    assert type(from_requests(answered(501), "Docker on nas", write=True)) is OutcomeUnknown
+
+
 def test_only_a_401_rejects_the_credential_itself() -> None:
     rejected = {status: from_requests(answered(status), "Docker on nas", write=False) for status in (401, 403)}
     assert {status: getattr(error, "rejected", None) for status, error in rejected.items()} == {401: True, 403: False}
