@@ -217,6 +217,8 @@ class Digest:
     """Changes of which nobody knows yet whether they happened."""
     quiet: list[tuple[str, float | None]] = field(default_factory=list)
     """What is off and needs nobody, as the troubles are written."""
+    outside: bool = False
+    """Whether any of it is text that nobody here has written."""
 
 
 def canonical(value: Any) -> str:

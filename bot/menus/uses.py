@@ -103,7 +103,8 @@ async def question(desk: Desk, request: Request, word: str, text: str, tail: str
         return View(f"**{word.capitalize()} which one?**\n{tail}", _each(allowed))
     if found:
         use, target = found[0]
-        return View(escape(f"{word.capitalize()} {line(target.name)}: {_lacking(use)}") + f"\n{tail}")
+        lacking = escape(f"{word.capitalize()} {line(target.name)}: {_lacking(use)}")
+        return View(f"{lacking}\n{tail}", outside=not trusted_name(target.name))
     if failed:
         return View(f"{escape(f'🔴 {failed}')}\n{tail}", outside=failed.outside)
     return View(escape(f"Nothing here is called “{line(text)}”. Did you mean:") + f"\n{tail}", near) if near else None
