@@ -60,9 +60,8 @@ def page_app(view: View) -> ASGIApp:
         return Response(file.content, media_type=media_type)
 
     async def photo(request: Request) -> Response:
-        return JSONResponse(
-            view.photo(_number(request, "user"), await request.body(), request.query_params.get("caption", ""))
-        )
+        caption, album = (request.query_params.get(name, "") for name in ("caption", "album"))
+        return JSONResponse(view.photo(_number(request, "user"), await request.body(), caption, album))
 
     def action(path: str, run: Action) -> Route:
         return Route(f"/lab/{path}", _post(run), methods=["POST"])

@@ -73,12 +73,17 @@ class View:
         return [self._logged(request) for request in self.traffic.requests[-REQUESTS_SHOWN:]]
 
     def send(self, fields: Json) -> Json:
-        """Write `text` as `user` (in `chat`)."""
-        return _shown(self.telegram.send(fields["user"], fields["text"], fields.get("chat")))
+        """Write `text` of any length as `user` (in `chat`): to message `reply_to`, or to the words `quote` in it."""
+        user, text, chat = fields["user"], fields["text"], fields.get("chat")
+        if "reply_to" not in fields:
+            return _shown(self.telegram.paste(user, text, chat)[0])
+        answered = self.telegram.chats[chat or user].messages[fields["reply_to"]]
+        return _shown(self.telegram.reply(user, answered, text, quote=fields.get("quote", ""))[0])
 
-    def photo(self, user: int, content: bytes, caption: str) -> Json:
-        """Send a picture as `user`."""
-        return _shown(self.telegram.photo(user, content, caption))
+    def photo(self, user: int, content: bytes, caption: str, album: str = "") -> Json:
+        """Send a picture as `user`; those of one `album` belong together."""
+        extra: Json = {"media_group_id": album} if album else {}
+        return _shown(self.telegram.photo(user, content, caption, **extra))
 
     def edit(self, fields: Json) -> Json:
         """Change an own message."""

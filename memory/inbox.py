@@ -60,14 +60,24 @@ class Inbox:
         async with self._db.transaction() as tx:
             await tx.run("UPDATE inbox SET state = 'quarantined' WHERE update_id = ?", update_id)
 
-    async def done(self, tx: Transaction, update_id: int | None) -> None:
-        """Mark handled, in the transaction of its consequence."""
-        await tx.run("UPDATE inbox SET state = 'done' WHERE update_id = ? AND state = 'new'", update_id)
+    async def done(self, tx: Transaction, *updates: int | None) -> None:
+        """Mark handled, in the transaction of their one consequence."""
+        for update in updates:
+            await tx.run("UPDATE inbox SET state = 'done' WHERE update_id = ? AND state = 'new'", update)
 
-    async def handled(self, update_id: int) -> None:
-        """Mark an update without consequence as handled."""
+    async def handled(self, *updates: int) -> None:
+        """Mark updates without consequence as handled."""
         async with self._db.transaction() as tx:
-            await self.done(tx, update_id)
+            await self.done(tx, *updates)
+
+    async def album_handled(self, chat: int, album: str) -> bool:
+        """Whether a picture of this album has been dealt with."""
+        row = await self._db.one(
+            "SELECT 1 FROM inbox WHERE state = 'done' AND CASE WHEN json_valid(raw) THEN"
+            " json_extract(raw, '$.message.media_group_id') = ? AND json_extract(raw, '$.message.chat.id') = ? END",
+            album, chat,
+        )  # fmt: skip
+        return row is not None
 
     async def prune(self) -> None:
         """Forget what is too old to be delivered again."""

@@ -325,3 +325,15 @@ async def m006_origin_of_versions(tx: "Transaction") -> None:
             BEGIN SELECT RAISE(ABORT, 'the history of a memory is append-only'); END
         """,
     )
+
+
+@migration
+async def m007_questions(tx: "Transaction") -> None:
+    """The message in which something was asked, and quickly what was said since, and whose a message is."""
+    await _script(
+        tx,
+        """
+        ALTER TABLE runs ADD COLUMN message INTEGER;;
+        CREATE INDEX outbox_message ON outbox (conversation, message)
+        """,
+    )

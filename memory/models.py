@@ -70,6 +70,8 @@ class Run:
     created: float
     updated: float = 0.0
     """When it last moved on."""
+    message: int | None = None
+    """The message in which it was asked."""
 
     @property
     def by_hand(self) -> bool:
@@ -190,6 +192,8 @@ class Outgoing:
     ambiguous: bool
     attempts: int
     message: int | None = field(default=None)
+    run: str | None = None
+    """The run that it tells of."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,8 @@ class Digest:
     """Changes of which nobody knows yet whether they happened."""
     quiet: list[tuple[str, float | None]] = field(default_factory=list)
     """What is off and needs nobody, as the troubles are written."""
+    outside: bool = False
+    """Whether any of it is text that nobody here has written."""
 
 
 def canonical(value: Any) -> str:

@@ -7,6 +7,12 @@ from typing import Any
 from memory.database import Database, Row, Transaction
 from memory.models import Outgoing
 
+RUN = (
+    "coalesce(json_extract(payload, '$.run'), (SELECT run FROM cards WHERE id = json_extract(payload, '$.card')),"
+    " (SELECT run FROM calls WHERE id = json_extract(payload, '$.call')))"
+)
+"""The run that a row tells of."""
+
 
 class Outbox:
     """Rows are written in the transaction of what they tell of; `changed` wakes the sender."""
@@ -42,7 +48,8 @@ class Outbox:
     async def open(self, prefix: str) -> list[Outgoing]:
         """Undelivered rows of the conversations that start with `prefix`, oldest first."""
         rows = await self._db.all(
-            "SELECT * FROM outbox WHERE state IN ('new', 'sending') AND conversation LIKE ? || '%' ORDER BY id",
+            f"SELECT *, {RUN} AS run FROM outbox"
+            " WHERE state IN ('new', 'sending') AND conversation LIKE ? || '%' ORDER BY id",
             prefix,
         )
         return [_outgoing(row) for row in rows]
@@ -90,10 +97,38 @@ class Outbox:
         )
         return row["conversation"] if row else None
 
+    async def said_since(self, conversation: str, message: int, run: str) -> bool:
+        """Whether anything but this run has spoken, or been asked, here after that message."""
+        row = await self._db.one(
+            f"SELECT 1 FROM outbox WHERE conversation = ? AND message > ? AND coalesce({RUN}, '') <> ?"
+            " UNION ALL SELECT 1 FROM runs WHERE conversation = ? AND message > ?",
+            conversation, message, run, conversation, message,
+        )  # fmt: skip
+        return row is not None
+
+    async def shows_outside(self, conversation: str, message: int) -> None:
+        """Note that a message of ours shows text from outside, for good."""
+        async with self._db.transaction() as tx:
+            await tx.run(
+                "UPDATE outbox SET payload = json_set(payload, '$.outside', json('true'))"
+                " WHERE conversation = ? AND message = ?",
+                conversation, message,
+            )  # fmt: skip
+
+    async def may_show_outside(self, chat: str, message: int) -> bool:
+        """Whether a message of ours may show text from outside: as noted, by what its run had read, or nobody knows."""
+        rows = await self._db.all(
+            f"SELECT json_extract(payload, '$.outside') OR EXISTS (SELECT 1 FROM runs WHERE id = {RUN} AND tainted)"
+            f" OR EXISTS (SELECT 1 FROM calls WHERE run = {RUN} AND json_extract(before, '$.outside')) AS outside"
+            " FROM outbox WHERE message = ? AND (conversation = ? OR conversation LIKE ? || '/%')",
+            message, chat, chat,
+        )  # fmt: skip
+        return not rows or any(row["outside"] for row in rows)
+
 
 def _outgoing(row: Row) -> Outgoing:
     ambiguous = bool(row["ambiguous"]) or row["state"] == "sending"
     return Outgoing(
         row["id"], row["key"], row["conversation"], row["kind"], json.loads(row["payload"]),
-        ambiguous, row["attempts"], row["message"],
+        ambiguous, row["attempts"], row["message"], row["run"],
     )  # fmt: skip

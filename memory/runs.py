@@ -48,14 +48,15 @@ class Runs:
         unattended: bool = False,
         tainted: bool = False,
         undo_of: str | None = None,
+        message: int | None = None,
     ) -> str | None:
         """A new run's id, or None when `trigger` (an update, a tap) has already opened one."""
         run, now = secrets.token_hex(6), self._db.now()
         changed = await tx.run(
             "INSERT OR IGNORE INTO runs (id, conversation, actor, actor_name, objective, opened_by, thinks,"
-            " unattended, tainted, undo_of, trigger, created, updated) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " unattended, tainted, undo_of, trigger, created, updated, message) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             run, conversation, actor.id, actor.name, objective, opened_by, int(thinks), int(unattended),
-            int(tainted), undo_of, trigger, now, now,
+            int(tainted), undo_of, trigger, now, now, message,
         )  # fmt: skip
         if not changed:
             return None
@@ -168,5 +169,5 @@ def _run(row: Row) -> Run:
         values["id"], values["conversation"], actor, values["objective"], values["opened_by"],
         bool(values["thinks"]), bool(values["unattended"]), bool(values["tainted"]), values["state"],
         values["undo_of"], values["progress"], values["attempts"], values["error"], values["created"],
-        values["updated"],
+        values["updated"], values["message"],
     )  # fmt: skip

@@ -43,6 +43,9 @@ PATTERNS = (
 )
 
 
+LEFT_OUT = "\n… {:,} characters left out …\n"
+
+
 def clean(text: str) -> tuple[str, int]:
     """The text without ANSI codes, control and invisible characters, and how many were removed."""
     text = text.encode("utf-8", "replace").decode().replace("\r\n", "\n")
@@ -58,6 +61,18 @@ def escaped(text: str) -> str:
 
 def _spelled(found: re.Match[str]) -> str:
     return r"\n" if found.group() == "\n" else f"\\u{ord(found.group()):04x}"
+
+
+def shortened(text: str, most: int) -> tuple[str, int]:
+    """The text within so many characters, and how many are left out of its middle, which it says there.
+
+    Both ends stay: where somebody pastes much, the question stands before it or after it.
+    """
+    if len(text) <= most:
+        return text, 0
+    kept = max(0, most - len(LEFT_OUT.format(len(text))))
+    left = len(text) - kept
+    return f"{text[: kept * 2 // 3]}{LEFT_OUT.format(left)}{text[len(text) - (kept - kept * 2 // 3) :]}", left
 
 
 def every_text(value: Any, change: Callable[[str], str]) -> Any:

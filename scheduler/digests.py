@@ -6,6 +6,7 @@ from scheduler.ports import People
 from tools.gate.proposals import Proposals
 from tools.kit.errors import ToolFailed
 from tools.kit.glance import Glance, Note
+from tools.kit.types import trusted_name
 
 DAY = 86_400.0
 
@@ -33,35 +34,40 @@ class Digests:
         spent = await stores.usage.since(since)
         verdict = await stores.audit.verify()
         troubles = _troubles(glances)
+        rows = [row for row in await stores.journal.since(since) if row.state in RAN and self._may_see(reader, row)]
         digest = Digest(
             since=since,
             late=late,
             troubles=troubles if verdict.intact else [(f"🔴 audit log · {verdict}", None), *troubles],
             summaries=[f"{glance.dot} {glance.summary}" for glance in _seen(glances)],
             changed=_differences(before, items) if last else [],
-            ran=await self._ran(since, reader),
+            ran=[await self._told(row) for row in rows],
             pending=sum(whole or reader.id in card.allowed for card in await stores.approvals.open_cards()),
             usd=spent.usd,
             audit=str(verdict),
             unknown=sum(self._may_see(reader, row) for row in await stores.journal.in_state(CallState.UNKNOWN)),
             quiet=[_line(note) for glance in _seen(glances) for note in glance.quiet],
+            outside=_from_outside(glances, {*before, *items}) or any(row.before.get("outside") for row in rows),
         )
         return digest, items
 
     def _may_see(self, reader: Actor, row: CallRow) -> bool:
         return self._people.role(reader.id, row.service) >= Role.VIEWER
 
-    async def _ran(self, since: float, reader: Actor) -> list[str]:
-        lines = []
-        for row in await self._stores.journal.since(since):
-            if row.state in RAN and self._may_see(reader, row):
-                approval = await self._stores.approvals.latest(row.id)
-                who = "without a card"
-                if approval and approval.decided_by:
-                    who = f"approved by {await self._stores.runs.name_of(approval.decided_by)}"
-                seen = "verified" if row.verified else "not verified" if row.state is CallState.DONE else row.state
-                lines.append(f"{row.title} · {seen} · {who}")
-        return lines
+    async def _told(self, row: CallRow) -> str:
+        approval = await self._stores.approvals.latest(row.id)
+        who = "without a card"
+        if approval and approval.decided_by:
+            who = f"approved by {await self._stores.runs.name_of(approval.decided_by)}"
+        seen = "verified" if row.verified else "not verified" if row.state is CallState.DONE else row.state
+        return f"{row.title} · {seen} · {who}"
+
+
+def _from_outside(glances: dict[str, Glance | ToolFailed], names: set[str]) -> bool:
+    """Whether what the services say, or what the things are called, is text that nobody here has written."""
+    said: list[Note | ToolFailed] = [glance for glance in glances.values() if isinstance(glance, ToolFailed)]
+    said += [note for glance in _seen(glances) for note in (*glance.troubles, *glance.quiet)]
+    return any(each.outside for each in said) or not all(map(trusted_name, names))
 
 
 def _seen(glances: dict[str, Glance | ToolFailed]) -> list[Glance]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.mutants_clean_up import CLEAN_UP
 from tests.mutants_docker import DOCKER
+from tests.mutants_hearing import HEARING
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 180
@@ -324,7 +325,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    *(Mutant(*row) for row in (*CLEAN_UP, *DOCKER)),
+    *(Mutant(*row) for row in (*CLEAN_UP, *DOCKER, *HEARING)),
 ]  # fmt: skip
 
 

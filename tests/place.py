@@ -117,7 +117,8 @@ class Place(House):
         """A line of the admin's, unless said otherwise; the run's id once it has ended or waits."""
         if self.model is not None:
             return await super().say(text, *replies, **{"who": self.admin, **more})
-        run = await self.core.opener.say(self.admin.id, self.admin, text, trigger=f"update:{next(self._updates)}")
+        trigger = f"update:{next(self._updates)}"
+        run = await self.core.opener.say(self.admin.id, self.admin, text, trigger=trigger, **more)
         await self.settle()
         return str(run)
 

@@ -87,12 +87,18 @@ async def help_(desk: Desk, request: Request, rest: str) -> View:
 
 
 @command("new", "Begin a fresh conversation", suggested=False)
-async def new(desk: Desk, request: Request, rest: str) -> View:
-    """Forget what was said; pending cards stay."""
+async def new(desk: Desk, request: Request, rest: str) -> View | None:
+    """Forget what was said, and take up what was written behind it; pending cards stay."""
     async with desk.stores.database.transaction() as tx:
         await desk.stores.runs.forget(tx, request.conversation)
         await desk.stores.audit.record(tx, "new", request.actor.id, chat=request.conversation)
-    return View("Fresh start: I carry nothing over from before.")
+    if not rest:
+        return View("Fresh start: I carry nothing over from before.")
+    await desk.opener.say(
+        request.conversation, request.actor, rest, trigger=f"update:{request.update}", update=request.update,
+        around=request.around,
+    )  # fmt: skip
+    return None
 
 
 @command("stop", "Halt what runs and void open cards", yields=True, suggested=False)
@@ -196,7 +202,7 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
         what = await _subject(desk, entry.data)
         who = await desk.stores.runs.name_of(entry.actor) if ":" in entry.actor else entry.actor
         lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
-    return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines))
+    return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines), outside=True)
 
 
 async def _subject(desk: Desk, data: dict[str, Any]) -> str:
@@ -210,13 +216,13 @@ async def _subject(desk: Desk, data: dict[str, Any]) -> str:
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
 async def doctor(desk: Desk, request: Request, rest: str) -> View:
     """Every check in a line."""
-    return View(await desk.doctor())
+    return View(await desk.doctor(), outside=True)
 
 
 @command("digest", "Send the daily digest now")
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
-    return View(await desk.digest(request.actor), (desk.ways_on(request),))
+    return View(await desk.digest(request.actor), (desk.ways_on(request),), outside=True)
 
 
 async def changes_line(desk: Desk) -> str:

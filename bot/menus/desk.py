@@ -8,7 +8,7 @@ from bot.agent.budget import Budget
 from bot.menus.menu import Menu
 from bot.runs.decisions import Decisions
 from bot.runs.halt import Halt
-from bot.runs.opener import Opener
+from bot.runs.opener import ALONE, Around, Opener
 from bot.runs.runner import Runner
 from bot.screen.view import Button, Format
 from bot.settings.people import Roster
@@ -26,6 +26,7 @@ class Request:
     update: int
     actor: Actor
     conversation: str
+    around: Around = ALONE
 
 
 @dataclass(frozen=True)

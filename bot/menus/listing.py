@@ -11,6 +11,7 @@ from bot.screen.view import Button, View, bold
 from memory.text import escaped
 from tools.kit.page import Declared, Page, Row
 from tools.kit.service import Tool
+from tools.kit.types import trusted_name
 
 ROWS, MOST_LINES = 12, 6
 """Rows of a page, and lines of each other kind."""
@@ -70,7 +71,13 @@ def drawn(
     turn += [Button("›", data(page, place.at(place.number + 1)))] if place.number + 1 < pages else []
     rows_of_buttons = [*beside(_actions(desk, request, page, found, place)), *beside(openers), tuple(turn)]
     rows_of_buttons += [_chips(page, rows, place), (Button("↻", data(page, place)), BACK)]
-    return View("\n".join(lines), tuple(row for row in rows_of_buttons if row))
+    outside = found.outside or any(map(is_from_outside, shown))
+    return View("\n".join(lines), tuple(row for row in rows_of_buttons if row), outside=outside)
+
+
+def is_from_outside(row: Row) -> bool:
+    """Whether a row shows text that its owner has not written: as its service says, and whatever is no plain name."""
+    return row.outside or not all(map(trusted_name, filter(None, (row.name, row.where, row.group))))
 
 
 def row_line(row: Row) -> str:
@@ -94,7 +101,8 @@ def single(desk: Desk, request: Request, page: Declared[Any], row: Row, place: P
     said = [escape(line(text)) for text in (row.detail, *row.lines[:ROWS]) if text]
     lines = [f"{row.dot} {_headed(row.name, row.where)}", *said, desk.looked()]
     last = (Button("↻", data(page, place, "", row.target)), Button("‹ Back", data(page, place)))
-    return View("\n".join(lines), (*beside(buttons(row.verbs), 3), *beside(buttons(page.looks), 3), last))
+    below = (*beside(buttons(row.verbs), 3), *beside(buttons(page.looks), 3), last)
+    return View("\n".join(lines), below, outside=is_from_outside(row))
 
 
 def line(text: str, longest: int = LONGEST) -> str:
@@ -112,7 +120,8 @@ def choosing(page: Declared[Any], found: Page, rows: list[Row]) -> View:
     """Everything that the page can be narrowed down to."""
     back = Button("‹ Back", data(page, Place()))
     everything, helpful = Button(f"All {len(rows)}", data(page, Place())), _helpful(page, rows, Place())
-    return View(f"{bold(line(found.title))}\nShow only:", (*beside([everything, *helpful[:MOST_BUTTONS]]), (back,)))
+    buttons = (*beside([everything, *helpful[:MOST_BUTTONS]]), (back,))
+    return View(f"{bold(line(found.title))}\nShow only:", buttons, outside=found.outside)
 
 
 def _chips(page: Declared[Any], rows: list[Row], place: Place) -> tuple[Button, ...]:

@@ -51,8 +51,10 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
         for name, trouble in troubles[:3]
         if trouble.target and (opened := desk.menu.first_of(name))
     ]
+    notes: list[Note] = [*(trouble for _, trouble in troubles), *quiet]
+    outside = any(error.outside for error in broken.values()) or any(note.outside for note in notes)
     rows = (tuple(openers), (*few(desk.openers(request), MENU), Button("↻", STATUS.data)))
-    return View("\n".join([*lines, desk.looked()]), tuple(row for row in rows if row))
+    return View("\n".join([*lines, desk.looked()]), tuple(row for row in rows if row), outside=outside)
 
 
 @page("menu")

@@ -19,7 +19,7 @@ from tools.kit.change import Call
 from tools.kit.errors import Gone, ToolFailed
 from tools.kit.page import Declared, Row
 from tools.kit.service import Risk
-from tools.kit.types import Target
+from tools.kit.types import Target, outside_text, trusted_name
 
 GONE = "It is not there any more."
 OLD = "This button is too old."
@@ -97,14 +97,16 @@ async def question(desk: Desk, request: Request, word: str, text: str, tail: str
     if len(allowed) == 1:
         use, target = allowed[0]
         head = f"{bold(f'{word.capitalize()} {line(target.name)}?')} {escape(line(target.detail))}"
-        return View(f"{head}\n{tail}", ((_button(use, target, f"{word.capitalize()} {target.name}"),),))
+        yes = ((_button(use, target, f"{word.capitalize()} {target.name}"),),)
+        return View(f"{head}\n{tail}", yes, outside=not trusted_name(target.name))
     if allowed:
         return View(f"**{word.capitalize()} which one?**\n{tail}", _each(allowed))
     if found:
         use, target = found[0]
-        return View(escape(f"{word.capitalize()} {line(target.name)}: {_lacking(use)}") + f"\n{tail}")
+        lacking = escape(f"{word.capitalize()} {line(target.name)}: {_lacking(use)}")
+        return View(f"{lacking}\n{tail}", outside=not trusted_name(target.name))
     if failed:
-        return View(f"{escape(f'🔴 {failed}')}\n{tail}")
+        return View(f"{escape(f'🔴 {failed}')}\n{tail}", outside=failed.outside)
     return View(escape(f"Nothing here is called “{line(text)}”. Did you mean:") + f"\n{tail}", near) if near else None
 
 
@@ -173,7 +175,8 @@ async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Pl
         return None
     found = await desk.proposals.look(request.actor, tool, target)
     text = result_text(target.name, found, desk.form, desk.proposals.redact)
-    return View(f"{text}\n{desk.looked()}", ((Button("↻", data(page, place, tool.word, key)), back),))
+    buttons = ((Button("↻", data(page, place, tool.word, key)), back),)
+    return View(f"{text}\n{desk.looked()}", buttons, outside=any(outside_text(found)))
 
 
 async def _act_on_all(
@@ -244,4 +247,5 @@ def _lacking(use: Use) -> str:
 
 def _trouble(desk: Desk, error: ToolFailed, *buttons: Button) -> View:
     """That something could not be read, and why."""
-    return View(f"{escape(f'🔴 {error}')}\n{desk.looked()}", (buttons,) if buttons else ())
+    shown = f"{escape(f'🔴 {error}')}\n{desk.looked()}"
+    return View(shown, (buttons,) if buttons else (), outside=error.outside)

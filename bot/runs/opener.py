@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -11,10 +12,38 @@ from bot.screen.redraw import redraw_cards
 from memory.database import Transaction
 from memory.models import Actor, CallRow, Message
 from memory.stores import Stores
-from memory.text import Redactor, clean
+from memory.text import Redactor, clean, shortened
+from tools.gate import taint
 
 LONGEST_LINE = 12_000
-"""Characters of one objective; Telegram's own limit is 4096."""
+"""Characters of one objective; what is pasted in parts may be longer, and loses its middle."""
+LONGEST_QUOTE = 4_000
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a line answers."""
+
+    text: str
+    outside: bool
+    """Whether it may hold text that nobody here has written."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What comes with a line in a chat."""
+
+    message: int | None = None
+    """The message that it stands in."""
+    parts: tuple[int, ...] = ()
+    """Further updates that it came in."""
+    attached: str = ""
+    """What is beside it and nobody reads: `a photo`."""
+    quote: Quote | None = None
+
+
+ALONE = Around()
+TOO_LONG = "That was long: of {:,} characters I left {:,} out, from the middle."
 
 
 class Used(Exception):
@@ -36,23 +65,34 @@ class Opener:
 
     async def say(
         self, conversation: str, actor: Actor, text: str, *, trigger: str, opened_by: str = "text",
-        update: int | None = None, unattended: bool = False,
+        update: int | None = None, unattended: bool = False, around: Around = ALONE,
     ) -> str | None:  # fmt: skip
         """Open a run for a line; None when this trigger has opened one before."""
-        original = text
-        text, removed = clean(text[:LONGEST_LINE])
-        text = self._redact(text)
+        original, quote = text, around.quote
+        text, removed = clean(text)
+        text, left_out = shortened(self._redact(text), LONGEST_LINE)  # uncut, so that no secret is cut in two
         history, tainted = await self._stores.runs.history(conversation)
         now = datetime.now(self._zone)
-        note = f" · {removed} invisible characters removed" if removed else ""
-        line = f"[now {now:%A %Y-%m-%d %H:%M} {self._zone.key}{note}]\n{text}"
-        messages = [*history, _user(line)]
+        notes = [f"now {now:%A %Y-%m-%d %H:%M} {self._zone.key}"]
+        notes += [f"{removed} invisible characters removed"] if removed else []
+        notes += [f"{around.attached} came with this, which you cannot see"] if around.attached else []
+        notes += ["it answers the text below"] if quote else []
+        blocks = [f"[{' · '.join(notes)}]\n{text}", *([self._quoted(quote)] if quote else [])]
         return await self._open(
-            update,
-            conversation=conversation, actor=actor, objective=text, messages=messages, opened_by=opened_by,
-            trigger=trigger, unattended=unattended, tainted=tainted,
-            noted={"original_sha256": _fingerprint(original), "removed": removed} if removed else {},
+            update, around.parts,
+            conversation=conversation, actor=actor, objective=text, messages=[*history, _user(*blocks)],
+            opened_by=opened_by, trigger=trigger, unattended=unattended, message=around.message,
+            tainted=tainted or (quote is not None and quote.outside),
+            told=TOO_LONG.format(len(original), left_out) if left_out else "",
+            noted={"original_sha256": _fingerprint(original), "removed": removed, "left_out": left_out}
+            if removed or left_out
+            else {},
         )  # fmt: skip
+
+    def _quoted(self, quote: Quote) -> str:
+        """What the model is shown of the message that a line answers."""
+        text, _ = shortened(self._redact(clean(quote.text)[0]), LONGEST_QUOTE)
+        return taint.wrap(text) if quote.outside else f"[a message of yours]\n{text}"
 
     async def direct(
         self, conversation: str, actor: Actor, title: str, tool: str, args: dict[str, Any], *, trigger: str,
@@ -65,7 +105,7 @@ class Opener:
             return undo_of is None or await self._stores.journal.claim_undo(tx, undo_of.id, run)
 
         return await self._open(
-            update, claim,
+            update, claim=claim,
             conversation=conversation, actor=actor, objective=title, messages=messages, opened_by=opened_by,
             trigger=trigger, thinks=False, undo_of=undo_of.id if undo_of else None, tainted=tainted,
         )  # fmt: skip
@@ -83,23 +123,30 @@ class Opener:
             return won
 
         return await self._open(
-            update, claim,
+            update, claim=claim,
             conversation=conversation, actor=actor, objective=title, opened_by="button", trigger=trigger,
             messages=[_user(title), _calling(*((row.tool, row.args) for row in rows))], thinks=False,
             tainted=any(row.tainted for row in rows),
         )  # fmt: skip
 
     async def _open(
-        self, update: int | None, claim: Callable[[Transaction, str], Awaitable[bool]] | None = None,
-        noted: dict[str, Any] | None = None, **run: Any,
+        self, update: int | None, parts: tuple[int, ...] = (), *,
+        claim: Callable[[Transaction, str], Awaitable[bool]] | None = None,
+        told: str = "", noted: dict[str, Any] | None = None, **run: Any,
     ) -> str | None:  # fmt: skip
-        """The run, and the end of the update that asked for it, in one commit; `noted` is for the audit log."""
+        """The run, what the person is `told` of it, and the end of the updates that asked for it, in one commit.
+
+        `noted` is for the audit log.
+        """
         stores = self._stores
         try:
             async with stores.database.transaction() as tx:
                 opened = await stores.runs.open(tx, **run)
-                if update is not None:
-                    await stores.inbox.done(tx, update)
+                await stores.inbox.done(tx, update, *parts)
+                if opened and told:
+                    await stores.outbox.add(
+                        tx, run["conversation"], "view", f"told:{opened}", run=opened, text=told, buttons=[]
+                    )
                 if opened and claim and not await claim(tx, opened):
                     raise Used
                 if opened:
@@ -128,8 +175,8 @@ def _calling(*calls: tuple[str, dict[str, Any]]) -> Message:
     return {"role": "assistant", "content": uses}
 
 
-def _user(text: str) -> Message:
-    return {"role": "user", "content": [{"type": "text", "text": text}]}
+def _user(*texts: str) -> Message:
+    return {"role": "user", "content": [{"type": "text", "text": text} for text in texts]}
 
 
 def _fingerprint(text: str) -> str:

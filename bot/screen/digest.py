@@ -17,7 +17,7 @@ class TelegramNotifier:
 
     async def digest(self, tx: Transaction, conversation: str, digest: Digest, key: str) -> None:
         """Send a digest, once per key."""
-        await self._outbox.add(tx, conversation, "digest", key, text=self.write(digest))
+        await self._outbox.add(tx, conversation, "digest", key, text=self.write(digest), outside=digest.outside)
 
     def write(self, digest: Digest) -> str:
         """The digest as Markdown: what is down first, then what is different, then what was done."""

@@ -39,10 +39,14 @@ class View:
     buttons: tuple[tuple[Button, ...], ...] = ()
     urgent: bool = False
     """Whether it goes ahead of whatever else is still to be said in its chat."""
+    outside: bool = False
+    """Whether it shows text that nobody here has written: whoever answers it brings that text along."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""
-        return {"text": self.text, "buttons": stored_buttons(self.buttons), **({"urgent": True} if self.urgent else {})}
+        marks = {"urgent": self.urgent, "outside": self.outside}
+        marked = {name: True for name, is_so in marks.items() if is_so}
+        return {"text": self.text, "buttons": stored_buttons(self.buttons), **marked}
 
 
 def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:

@@ -65,7 +65,9 @@ class App:
             stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
             menu, self._doctor.text, digest,
         )  # fmt: skip
-        self._dispatch = Dispatch(core, chats, Commands(desk), unreachable, owner)
+        self._dispatch = Dispatch(
+            core, chats, Commands(desk), unreachable, owner, menu.commands, lambda: poller.hearing_since
+        )
         drawing = Drawing(stores, Cards(stores, form), menu.nearest, self._ways_on)
         self._delivery = Delivery(stores, chats, drawing.draw, unreachable.refused)
         self._upkeep = Upkeep(core, chats, poller, owner)

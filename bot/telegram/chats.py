@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from loguru import logger
-from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import (
+    Bot,
+    CallbackQuery,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
 from telegram.error import BadRequest, TelegramError
 
 from bot.screen.render import Piece, escape, render
@@ -40,32 +47,35 @@ class Chats:
         """
         return self.redact(clean(text)[0])
 
-    async def send(
-        self, chat: int, piece: Piece, buttons: Any = (), *,
-        topic: int | None = None, silent: bool = False, ahead: bool = False,
-    ) -> int:  # fmt: skip
-        """A new message's id, when it is this chat's turn, or `ahead` of it."""
-        return await self.throttle(chat).call(
-            lambda: self.send_now(chat, piece, buttons, topic=topic, silent=silent), ahead=ahead
-        )
+    async def send(self, chat: int, piece: Piece, buttons: Any = (), *, ahead: bool = False, **how: Any) -> int:
+        """A new message's id, when it is this chat's turn, or `ahead` of it; `how` as in `send_now`."""
+        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, **how), ahead=ahead)
 
     async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
         """Change a message in place, when it is this chat's turn."""
         await self.throttle(chat).call(lambda: self.edit_now(chat, message, piece, buttons))
 
     async def send_now(
-        self, chat: int, piece: Piece, buttons: Any = (), *, topic: int | None = None, silent: bool = False
-    ) -> int:
-        """`send`, for a caller that holds the chat's turn."""
+        self, chat: int, piece: Piece, buttons: Any = (), *,
+        topic: int | None = None, silent: bool = False, answers: int | None = None,
+    ) -> int:  # fmt: skip
+        """`send`, for a caller that holds the chat's turn; as a reply to what it `answers`, if that is still there."""
 
         async def attempt(safe: Piece) -> int:
             message = await self.bot.send_message(
                 chat, safe.text, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
                 disable_notification=silent, link_preview_options=NO_PREVIEW, message_thread_id=topic,
+                reply_parameters=ReplyParameters(answers, allow_sending_without_reply=True) if answers else None,
             )  # fmt: skip
             return message.message_id
 
-        sent: int = await self._or_plain(attempt, piece)
+        try:
+            sent: int = await self._or_plain(attempt, piece)
+        except BadRequest as error:
+            if answers is None or "repl" not in str(error).lower():
+                raise
+            answers = None  # it is a nicety, too
+            sent = await self._or_plain(attempt, piece)
         return sent
 
     async def edit_now(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:

@@ -34,6 +34,8 @@ LONGEST_BACKOFF = 60.0
 LAST_WORDS = 0.5
 """Seconds for messages on their way when the process is told to end."""
 LOOK_AGAIN = 10.0
+LATE_SECONDS = 30.0
+"""After this, an answer says what it answers even when nothing stands between."""
 RESENT = "(resent)"
 MOST_DRAWS = 3
 """Times that a row may fail to be drawn before a plain line takes its place: what stands behind it must not wait."""
@@ -188,7 +190,7 @@ class Delivery:
     async def _first(self, row: Outgoing, piece: Piece, buttons: Any) -> None:
         chat, topic = place_of(row.conversation)
         try:
-            message = await self._new(row, chat, topic, piece, buttons)
+            message = await self._new(row, chat, topic, piece, buttons, await self._question(row))
         except BadRequest as error:
             if topic is None or not any(words in str(error).lower() for words in SHUT):
                 raise
@@ -205,7 +207,27 @@ class Delivery:
                 await self._stores.approvals.bind(tx, row.payload["card"], message)
             await self._stores.outbox.sent(tx, row.id, message)
 
-    async def _new(self, row: Outgoing, chat: int, topic: int | None, piece: Piece, buttons: Any) -> int:
+    async def _question(self, row: Outgoing) -> int | None:
+        """The message that a row answers, where its place in the chat alone would not tell.
+
+        What people say to each other in a group we do not hear: there it always does.
+        """
+        if row.kind == "piece":
+            answered: int | None = row.payload.get("answers")
+            return answered
+        run = await self._stores.runs.get(row.run) if row.run else None
+        question: int | None = run.message if run is not None else row.payload.get("question")
+        if question is None:
+            return None
+        late = run is not None and self._stores.database.now() - run.created > LATE_SECONDS
+        group = run is not None and place_of(row.conversation)[0] < 0
+        if late or group or await self._stores.outbox.said_since(row.conversation, question, row.run or ""):
+            return question
+        return None
+
+    async def _new(
+        self, row: Outgoing, chat: int, topic: int | None, piece: Piece, buttons: Any, answers: int | None = None
+    ) -> int:
         """A new message in this place, marked if it may be a second one."""
         if row.ambiguous:
             marked = f"{piece.text}\n{RESENT}"
@@ -214,17 +236,21 @@ class Delivery:
             else:  # no room for it: it goes ahead by itself
                 await self._chats.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
         point("sending")
-        silent, ahead = bool(row.payload.get("silent")), _lane(row)[1] and not row.attempts
-        return await self._chats.send(chat, piece, buttons, topic=topic, silent=silent, ahead=ahead)
+        how = {"topic": topic, "silent": bool(row.payload.get("silent")), "answers": answers}
+        return await self._chats.send(chat, piece, buttons, ahead=_lane(row)[1] and not row.attempts, **how)
 
     async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
         """A long text becomes a row for each message: the rest is not lost when one is in doubt.
 
         The first takes the place of the message there is; the last has the buttons, and a card's taps are bound to it.
         """
+        answers = await self._question(row)
         async with self._stores.database.transaction() as tx:
             for number, piece in enumerate(pieces):
                 payload: dict[str, Any] = {"text": piece.text, "entities": [_entity(e) for e in piece.entities]}
+                # Whatever it is a part of, it tells of the same run and shows the same outside.
+                payload |= {"run": row.run, "outside": bool(row.payload.get("outside"))}
+                payload |= {"answers": answers} if number == 0 else {}
                 if number == len(pieces) - 1:
                     payload |= {"buttons": stored_buttons(buttons)}
                     payload |= {name: row.payload[name] for name in ("card",) if name in row.payload}

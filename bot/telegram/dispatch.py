@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 
 from loguru import logger
@@ -14,11 +16,15 @@ from bot.core import Core
 from bot.menus.commands import Commands
 from bot.menus.desk import Request
 from bot.runs.decisions import Tap
+from bot.runs.opener import Around
 from bot.screen.view import View
 from bot.settings.people import TELEGRAM, conversation_of, place_of
 from bot.telegram.chats import Chats
+from bot.telegram.parts import Parcel, Parts
 from bot.telegram.progress import take_away
+from bot.telegram.replies import quote_of
 from bot.telegram.unreachable import Unreachable, moved_key
+from bot.telegram.words import Command, check, words_of
 from memory.database import Transaction
 from memory.models import Actor
 from memory.points import point
@@ -41,11 +47,16 @@ COMMON_FAULTS = (TypeError, KeyError, ValueError, AttributeError, OverflowError,
 class Dispatch:
     """Handles one update after another; nothing here waits for a run."""
 
-    def __init__(self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str) -> None:
+    def __init__(
+        self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str,
+        names: Collection[str], hearing_since: Callable[[], float | None],
+    ) -> None:  # fmt: skip
+        """`names` are those of all commands; `hearing_since` tells since when whatever people send arrives at once."""
         self._stores, self._access, self._decisions = core.stores, core.access, core.decisions
         self._opener, self._runner = core.opener, core.runner
         self._tasks, self._bot, self._chats = core.tasks, chats.bot, chats
         self._commands, self._unreachable, self._owner = commands, unreachable, owner
+        self._parts = Parts(names, hearing_since)
 
     async def run(self, arrived: asyncio.Event) -> None:
         """Handle what the inbox holds, for ever; `arrived` says that there may be more."""
@@ -53,37 +64,41 @@ class Dispatch:
         while True:
             arrived.clear()
             lapsed = await self._stores.inbox.lapsed()
-            for update_id, raw in await self._stores.inbox.pending():
-                if update_id not in under_way:
-                    under_way.add(update_id)
-                    work = self.handle(update_id, raw, lapsed=update_id in lapsed)
-                    task = self._tasks.spawn(work, name=f"update {update_id}")
-                    task.add_done_callback(partial(_forget, under_way, update_id))
-                    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+            rows = [row for row in await self._stores.inbox.pending() if row[0] not in under_way]
+            ready, patience = self._parts.sort(rows)
+            for parcel in ready:
+                under_way.update(parcel.updates)
+                work = self.handle(parcel, lapsed=not lapsed.isdisjoint(parcel.updates))
+                task = self._tasks.spawn(work, name=f"update {parcel.updates[0]}")
+                task.add_done_callback(partial(_forget, under_way, parcel.updates))
+                await asyncio.wait([task], timeout=PATIENCE_SECONDS)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                async with asyncio.timeout(min(LOOK_AGAIN_SECONDS, patience)):
                     await arrived.wait()
 
-    async def handle(self, update_id: int, raw: str, *, lapsed: bool = False) -> None:
-        """Bring one update to its durable consequence; a malformed one is set aside, a lapsed one is not acted on."""
-        if not await self._stores.inbox.attempt(update_id, partial(self._say_poison, update_id)):
-            logger.error("update {} has crashed us too often and is set aside", update_id)
-            return
+    async def handle(self, parcel: Parcel, *, lapsed: bool = False) -> None:
+        """Bring one message to its durable consequence; a malformed one is set aside, a lapsed one is not acted on."""
+        update_id, inbox = parcel.updates[0], self._stores.inbox
+        for part in parcel.updates:
+            if not await inbox.attempt(part, partial(self._say_poison, part)):
+                logger.error("update {} has crashed us too often and is set aside", part)
+                return
         point("handling")
         try:
-            update = Update.de_json(json.loads(raw), self._bot)
+            update = Update.de_json(json.loads(parcel.raw), self._bot)
             message, query = update.message, update.callback_query
-            _check(message.from_user if message else query.from_user if query else None, message)
+            check(message.from_user if message else query.from_user if query else None, message)
         except COMMON_FAULTS as error:
             logger.warning("update {} is malformed ({}) and set aside", update_id, type(error).__name__)
-            await self._stores.inbox.quarantine(update_id)
+            for part in parcel.updates:
+                await inbox.quarantine(part)
             return
         if message is not None:
-            await self._message(update_id, message, lapsed)
+            await self._message(parcel.updates, message, lapsed)
         elif query is not None and not lapsed:
             await self._query(update_id, query)
         else:
-            await self._stores.inbox.handled(update_id)
+            await inbox.handled(update_id)
 
     async def _say_poison(self, update_id: int, tx: Transaction) -> None:
         text = f"A message (update {update_id}) has crashed me several times; I have set it aside."
@@ -91,41 +106,54 @@ class Dispatch:
 
     # -- messages -----------------------------------------------------------------------------------------------
 
-    async def _message(self, update_id: int, message: Message, lapsed: bool) -> None:
-        user, chat = message.from_user, message.chat
+    async def _message(self, updates: tuple[int, ...], message: Message, lapsed: bool) -> None:
+        user, chat, inbox = message.from_user, message.chat, self._stores.inbox
         private = chat.type == "private"
         if (moved := _moved(message)) and self._access.speaks_in(moved[0]):
-            await self._say_moved(update_id, *moved)
+            await self._say_moved(updates, *moved)
             return
         if user is None or not self._access.welcome(user.id, chat.id, private) or message.via_bot or user.is_bot:
-            await self._stores.inbox.handled(update_id)
+            await inbox.handled(*updates)
             await self._leave(chat)
             return
-        request = Request(update_id, _actor(user), conversation_of(chat.id, _topic(message)))
-        text = (message.text or "").strip()
-        if _about_topics(message) or not (private or text.startswith("/") or self._addressed(message)):
-            await self._stores.inbox.handled(update_id)  # people talk to each other here
-        elif lapsed and not text.startswith("/stop"):
+        said = words_of(message, self._bot.id, self._username())
+        around = Around(message.message_id, updates[1:], said.attached)
+        request = Request(updates[0], _actor(user), conversation_of(chat.id, _topic(message)), around)
+        addressed = private or said.command or said.mentioned or self._answers_us(message)
+        album = message.media_group_id
+        if _about_topics(message) or not addressed:
+            await inbox.handled(*updates)  # people talk to each other here
+        elif album and not said.line and await inbox.album_handled(chat.id, album):
+            await inbox.handled(*updates)  # it came late, and the album has been answered
+        elif lapsed and not (said.command and said.command.name == "stop"):
             await self._say(request, View(LAPSED))
         elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
-        elif not text:
+        elif not said.line:
             await self._say(request, View(TEXT_ONLY))
-        elif text.startswith("/"):
-            await self._command(request, text)
-        elif await self._opener.queued(request.conversation) >= MOST_QUEUED:
-            await self._say(request, View(TOO_MANY))
         else:
-            opened = await self._opener.say(
-                request.conversation, request.actor, text, trigger=f"update:{update_id}", update=update_id
-            )
-            logger.info("update {} opened run {}", update_id, opened)
+            quote = await quote_of(message, self._bot.id, self._stores.outbox)
+            request = replace(request, around=replace(around, quote=quote))
+            if said.command:
+                await self._command(request, said.command)
+            else:
+                await self._line(request, said.line)
 
-    async def _say_moved(self, update_id: int, old: int, new: int) -> None:
+    async def _line(self, request: Request, line: str) -> None:
+        if await self._opener.queued(request.conversation) >= MOST_QUEUED:
+            await self._say(request, View(TOO_MANY))
+            return
+        opened = await self._opener.say(
+            request.conversation, request.actor, line, trigger=f"update:{request.update}", update=request.update,
+            around=request.around,
+        )  # fmt: skip
+        logger.info("update {} opened run {}", request.update, opened)
+
+    async def _say_moved(self, updates: tuple[int, ...], old: int, new: int) -> None:
         """Tell the owner, and end the update, in one commit."""
         async with self._stores.database.transaction() as tx:
             await self._unreachable.moved(tx, old, new)
-            await self._stores.inbox.done(tx, update_id)
+            await self._stores.inbox.done(tx, *updates)
 
     async def _leave(self, chat: TelegramChat) -> None:
         """Go from a group that nobody has configured: whoever added the bot there could otherwise listen to it."""
@@ -135,10 +163,10 @@ class Dispatch:
             with contextlib.suppress(TelegramError):  # it may have thrown us out already
                 await self._bot.leave_chat(chat.id)
 
-    def _addressed(self, message: Message) -> bool:
-        """In a group: mentioned by name, or answered."""
+    def _answers_us(self, message: Message) -> bool:
+        """Whether it replies to a message of ours."""
         replied = message.reply_to_message and message.reply_to_message.from_user
-        return f"@{self._username()}" in (message.text or "") or bool(replied and replied.id == self._bot.id)
+        return bool(replied and replied.id == self._bot.id)
 
     def _username(self) -> str:
         """Our own name; a placeholder nobody can write until Telegram has told us."""
@@ -147,23 +175,22 @@ class Dispatch:
         except RuntimeError:
             return " "
 
-    async def _command(self, request: Request, text: str) -> None:
-        head, _, rest = text[1:].partition(" ")
-        name, _, addressee = head.partition("@")
-        if addressee and addressee.lower() != self._username().lower():
-            await self._stores.inbox.handled(request.update)
+    async def _command(self, request: Request, command: Command) -> None:
+        if command.addressee and command.addressee != self._username().lower():
+            await self._stores.inbox.handled(request.update, *request.around.parts)
             return
-        view = await self._commands.run(request, name.lower(), rest.strip())
+        view = await self._commands.run(request, command.name, command.rest)
         if view is None:
-            await self._stores.inbox.handled(request.update)
+            await self._stores.inbox.handled(request.update, *request.around.parts)
         else:
             await self._say(request, view)
 
     async def _say(self, request: Request, view: View) -> None:
-        """The answer to a command, and the end of its update, in one commit."""
+        """The answer to a command, and the end of its updates, in one commit."""
+        said = {**view.stored(), "question": request.around.message}
         async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.add(tx, request.conversation, "view", f"view:{request.update}", **view.stored())
-            await self._stores.inbox.done(tx, request.update)
+            await self._stores.outbox.add(tx, request.conversation, "view", f"view:{request.update}", **said)
+            await self._stores.inbox.done(tx, request.update, *request.around.parts)
 
     # -- taps ---------------------------------------------------------------------------------------------------
 
@@ -217,6 +244,8 @@ class Dispatch:
         if view is not None:
             (chat, _), piece = place_of(tap.conversation), (await self._chats.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
+            if view.outside:
+                await self._stores.outbox.shows_outside(tap.conversation, tap.message)
             try:
                 await self._chats.edit(chat, tap.message, piece, view.buttons)
             except TelegramError as error:
@@ -252,24 +281,11 @@ def _about_topics(message: Message) -> bool:
     )  # fmt: skip
 
 
-def _forget(under_way: set[int], update_id: int, task: asyncio.Task[None]) -> None:
-    under_way.discard(update_id)
+def _forget(under_way: set[int], updates: tuple[int, ...], task: asyncio.Task[None]) -> None:
+    under_way.difference_update(updates)
 
 
 def _actor(user: User) -> Actor:
     """Who it is: the number counts, the name (a deleted account has none) is only shown."""
     name = clean(user.full_name or "")[0].strip()
     return Actor(f"{TELEGRAM}{user.id}", (name or str(user.id))[:64])
-
-
-def _check(user: User | None, message: Message | None) -> None:
-    """Raise TypeError where a field that is used is of another kind: the library takes what it is given."""
-    numbers = [user.id] if user else []
-    texts = [user.first_name, user.last_name] if user else []
-    if message is not None:
-        numbers.append(message.chat.id)
-        texts.append(message.text)
-    if not all(isinstance(number, int) for number in numbers) or any(
-        text is not None and not isinstance(text, str) for text in texts
-    ):
-        raise TypeError("a field of another kind")

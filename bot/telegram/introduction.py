@@ -3,31 +3,30 @@
 import asyncio
 import contextlib
 from collections.abc import Collection
+from itertools import count
 
 from loguru import logger
 from telegram import Bot, BotCommand, BotCommandScopeChat
-from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
+from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.menus.menu import Command
 from bot.settings.people import TELEGRAM, Roster
 from memory.models import Role
 
 LOOK_AGAIN_SECONDS = 3.0
-RETRY_SECONDS = 10.0
+RETRY_SECONDS, LONGEST_RETRY = 10.0, 3600.0
 
 
 async def introduce(bot: Bot, access: Roster, commands: Collection[Command]) -> None:
     """Learn the bot's own name and offer its commands, for ever; a nicety, so whatever fails is only tried again."""
-    while True:
+    for failures in count():
         try:
             await bot.initialize()
             await _offer_commands(bot, access, commands)
-        except InvalidToken:
-            # The poller is the judge of the token; a server without setMyCommands answers the same way.
-            return
         except TelegramError as error:
+            # That the token is rejected may be a slip, too. A server without setMyCommands says so for ever.
             logger.info("introduction failed ({}), trying again", type(error).__name__)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(min(LONGEST_RETRY, RETRY_SECONDS * 2.0 ** min(failures, 10)))
 
 
 async def _offer_commands(bot: Bot, access: Roster, commands: Collection[Command]) -> None:

@@ -10,6 +10,7 @@ import httpx
 from loguru import logger
 
 from bot.runs.halt import Halt
+from bot.telegram.answers import UNKNOWN_TOKEN, asked_to_wait, is_a_stranger, refusal_of, result_of, stranger_at
 from memory.database import is_database_error
 from memory.inbox import Inbox
 from memory.points import point
@@ -23,16 +24,22 @@ CONFLICT_SECONDS = 60.0
 FORGET_OFFSET_SECONDS = 6 * 86_400.0
 """After a week without updates Telegram's next id is random: an old offset could then hide new updates."""
 REBUILD_SECONDS = 180.0
+MOST_REJECTIONS = 3
+"""Times in a row that Telegram must have rejected the token, from the start on, before that is believed."""
 LONGEST_BACKOFF = 30.0
 MOST_BYTES = 8 << 20
 """Decoded bytes of one answer: a hundred updates of the longest kind are far less."""
 HIGHEST_UPDATE = 1 << 62
 WEBHOOK = "a webhook is set for this token: take it away with the Bot API's deleteWebhook"
 CONFLICT = "Another program polls Telegram with this bot's token; I change nothing until it stops."
+REJECTED = "Telegram rejects TELEGRAM_BOT_TOKEN"
+REMEDY = "get a new one from @BotFather"
+OR_THE_ADDRESS = f"{REMEDY}, or mend TELEGRAM_API_URL: it must be the root of a Bot API server"
+STRAY = "Telegram refuses to hand out messages ({}), although it knows the token"
 
 
 class TokenRejected(Exception):
-    """Telegram does not know the token."""
+    """Telegram has never known the token since the start."""
 
 
 class Poller:
@@ -48,7 +55,7 @@ class Poller:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._url = f"{api_url.rstrip('/')}/bot{token}/getUpdates"
+        self._url = f"{api_url.rstrip('/')}/bot{token}/"
         self._inbox, self._halt, self._clock, self._sleep = inbox, halt, clock, sleep
         self.arrived = asyncio.Event()
         self.first_poll: float | None = None
@@ -56,10 +63,15 @@ class Poller:
         """When an attempt last came back, well or not (monotonic)."""
         self.trouble = ""
         """Why nothing arrives, in words; empty while all is well."""
+        self.hearing_since: float | None = None
+        """Since when each answer has been a good one (monotonic); None until there is one, and in trouble."""
+        self.deaf_since: float | None = None
+        """Since when something answers and withholds the messages (monotonic); None while Telegram is only away."""
         self.storage_trouble = ""
         """What to tell people when messages cannot be stored."""
         self._offset: int | None = None
-        self._failures = 0
+        self._failures = self._rejections = 0
+        self._heard = False
         self._conflict_since: float | None = None
         self._last_conflict = 0.0
         self._brief = False
@@ -99,8 +111,7 @@ class Poller:
             body["offset"] = self._offset
         self.first_poll = self.first_poll or self._clock()
         try:
-            async with asyncio.timeout(LONGEST_ATTEMPT):
-                response = await client.post(self._url, json=body)
+            response = await self._ask(client, "getUpdates", body)
         except httpx.DecodingError as error:
             self.last_completed = self._clock()
             await self._back_off(f"Telegram's answer cannot be read ({type(error).__name__})")
@@ -109,32 +120,62 @@ class Poller:
             await self._back_off(f"Telegram cannot be reached ({type(error).__name__})")
             return
         self.last_completed = self._clock()
-        await self._answered(response)
+        await self._answered(client, response)
 
-    async def _answered(self, response: httpx.Response) -> None:
-        if response.status_code in (401, 404):
-            raise TokenRejected("TELEGRAM_BOT_TOKEN: Telegram rejects it; get a new one from @BotFather.")
+    async def _ask(self, client: httpx.AsyncClient, method: str, body: dict[str, Any]) -> httpx.Response:
+        async with asyncio.timeout(LONGEST_ATTEMPT):
+            return await client.post(self._url + method, json=body)
+
+    async def _answered(self, client: httpx.AsyncClient, response: httpx.Response) -> None:
         if response.status_code == 409 and b"webhook" in response.content[:1000]:
-            await self._back_off(WEBHOOK)
+            await self._back_off(WEBHOOK, deaf=True)
             return
         if response.status_code == 409:
             self._conflict()
             await self._back_off("another program polls with this token")
             return
-        try:
-            updates = response.json()["result"] if response.status_code == 200 else None
-        except (ValueError, KeyError, TypeError, RecursionError):
-            updates = None
+        updates = result_of(response)
         if not isinstance(updates, list):
-            await self._back_off(f"Telegram answered {response.status_code}", _asked_to_wait(response))
+            await self._refused(client, response)
             return
-        self._failures, self._brief = 0, False
+        self._failures, self._rejections, self._brief, self._heard = 0, 0, False, True
+        self.deaf_since, self.hearing_since = None, self.hearing_since or self._clock()
         self._undisturbed()
         known = [update for update in updates if _numbered(update)]
         if known:
             await self._store(known)
         elif updates:  # they cannot be acknowledged, so they come again at once
             await self._back_off("Telegram sends updates without a number")
+
+    async def _refused(self, client: httpx.AsyncClient, response: httpx.Response) -> None:
+        """Back off from an answer that brings no updates; one stray refusal ends nothing. Raises TokenRejected."""
+        status = response.status_code
+        if is_a_stranger(response):
+            await self._back_off(stranger_at(self._url, status), deaf=True)
+        elif refusal_of(response) not in UNKNOWN_TOKEN:
+            await self._back_off(f"Telegram answered {status}", asked_to_wait(response))
+        elif (knows := await self._knows_the_token(client)) is None:
+            await self._back_off(f"Telegram answered {status}", deaf=True)
+        elif knows:
+            self._rejections = 0
+            await self._back_off(STRAY.format(status), deaf=True)
+        else:
+            self._rejections += 1
+            remedy = OR_THE_ADDRESS if status == 404 else REMEDY
+            # Once it has worked, whatever is wrong may pass: only a new start finds out that the token is dead.
+            if self._rejections >= MOST_REJECTIONS and not self._heard:
+                raise TokenRejected(f"TELEGRAM_BOT_TOKEN: Telegram rejects it; {remedy}.")
+            await self._back_off(f"{REJECTED}; {remedy}", deaf=True)
+
+    async def _knows_the_token(self, client: httpx.AsyncClient) -> bool | None:
+        """Whether Telegram refuses this one request, or rejects the token for everything; None: it does not say."""
+        try:
+            response = await self._ask(client, "getMe", {})
+        except (httpx.HTTPError, TimeoutError):
+            return None
+        if result_of(response) is not None:
+            return True
+        return False if refusal_of(response) in UNKNOWN_TOKEN else None
 
     async def _store(self, known: list[dict[str, Any]]) -> None:
         point("received")
@@ -172,10 +213,11 @@ class Poller:
         if self._halt.everything == CONFLICT:
             self._halt.everything = None
 
-    async def _back_off(self, trouble: str, at_least: float = 0.0) -> None:
+    async def _back_off(self, trouble: str, at_least: float = 0.0, *, deaf: bool = False) -> None:
         if trouble != self.trouble:
             logger.warning("polling: {}", trouble)
-        self.trouble = trouble
+        self.trouble, self.hearing_since = trouble, None
+        self.deaf_since = (self.deaf_since or self._clock()) if deaf else None
         self._failures += 1
         wait = min(LONGEST_BACKOFF, 2.0 ** min(self._failures - 1, 10)) * random.uniform(0.75, 1.0)
         await self._sleep(max(wait, min(at_least, 300.0)))
@@ -184,10 +226,3 @@ class Poller:
 def _numbered(update: Any) -> bool:
     number = update.get("update_id") if isinstance(update, dict) else None
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < HIGHEST_UPDATE
-
-
-def _asked_to_wait(response: httpx.Response) -> float:
-    try:
-        return float(response.json()["parameters"]["retry_after"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return 0.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 from loguru import logger
 from telegram.error import TelegramError
@@ -14,6 +15,8 @@ from bot.telegram.poller import CONFLICT, Poller
 from memory.database import is_database_error
 
 SWEEP_SECONDS = 3.0
+DEAF_SECONDS = 60.0
+"""After this, that messages do not arrive is no passing trouble."""
 
 
 class Upkeep:
@@ -69,9 +72,16 @@ class Upkeep:
         told = ""
         while True:
             storage = self._poller.storage_trouble or self._storage_trouble
-            trouble = CONFLICT if self._core.halt.everything == CONFLICT else storage
+            trouble = CONFLICT if self._core.halt.everything == CONFLICT else storage or self._deafness()
             if trouble and trouble != told:
                 with contextlib.suppress(TelegramError):  # not through the outbox: it may be the disk that is full
                     await self._chats.send(int(self._owner.removeprefix(TELEGRAM)), Piece(trouble, ()))
             told = trouble
             await asyncio.sleep(SWEEP_SECONDS)
+
+    def _deafness(self) -> str:
+        """Why nothing that people write arrives, while what is said to them may well do."""
+        since = self._poller.deaf_since
+        if since is None or time.monotonic() - since < DEAF_SECONDS:
+            return ""
+        return f"I cannot hear you: {self._poller.trouble}."

@@ -9,7 +9,8 @@ from bot.telegram.poller import POLL_SECONDS, Poller
 from memory.database import Database
 
 STALE_SECONDS = POLL_SECONDS + 60.0
-"""Telegram being down is no reason to be restarted; an attempt that never comes back is."""
+"""Telegram being down is no reason to be restarted; an attempt that never comes back is, and so is being deaf: whether
+the token is dead, only a new start can tell."""
 
 
 def notify(state: str) -> None:
@@ -24,7 +25,9 @@ def notify(state: str) -> None:
 async def healthy(poller: Poller, database: Database) -> bool:
     """Whether the bot hears and remembers."""
     heard = poller.last_completed or poller.first_poll
-    return heard is not None and time.monotonic() - heard < STALE_SECONDS and await database.writable()
+    if heard is None or time.monotonic() - min(heard, poller.deaf_since or heard) > STALE_SECONDS:
+        return False
+    return await database.writable()
 
 
 async def keep_watch(poller: Poller, database: Database) -> None:
@@ -32,6 +35,7 @@ async def keep_watch(poller: Poller, database: Database) -> None:
     period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000 or 30.0
     notify("READY=1")
     while True:
+        notify(f"STATUS={poller.trouble or 'Listening.'}")
         if await healthy(poller, database):
             notify("WATCHDOG=1")
         await asyncio.sleep(period)

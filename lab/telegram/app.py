@@ -1,6 +1,7 @@
 """The Bot API over HTTP: token, method, answer; and the files behind it."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,8 @@ METHODS: dict[str, Method] = {
     "unpinchatmessage": account.unpin_chat_message,
 }
 """Method names in lower case, as Telegram compares them."""
+TOKEN = re.compile(r"\d+:[\w-]+")
+"""What Telegram can read as a token at all."""
 CLIENT_GONE = 499
 """The status noted for a long poll whose client hung up; nobody receives it."""
 
@@ -116,7 +119,10 @@ async def _hung_up(request: Request) -> None:
 
 
 def _check_token(world: TelegramWorld, request: Request) -> None:
-    if request.path_params["token"] != world.token:
+    token = request.path_params["token"]
+    if not TOKEN.fullmatch(token):
+        raise ApiError(404, "Not Found")
+    if token != world.token:
         raise ApiError(401, "Unauthorized")
 
 

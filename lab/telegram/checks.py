@@ -45,8 +45,13 @@ REACTIONS = words(
     "🤣 ⚡ 🍌 🏆 💔 🤨 😐 🍓 🍾 💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅",
     "🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷‍♂ 🤷 🤷‍♀ 😡",
 )
-FOUND = re.compile(r"(?<![\w/@<>])/[A-Za-z0-9_]{1,32}(?:@\w{3,32})?(?![\w/])|https?://[^\s<>\"]+")
-"""What Telegram marks by itself in a text: commands and addresses."""
+FOUND = re.compile(
+    r"(?P<email>(?<![\w.@/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<url>https?://[^\s<>\"]+)"
+    r"|(?P<bot_command>(?<![\w/@<>])/[A-Za-z0-9_]{1,32}(?:@\w{3,32})?(?![\w/]))"
+    r"|(?P<mention>(?<![\w/@])@[A-Za-z0-9_]{3,32}(?!\w))"
+)
+"""What Telegram marks by itself in a text, each under the name of its kind; no mention is one inside an address."""
 
 
 class ApiError(Exception):
@@ -179,17 +184,16 @@ def check_commands(commands: Any) -> list[dict[str, str]]:
 
 
 def found_entities(text: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The given entities plus what Telegram finds by itself outside code: commands and addresses."""
+    """The given entities plus what Telegram finds by itself outside code: commands, mentions and addresses."""
     taken = [
         (e["offset"], e["offset"] + e["length"])
         for e in given
-        if e["type"] in ("code", "pre", "text_link", "bot_command", "url")
+        if e["type"] in ("code", "pre", "text_link", "text_mention", *FOUND.groupindex)
     ]
     found = list(given)
     for match in FOUND.finditer(text):
         start = utf16(text[: match.start()])
         end = start + utf16(match.group())
         if not any(start < last and first < end for first, last in taken):
-            kind = "bot_command" if match.group().startswith("/") else "url"
-            found.append({"type": kind, "offset": start, "length": end - start})
+            found.append({"type": match.lastgroup, "offset": start, "length": end - start})
     return sorted(found, key=lambda e: (e["offset"], -e["length"]))

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lab.telegram.checks import bad_request, forbidden
+from lab.telegram.checks import CAPTION_LIMIT, TEXT_LIMIT, bad_request, forbidden, utf16
+from lab.telegram.client import parts_of
 from lab.telegram.flood import Flood
 from lab.telegram.state import BOT, PEOPLE, Chat, Files, Message, Topic, User, described, image_kind, image_size
 from lab.telegram.updates import Updates
@@ -63,20 +64,42 @@ class TelegramWorld:
 
         In a topic it counts as a reply to the message that opened it, as Telegram shows it.
         """
+        _check_length(text, TEXT_LIMIT)
         if topic is not None:
             self._chat_of(user, chat).topic(topic)
             extra = {"reply_to": topic, **extra}
         return self._from_person(user, chat, {"text": text, **extra}, topic)
 
-    def photo(self, user: int, content: bytes, caption: str = "", chat: int | None = None) -> Message:
+    def paste(self, user: int, text: str, chat: int | None = None, **extra: Any) -> list[Message]:
+        """Send a text of any length: what is longer than a message comes as several."""
+        return [self.send(user, part, chat, **extra) for part in parts_of(text)]
+
+    def reply(self, user: int, message: Message, text: str, *, quote: str = "") -> list[Message]:
+        """Answer a message, or (`quote`) a part of it that `user` has marked."""
+        extra: dict[str, Any] = {"reply_to": message.message_id}
+        if quote:
+            position = utf16(message.text[: message.text.index(quote)])
+            extra["quote"] = {"text": quote, "position": position, "is_manual": True}
+        return self.paste(user, text, message.chat.id, topic=message.thread, **extra)
+
+    def album(self, user: int, contents: list[bytes], captions: list[str], chat: int | None = None) -> list[Message]:
+        """Send several pictures at once, each with its caption or none (an empty text)."""
+        self._next_query += 1
+        album = str(self._next_query)
+        pairs = zip(contents, captions, strict=True)
+        return [self.photo(user, content, caption, chat, media_group_id=album) for content, caption in pairs]
+
+    def photo(self, user: int, content: bytes, caption: str = "", chat: int | None = None, **extra: Any) -> Message:
         """Send a picture as `user`."""
+        _check_length(caption, CAPTION_LIMIT)
         stored = self.files.add(f"photo.{image_kind(content) or 'jpg'}", content, "photos")
         width, height = image_size(content)
-        fields: dict[str, Any] = {"photo": [{**described(stored), "width": width, "height": height}]}
+        fields: dict[str, Any] = {"photo": [{**described(stored), "width": width, "height": height}], **extra}
         return self._from_person(user, chat, fields | ({"caption": caption} if caption else {}))
 
     def edit(self, user: int, message_id: int, text: str, chat: int | None = None) -> Message:
         """Change the text of an own message."""
+        _check_length(text, TEXT_LIMIT)
         message = self._chat_of(user, chat).messages[message_id]
         if message.sender.id != user:
             raise ValueError(f"message {message_id} was not sent by {user}")
@@ -274,3 +297,9 @@ class TelegramWorld:
             for message in self.messages(chat.id)[-5:]
         ]
         return "\n".join(lines) or "nothing"
+
+
+def _check_length(text: str, limit: int) -> None:
+    """Telegram takes no more from people than from bots."""
+    if utf16(text) > limit:
+        raise ValueError(f"{utf16(text)} units are more than the {limit} of one message")

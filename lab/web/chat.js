@@ -1,6 +1,6 @@
 // The chat: state, live updates, composer, roles. Everything shown comes from the lab's `parts`.
 
-import { draftRow, row } from "./bubbles.js";
+import { draftRow, row, summaryOf } from "./bubbles.js";
 import { ask, byTest, el, find, modal, toast } from "./dom.js";
 import { showPanel, startPanel } from "./panel.js";
 
@@ -20,6 +20,7 @@ let rolesShown = "";
 let people = []; // the roles as last told
 let commands = [];
 let unread = new Set();
+let replying = null; // what the next line answers: reply_to, and a quote where some of it is marked
 let messages = new Map(); // message_id → message
 let nodes = new Map(); // message_id → row
 const seen = new Map(); // chat → newest message the visitor has looked at
@@ -29,7 +30,7 @@ const scroll = byTest("chat");
 const rows = find(".rows");
 const composer = byTest("composer");
 const toBottom = find(".to-bottom");
-const act = { command: (text) => send(text), tap, jump };
+const act = { command: (text) => send(text), tap, jump, reply };
 
 // Live updates
 
@@ -243,6 +244,7 @@ function turned(event) {
 function become(role, id) {
   if (id === chat) return;
   chat = id;
+  reply(null);
   rolesShown = "";
   greet(role);
   forget();
@@ -261,7 +263,21 @@ async function send(text) {
   if (!text.trim()) return;
   closeMenu();
   toEnd("smooth");
-  if ((await ask("send", { user: chat, text })) === null) toast("The lab is not running.");
+  const answers = replying;
+  reply(null);
+  if ((await ask("send", { user: chat, text, ...answers })) === null) toast("The lab is not running.");
+}
+
+/** The next line answers this message, or what is marked of it; null: it answers none. */
+function reply(message) {
+  const marked = message ? document.getSelection().toString().trim() : "";
+  const quote = message && summaryOf(message).includes(marked) ? marked : "";
+  replying = message && { reply_to: message.message_id, ...(quote && { quote }) };
+  byTest("replying").hidden = !message;
+  if (!message) return;
+  byTest("replying").querySelector("b").textContent = message.from.first_name;
+  byTest("replying").querySelector("span").textContent = quote || summaryOf(message);
+  composer.focus();
 }
 
 function submit() {
@@ -321,8 +337,10 @@ function keyed(event) {
     event.preventDefault();
     composer.value = selected(0).firstElementChild.textContent;
     typed();
-  } else if (event.key === "Escape") closeMenu();
-  else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  } else if (event.key === "Escape") {
+    closeMenu();
+    reply(null);
+  } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     if (open) selected(0).click();
     else submit();
@@ -342,11 +360,15 @@ byTest("menu").addEventListener("click", () => {
   composer.focus();
   return openMenu("");
 });
+byTest("no-reply").addEventListener("click", () => reply(null));
 byTest("start").addEventListener("click", () => send("/start"));
 byTest("attach").addEventListener("change", async (event) => {
-  const [photo] = event.target.files;
-  const caption = encodeURIComponent(composer.value.trim());
-  if (photo) await fetch(`lab/photo?user=${chat}&caption=${caption}`, { method: "POST", body: photo });
+  const photos = [...event.target.files];
+  const album = photos.length > 1 ? Date.now() : "";
+  for (const [index, photo] of photos.entries()) {
+    const caption = index ? "" : encodeURIComponent(composer.value.trim());
+    await fetch(`lab/photo?user=${chat}&caption=${caption}&album=${album}`, { method: "POST", body: photo });
+  }
   event.target.value = composer.value = "";
   typed();
 });

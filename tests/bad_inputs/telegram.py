@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.telegram.poller import TokenRejected
+from bot.telegram.poller import Poller, TokenRejected
 from lab.telegram.state import ADMIN, BOT, STRANGER, VIEWER, Message, User
 from tests.bad_inputs.rows import Bench, row
 from tests.fakes import use
@@ -64,16 +64,20 @@ async def webhook_set(bench: Bench) -> None:
     await live.hear("today")
 
 
-@row("B56", "a token that Telegram has revoked", "the poll ends loudly with the reason, never with the token")
+@row("B56", "a token that Telegram has revoked", "it is said, never with the token; only a new start gives up")
 async def revoked(bench: Bench) -> None:
+    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
     live = await bench.live()
-    live.lab.traffic.fault("telegram", path=POLL, times=None, **refusal(401, "Unauthorized"))
+    await live.alive()
+    live.lab.traffic.fault("telegram", times=None, **refusal(401, "Unauthorized"))
     live.lab.telegram.send(ADMIN, "/cost")
-    assert live._bot is not None
+    await live.until(lambda: "BotFather" in live.poller.trouble, "the trouble to be named")
     with pytest.raises(TokenRejected, match="BotFather") as caught:
-        await asyncio.wait_for(live._bot, 10)
+        await asyncio.wait_for(Poller(live.lab.telegram_url, live.lab.token, live.stores.inbox, live.halt).run(), 10)
     assert live.lab.token not in str(caught.value) and live.lab.token not in "".join(bench.log)
-    live._bot = None
+    live.mark = live.lab.telegram.version
+    live.lab.traffic.clear("telegram")
+    await live.hear("today")
 
 
 @row("B57", "429 with a retry_after, also an absurd one", "waited for, and said once")

@@ -191,16 +191,28 @@ async def a_forwarded_message(stage: Stage) -> None:
     await stage.say(INJECTION, forward_origin={"type": "hidden_user", "date": 1, "sender_user_name": INJECTION})
 
 
-@source(reaches=False)
+@source()
 async def a_quoted_message(stage: Stage) -> None:
     chat = {"id": ADMIN, "type": "private", "first_name": "A"}
     quoted = {"message_id": 1, "date": 1, "chat": chat, "text": INJECTION}
     await stage.say("what is this?", reply_to_message=quoted, quote={"text": INJECTION, "position": 0})
 
 
+@source()
+async def a_page_that_is_answered(stage: Stage) -> None:
+    """The bot itself has shown the words, on a page that was clean when it was sent."""
+    a_log_line(stage)
+    await stage.say("/containers")
+    page = stage.telegram.sent(ADMIN)[-1]
+    await stage.tap(page, "m:containers:0:logs:nas/jellyfin")
+    await stage.say("what is this?", reply_to_message=page.to_dict(nested=True))
+
+
 @source(reaches=False)
-async def a_caption(stage: Stage) -> None:
-    stage.telegram.photo(ADMIN, b"\x89PNG\r\n\x1a\n" + bytes(64), INJECTION)
+async def a_forwarded_picture(stage: Stage) -> None:
+    """What a person writes under a picture is theirs; under one that is passed on it is not."""
+    origin = {"type": "hidden_user", "date": 1, "sender_user_name": INJECTION}
+    stage.telegram.photo(ADMIN, b"\x89PNG\r\n\x1a\n" + bytes(64), INJECTION, forward_origin=origin)
     await stage.settle()
 
 
@@ -208,7 +220,7 @@ async def a_caption(stage: Stage) -> None:
 async def a_file_name(stage: Stage) -> None:
     person, chat = stage.telegram.users[ADMIN].to_dict(), {"id": ADMIN, "type": "private", "first_name": "A"}
     document = {"file_id": "f", "file_unique_id": "f", "file_name": INJECTION, "file_size": 5}
-    message = {"message_id": 8, "date": 1, "chat": chat, "from": person, "document": document, "caption": INJECTION}
+    message = {"message_id": 8, "date": 1, "chat": chat, "from": person, "document": document}
     await stage.inject("message", message)
 
 

@@ -33,9 +33,9 @@ class Chat(Place):
         """The calls of the last line, in their order."""
         return [call for batch in self.batches for call in batch]
 
-    async def told(self, line: str, answer: str = "y") -> str:
+    async def told(self, line: str, answer: str = "y", **more: Any) -> str:
         """The last word on a line; whatever card it brings up is answered like this."""
-        self.last = run = await self.say(line)
+        self.last = run = await self.say(line, **more)
         messages = await self.stores.runs.messages(run)
         while await self.has_card():
             await (self.approve() if answer == "y" else self.tap("n", who=self.admin))

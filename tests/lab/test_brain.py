@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 import lab.claude.brain
+from bot.runs.opener import Around, Quote
 from lab.claude.brain import think
 from tests.lab.chat import PASSWORD, Chat, Json
 
@@ -226,3 +227,11 @@ def test_the_brain_imports_nothing_of_the_world() -> None:
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             ours = [name for name in names if name.split(".")[0] == "lab"]
             assert all(name.startswith("lab.claude.brain") or name == "lab.claude.reply" for name in ours), file
+
+
+@pytest.mark.parametrize("line", ["what does this mean?", "why?", "restart it"])
+async def test_a_line_is_about_what_it_answers(chat: Chat, line: str) -> None:
+    await chat.told("how is jellyfin?")
+    status = "2 need you\n🔴 paperless · nas · 14 restarts\n🟢 5 containers running, 2 stopped · 2 hosts"
+    await chat.told(line, around=Around(quote=Quote(status, outside=False)))
+    assert any("paperless" in str(arguments) for _, arguments in chat.used), chat.used

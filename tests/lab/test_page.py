@@ -111,6 +111,20 @@ async def test_a_photo_is_sent_and_shown() -> None:
         assert (await lab.http.get("/lab/file/none")).status_code == 404
 
 
+async def test_a_visitor_pastes_replies_and_sends_albums() -> None:
+    async with page() as lab:
+        telegram = lab.view.telegram
+        mine = await lab.post("send", user=ADMIN, text="x" * 9700)
+        await lab.post("send", user=ADMIN, text="and this?", reply_to=mine["message_id"], quote="xxx")
+        for caption in ("rack", ""):
+            await lab.http.post(f"/lab/photo?user={ADMIN}&caption={caption}&album=7", content=PIXEL)
+        *parts, reply, first, second = telegram.messages(ADMIN)
+        assert [len(part.text) for part in parts] == [4096, 4096, 1508]
+        assert reply.to_dict()["reply_to_message"]["message_id"] == parts[0].message_id
+        assert reply.content["quote"]["text"] == "xxx"
+        assert first.content["media_group_id"] == second.content["media_group_id"] == "7"
+
+
 async def test_parts_carry_only_newer_messages_and_mark_deleted_ones() -> None:
     async with page() as lab:
         telegram = lab.view.telegram

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import expect
 
-from lab.telegram import ADMIN
+from lab.telegram import ADMIN, BOT
 from tests.e2e.visitor import BROWSER, Visitor, browser_page
 from tests.lab.test_page import Page, page
 
@@ -58,3 +58,27 @@ async def test_a_stranger_is_told_that_nothing_comes_back(opened: tuple[Page, Vi
     _, visitor = opened
     await visitor.page.get_by_test_id("role-stranger").click()
     await expect(visitor.page.locator(".empty")).to_contain_text("answers nobody it does not know")
+
+
+async def test_a_message_is_answered_or_what_is_marked_of_it(opened: tuple[Page, Visitor]) -> None:
+    lab, visitor = opened
+    telegram, tab = lab.view.telegram, visitor.page
+    telegram.send(ADMIN, "hi")
+    answer = telegram.post(telegram.chats[ADMIN], BOT, {"text": "paperless is down"})
+    telegram.touch(answer)
+    bubble = tab.get_by_test_id(f"message-{answer.message_id}")
+    for quote in ("", "is down"):
+        await bubble.hover()
+        if quote:
+            await bubble.locator(".said").evaluate(
+                "(node) => document.getSelection().setBaseAndExtent(node.firstChild, 10, node.firstChild, 17)"
+            )
+        await bubble.get_by_role("button", name="Reply").click()
+        await expect(tab.get_by_test_id("replying")).to_contain_text(quote or "paperless is down")
+        await tab.get_by_test_id("composer").fill("why?")
+        await tab.get_by_test_id("composer").press("Enter")
+        await expect(tab.get_by_test_id("replying")).to_be_hidden()
+    await telegram.wait_for(lambda: len(said(lab)) == 4)
+    plain, marked = telegram.messages(ADMIN)[-2:]
+    assert plain.content["reply_to"] == marked.content["reply_to"] == answer.message_id
+    assert "quote" not in plain.content and marked.content["quote"]["text"] == "is down"

@@ -295,12 +295,18 @@ async def f52(cast: Cast) -> None:
 
 @row("F56", "the token is revoked while a card is open")
 async def f56(cast: Cast) -> None:
-    """Exit 78; with a valid token again, the card still works."""
+    """Said, and gone on with; started again, exit 78; with a valid token again, the card still works."""
     async with cast.stage() as stage:
         stage.say("stop radarr")
         await stage.settled()
         token, stage.lab.telegram.token = stage.lab.telegram.token, "1:revoked"
         stage.lab.telegram.updates._wake()
+        await stage.until(
+            lambda: "Telegram rejects TELEGRAM_BOT_TOKEN" in stage.log.read_text(), "the trouble to be named"
+        )
+        assert stage.exits == []
+        await stage.end()
+        await stage.start()
         assert await stage.over() == 78
         assert stage.states() == ["waiting"] and not stage.effects()
         stage.lab.telegram.token = token

@@ -1,4 +1,4 @@
-"""Fault rows F01–F24 and F29–F32: the process dies, at a named moment or in the middle of something."""
+"""Fault rows F01–F24, F29–F32 and F59: the process dies, at a named moment or in the middle of something."""
 
 import asyncio
 import json
@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lab.telegram.client import parts_of
 from lab.telegram.state import ADMIN
 from tests.prove.cast import Cast
 from tests.prove.rows import row
-from tests.prove.scenarios import SCENARIOS
+from tests.prove.scenarios import PASTE, SCENARIOS
 from tests.prove.stage import KNOWN, YES, Stage
 
 STOP = "one change approved"
@@ -346,3 +347,20 @@ async def f32(cast: Cast) -> None:
             stage.kill()
             await stage.settled()
             assert stage.states() == ["unknown"]
+
+
+@row("F59", "killed between two parts of a long paste")
+async def f59(cast: Cast) -> None:
+    """What was acknowledged waits for the rest: one run has all of it."""
+    parts = parts_of(PASTE)
+    for held in range(1, len(parts)):
+        async with cast.stage() as stage:
+            await stage.polls()
+            for part in parts[:held]:
+                stage.say(part)
+            await stage.until(lambda stage=stage: not stage.lab.telegram.updates.pending, "the first ones to be taken")
+            stage.kill()
+            for part in parts[held:]:
+                stage.say(part)
+            await stage.settled()
+            assert stage.query("SELECT objective FROM runs") == [(PASTE,)] and stage.exits == [-9]

@@ -1,4 +1,4 @@
-"""The fault matrix F01–F58: every row that applies, and why the others do not yet."""
+"""The fault matrix F01–F59: every row that applies, and why the others do not yet."""
 
 from tests.prove import faults, kills, storage
 from tests.prove.rows import ROWS as LISTED

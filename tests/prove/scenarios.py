@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from lab.telegram.client import parts_of
 from tests.prove.stage import ARM, NO, UNDO, YES, Stage
 
+PASTE = "\n".join(["how is radarr?", *(f"{number:04d} the queue was restarted and went on" for number in range(240))])
+"""A line that comes in three updates."""
 Script = Callable[[Stage], Awaitable[None]]
 
 
@@ -160,3 +163,12 @@ async def a_line_before_and_a_line_after(stage: Stage) -> None:
     await stage.card("Stop radarr")
     stage.say("how is sonarr?")
     await stage.decide("Stop radarr")
+
+
+@scenario(most=0)
+async def a_long_paste(stage: Stage) -> None:
+    """Several updates that are one line."""
+    for part in parts_of(PASTE):
+        stage.say(part)
+    await stage.settled()
+    assert stage.query("SELECT objective FROM runs") == [(PASTE,)], stage.query("SELECT length(objective) FROM runs")

@@ -7,6 +7,7 @@ from tools.docker.models import ContainerRow
 from tools.docker.survey import Survey, survey
 from tools.docker.troubles import Standing
 from tools.kit import Context, Glance, Note, Trouble, counted
+from tools.kit.types import outside_text
 
 WELL_ENOUGH = ("running", "paused")
 """States in which a container is unwell rather than down."""
@@ -16,13 +17,21 @@ WELL_ENOUGH = ("running", "paused")
 async def glance(ctx: Context[DockerHosts]) -> Glance:
     """How many run on how many hosts, which of them need a person, and which are off and need nobody."""
     look = await survey(ctx)
-    down = [Trouble(str(host.host), "docker", str(host.reason)) for host in look.down]
+    down = [Trouble(str(host.host), "docker", str(host.reason), outside=any(outside_text(host))) for host in look.down]
     unread = [
         Trouble(counted(count, "container"), host, "could not be looked into", red=False)
         for host, count in look.unread.items()
     ]
     troubles = [
-        Trouble(row.name, row.host, row.condition, _when(row), row.id, red=row.state not in WELL_ENOUGH)
+        Trouble(
+            row.name,
+            row.host,
+            row.condition,
+            _when(row),
+            row.id,
+            any(outside_text(row)),
+            red=row.state not in WELL_ENOUGH,
+        )  # fmt: skip
         for row in look.troubled
     ]
     quiet = [row for row, standing in look.rows if standing is Standing.QUIET]
@@ -31,7 +40,9 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
         _summary(look, len(ctx.client.engines)),
         (*down, *sorted(troubles, key=lambda trouble: not trouble.red), *unread),
         items={f"{row.host}/{row.name}": row.state for row, _ in look.rows},
-        quiet=tuple(Note(row.name, row.host, row.condition, row.since, row.id) for row in quiet),
+        quiet=tuple(
+            Note(row.name, row.host, row.condition, row.since, row.id, any(outside_text(row))) for row in quiet
+        ),
         unseen=tuple(f"{host.host}/" for host in look.down),
     )
 

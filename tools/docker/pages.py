@@ -1,5 +1,7 @@
 """Docker's page: every container in a line, and what may be done to it."""
 
+from dataclasses import replace
+
 from tools.docker.changes import restart_container, start_container, stop_container
 from tools.docker.glance import WELL_ENOUGH
 from tools.docker.hosts import DockerHosts, service
@@ -9,6 +11,7 @@ from tools.docker.reads import get_container_details, get_container_stats
 from tools.docker.survey import survey
 from tools.docker.troubles import Standing
 from tools.kit import Context, Dot, Gone, Page, Row, counted, so_far
+from tools.kit.types import outside_text
 
 ALIVE = (restart_container, stop_container)
 OFF = (start_container,)
@@ -24,6 +27,7 @@ async def containers(ctx: Context[DockerHosts]) -> Page:
         [_row(one, standing) for one, standing in rows],
         lines=[f"🟡 {host}: {counted(count, 'container')} not looked into" for host, count in look.unread.items()],
         down={host.host: host.reason for host in look.down},
+        outside=any(outside_text(look.down)),
     )
 
 
@@ -33,7 +37,8 @@ async def container(ctx: Context[DockerHosts], target: str) -> Row:
     seen = await get_container_details.run(ctx, target)
     for one, standing in (await survey(ctx, seen.host)).rows:
         if one.id == seen.id:
-            return _row(one, standing, seen.error or "", f"restart policy {seen.restart_policy}", seen.image)
+            row = _row(one, standing, seen.error or "", f"restart policy {seen.restart_policy}", seen.image)
+            return replace(row, outside=row.outside or bool(seen.error))
     raise Gone("It is not there any more.")
 
 
@@ -42,7 +47,7 @@ def _row(one: ContainerRow, standing: Standing, *lines: str) -> Row:
     if standing is Standing.TROUBLE:
         dot = "🟡" if one.state in WELL_ENOUGH else "🔴"
     verbs = ALIVE if one.state in ("running", "restarting", "paused") else OFF
-    return Row(dot, one.name, one.host, _how(one), one.id, one.project or "", verbs, lines)
+    return Row(dot, one.name, one.host, _how(one), one.id, one.project or "", verbs, lines, any(outside_text(one)))
 
 
 def _how(one: ContainerRow) -> str:

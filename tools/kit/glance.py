@@ -16,6 +16,8 @@ class Note:
     """Since when, or when it happened."""
     target: str = ""
     """What a menu can open, e.g. `nas/3f2a9c1b7d20`."""
+    outside: bool = False
+    """Whether any of it is text that its owner has not written."""
 
     @property
     def dot(self) -> str:

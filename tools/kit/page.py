@@ -38,6 +38,8 @@ class Row:
     """What may be done to it as it is now, out of the page's verbs."""
     lines: Sequence[str] = ()
     """What else is said where it is shown by itself."""
+    outside: bool = False
+    """Whether any of it is text that its owner has not written."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Page:
     """What is said above the rows, or instead of them."""
     down: Mapping[str, str] = field(default_factory=dict)
     """Whoever could not be asked, and why: its rows are missing."""
+    outside: bool = False
+    """Whether any of what is said beside the rows is text that its owner has not written."""
     actions: Mapping[str, Call] = field(default_factory=dict)
     """What may be done to the whole: `{"Pause 5 min": disable_blocking.call(minutes=5)}`."""
 

@@ -44,7 +44,7 @@ class Span:
 
 def utf16(text: str) -> int:
     """The length of a text in UTF-16 units, the unit of every limit and offset in Telegram."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def arrange(text: str, spans: Iterable[Span]) -> list[Span]:

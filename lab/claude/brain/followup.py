@@ -7,6 +7,9 @@ from lab.claude.brain.talk import Talk
 from lab.claude.brain.words import BARE_STOP, bag, listed, orders
 
 NAMED = re.compile(r"\*\*([A-Za-z0-9][\w.-]*)\*\* \(([\w.-]+)\)")
+LISTED = re.compile(r"^\W*([A-Za-z0-9][\w.-]*) · ([\w.-]+) ·", re.M)
+"""A line of a status: `paperless · nas · 14 restarts`."""
+MEANS = re.compile(r"^(?:and |but |so )?what (?:does|do|is) (?:it|this|that|these)(?: mean)?\b[?!. ]*$", re.I)
 DONE = re.compile(r"\b(?:Re)?(?:start|stop|remove|recreate|pull)(?:p?ed|d|ing)? ([a-z0-9][\w.-]*(?:/[\w.-]+)?)")
 ABOUT = re.compile(r"\b(?:of|for|is|does|about|with|from|has|did) (?:the |my )?([a-z0-9][\w.-]*(?:/[\w.-]+)?)", re.I)
 OFFER = re.compile(r"[“\"](?P<order>(?:restart|start|stop|remove|update|pull|why is) [^”\"]+)[”\"]")
@@ -65,7 +68,7 @@ def _antecedent(said: str) -> list[str]:
 
 def _named(role: str, text: str, before: str) -> list[str]:
     if role == "assistant":
-        pairs = list(dict.fromkeys(NAMED.findall(text)))
+        pairs = list(dict.fromkeys(NAMED.findall(text) or LISTED.findall(text)))
         asked = [f"{host}/{name}" for name, host in pairs if name.lower() in before.lower()]
         return asked or [f"{host}/{name}" for name, host in pairs] or DONE.findall(text)
     targets = [target for order in orders(text) for target in order.targets]
@@ -136,6 +139,8 @@ def _resolved(talk: Talk) -> str | None:
         return None  # nothing to stand in for, or the line names its own: "remove the container radarr"
     if THEM.search(talk.said):
         return THEM.sub(listed(names if len(names) > 1 else _recent(talk)), talk.said)
+    if MEANS.match(talk.said):
+        return f"why is {names[0]} in trouble?"
     if len(names) > 1:
         return None
     if BARE_WHY.match(talk.said):

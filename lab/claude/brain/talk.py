@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lab.claude.brain.words import plain
 from lab.claude.reply import Json
 
 TAGGED = re.compile(r"<([A-Za-z][\w-]*)(?:\s[^>]*)?>.*?</\1>", re.S)
@@ -103,6 +104,9 @@ def read(request: Json) -> Talk:
     start = _last_line(messages)
     past = [(m["role"], text) for m in messages[:start] if (text := person_text(m))]
     line = messages[start] if messages else {"content": ""}
+    answered = "\n".join(_texts(line)[1:])
+    if answered and not (past and plain(answered.partition("\n")[2])[:60] in plain(past[-1][1])):
+        past.append(("assistant", answered))  # whoever said it, that is what the line is about
     return Talk(
         said=person_text(line),
         past=past,
@@ -114,11 +118,15 @@ def read(request: Json) -> Talk:
 
 
 def person_text(message: Json) -> str:
-    """The text of a message without context lines and tagged blocks."""
-    text = "\n".join(block["text"] for block in _blocks(message) if block["type"] == "text")
+    """The text of a message; of a person's the first one, without context lines and tagged blocks."""
+    texts = _texts(message)
     if message.get("role") == "user":
-        text = CONTEXT_LINE.sub("", TAGGED.sub("", text))
-    return text.strip()
+        texts = [CONTEXT_LINE.sub("", TAGGED.sub("", text)) for text in texts[:1]]  # what it answers stands behind it
+    return "\n".join(texts).strip()
+
+
+def _texts(message: Json) -> list[str]:
+    return [block["text"] for block in _blocks(message) if block["type"] == "text"]
 
 
 def _blocks(message: Json) -> list[Json]:
