@@ -156,6 +156,8 @@ MUTANTS = [
            "len(digest.troubles) + digest.pending + digest.unknown", "len(digest.troubles)", STATUS),
     Mutant("undo works twice", "memory/journal.py",
            "WHERE id = ? AND undo IS NOT NULL AND undone_by IS NULL", "WHERE id = ? AND undo IS NOT NULL", EXECUTION),
+    Mutant("/undo shows what is not for everybody", "bot/menus/undo.py",
+           "desk.access.role(request.actor.id, row.service) >= Role.OPERATOR", "True", "tests/bot/menus/test_undo.py"),
     Mutant("undo nets lie open", "memory/nets.py",
            "sealed = Fernet(self._key).encrypt(json.dumps(content).encode())",
            "sealed = json.dumps(content).encode()", EXECUTION),

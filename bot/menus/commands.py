@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.agent.budget import Budget
-from bot.runs.decisions import Decisions, Tap
+from bot.runs.decisions import Decisions
 from bot.runs.halt import Halt
 from bot.runs.opener import Opener
 from bot.runs.runner import Runner
@@ -232,20 +232,6 @@ async def _titles(desk: Desk, card: Card) -> str:
     asked = await desk.stores.approvals.of_card(card.id)
     rows = [row for approval in asked if (row := await desk.stores.journal.get(approval.call))]
     return "\n".join(bold(row.title) for row in rows)
-
-
-@command("undo", "Take the last change back", Role.OPERATOR)
-async def undo(desk: Desk, request: Request, rest: str) -> View:
-    """Undo the newest change here that can be undone; what an undo did itself is left to its own button."""
-    found = await desk.stores.journal.undoable(request.conversation)
-    rows = [row for row in found if (run := await desk.stores.runs.get(row.run)) and run.undo_of is None]
-    if found and not rows:
-        return View("The last change was itself an Undo: its own button takes it back.")
-    if not rows:
-        return View("There is nothing to take back here.")
-    tap = Tap(request.update, request.actor, request.conversation, None, "")
-    toast = await desk.decisions.undo_row(tap, rows[0])
-    return View(f"{bold(rows[0].title)}: {escape(toast)}")
 
 
 @command("cost", "What the model has cost")

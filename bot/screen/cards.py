@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.screen.render import escape
-from bot.screen.view import QUIET, Button, Format, View, bold, is_moment, past, seconds, short_id
+from bot.screen.view import QUIET, Button, Format, View, bold, cut, is_moment, past, seconds, short_id
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from tools.gate.execution import is_loud
@@ -22,7 +22,6 @@ PROVENANCE = {
     "outside": " ⚠ may come from text from outside", "inventory": " (from inventory)", "default": " (default)",
 }  # fmt: skip
 CHANGE_NOTHING = "Nothing was changed. To allow changes: `AUTONOMY=ask`"
-BUTTON_TEXT = 34
 
 
 @dataclass(frozen=True)
@@ -136,13 +135,13 @@ class Cards:
         if card.armed:
             # The second button names the target and stands elsewhere, so that a double tap cannot hit both.
             return (self._yes(card, f"Yes, {row.title[:1].lower()}{row.title[1:]}"),)
-        label = "Approve new" if row.card.get("moved") else _cut(row.title)
+        label = "Approve new" if row.card.get("moved") else cut(row.title)
         if row.risk == Risk.DESTROY:
             return ((deny, Button(f"{label} …", self._data(card, "d"), "danger")),)
         return ((Button(label, self._data(card, "y"), "success"), deny),)
 
     def _yes(self, card: Card, text: str) -> tuple[Button, ...]:
-        return (Button(_cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
+        return (Button(cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
 
     def _data(self, card: Card, verb: str) -> str:
         return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
@@ -237,10 +236,6 @@ class Cards:
             return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
         lasts = (row.undo_until or 0.0) > self._stores.database.steady()
         if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
-            text = "↩ Undo" if alone else _cut(f"↩ Undo: {row.title}")
+            text = "↩ Undo" if alone else cut(f"↩ Undo: {row.title}")
             return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
         return []
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= BUTTON_TEXT else f"{text[: BUTTON_TEXT - 1]}…"

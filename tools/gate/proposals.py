@@ -34,6 +34,7 @@ OUR_WORDS = 48
 ADDRESS = 46
 """Units that an address counts for at least: it is shown as code, and a message has at most 100 such marks."""
 TOO_LARGE = "This is too large to be shown on a card, so it cannot be approved: do it in parts."
+ALREADY = "Already so: nothing to do."
 ERRAND = "Text from outside may have chosen where this goes. What is sent has no undo."
 READ_DEADLINE = 60.0
 """Seconds for one read or one proposal in all."""
@@ -198,9 +199,8 @@ class Proposals:
         protected = next(filter(None, map(self.rules.protected, touched)), "")
         decision = self._decide(run, tool, risk, touched, protected, change)
         if change.expect(change.facts, change.facts):
-            note = "Already so: nothing to do."
-            block = results.outcome(use.id, "already", change.title, note, change.facts, self.redact)
-            return Answer(block, tainted=taint.taints(change.facts), detail=note)
+            block = results.outcome(use.id, "already", change.title, ALREADY, change.facts, self.redact)
+            return Answer(block, tainted=taint.taints(change.facts), detail=ALREADY)
         proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
         if (
             (decision.verdict is Verdict.ASK or decision == ONLY_LOOKING)

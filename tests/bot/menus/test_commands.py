@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.menus import pages as pages  # registers the menu pages
+from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import COMMANDS, Commands, Desk, Request, nearest_command
 from bot.runs.halt import PANIC
 from bot.screen.digest import TelegramNotifier
@@ -137,20 +138,6 @@ async def test_pending_brings_open_cards_back_and_voids_the_old_message(counter:
 async def test_pending_shows_nobody_else_their_cards(counter: Counter) -> None:
     await counter.house.ask(use("rack_switch_off", item="lamp"))
     assert await counter.says("/pending", OPERATOR) == "Nothing waits for you."
-
-
-async def test_undo_takes_the_last_change_back(counter: Counter) -> None:
-    house = counter.house
-    assert "nothing to take back" in await counter.says("/undo")
-    for name in ("lamp", "fan"):
-        await house.ask(use("rack_switch_off", item=name))
-        await house.tap()
-        house.clock.move(1)
-    assert "Switch fan off: Taking it back." in await counter.says("/undo")
-    await counter.says("/undo")
-    assert house.rack.log[2:] == ["switch on fan", "switch on lamp"]
-    assert "itself an Undo" in await counter.says("/undo")
-    assert "nothing to take back" in await counter.says("/undo", OPERATOR), "another chat's changes are not mine"
 
 
 async def test_cost_adds_up(counter: Counter) -> None:
