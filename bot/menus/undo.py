@@ -57,7 +57,7 @@ async def _when(desk: Desk, row: CallRow) -> str:
 
 
 async def _look(desk: Desk, request: Request, row: CallRow) -> tuple[bool, str]:
-    """Whether a tap could do anything; and, from the plan it would carry out, what it would do and what is there now."""
+    """Whether a tap could do anything; from the plan it would carry out, what that would do and what is there now."""
     run = await desk.stores.runs.get(row.run)
     assert run is not None and row.undo is not None, "a call belongs to a run; asked only of what has an Undo"
     asked = replace(run, actor=request.actor, thinks=False, unattended=False, undo_of=row.id)

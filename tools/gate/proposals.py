@@ -80,6 +80,8 @@ class Answer:
     """The same in one sentence, where there is one."""
     gone: bool = False
     """Whether it is so because what the call is for does not exist."""
+    facts: Facts | None = None
+    """What is there, where a change would have nothing to do."""
 
 
 class Nothing(Facts):
@@ -200,7 +202,7 @@ class Proposals:
         decision = self._decide(run, tool, risk, touched, protected, change)
         if change.expect(change.facts, change.facts):
             block = results.outcome(use.id, "already", change.title, ALREADY, change.facts, self.redact)
-            return Answer(block, tainted=taint.taints(change.facts), detail=ALREADY)
+            return Answer(block, tainted=taint.taints(change.facts), detail=ALREADY, facts=change.facts)
         proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
         if (
             (decision.verdict is Verdict.ASK or decision == ONLY_LOOKING)
