@@ -3,9 +3,9 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from bot.agent.budget import Budget
+from bot.menus.chronicle import entry_line
 from bot.runs.decisions import Decisions
 from bot.runs.halt import Halt
 from bot.runs.opener import Opener
@@ -254,20 +254,8 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
     """Newest first, and whether the chain holds."""
     count = min(int(rest), 50) if rest.isdecimal() else 10
     verdict = await desk.stores.audit.verify()
-    lines = []
-    for entry in await desk.stores.audit.last(count):
-        what = await _subject(desk, entry.data)
-        who = await desk.stores.runs.name_of(entry.actor) if ":" in entry.actor else entry.actor
-        lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
+    lines = [escape(await entry_line(desk, entry)) for entry in await desk.stores.audit.last(count)]
     return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines))
-
-
-async def _subject(desk: Desk, data: dict[str, Any]) -> str:
-    """What an audit entry is about: the changes by their titles, else the tool, the objective or the reason."""
-    calls = data.get("calls") or [data.get("call")]
-    rows = [await desk.stores.journal.get(call) for call in calls if call]
-    titles = ", ".join(row.title for row in rows if row)
-    return titles or data.get("tool") or data.get("objective") or data.get("reason") or ""
 
 
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)

@@ -11,7 +11,7 @@ from memory.models import RAN, Approval, CallRow, CallState, Run, Use
 from memory.nets import KEEP_SECONDS
 from memory.points import point
 from memory.stores import Stores
-from memory.text import escaped
+from memory.text import escaped, short_ids
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, People, Watch
@@ -255,7 +255,7 @@ class Execution:
 
     def _said(self, words: object) -> str:
         """Why something came to nothing, as it may be stored and shown: a service's own words are in it."""
-        return escaped(self._proposals.redact(str(words)))
+        return escaped(short_ids(self._proposals.redact(str(words))))
 
     async def _announce(self, tx: Any, row: CallRow, state: CallState, verified: bool) -> None:
         stores = self._stores

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from memory.keys import digest
 from memory.models import Actor, Block, CallRow, Message, Role, Run, Use, canonical
 from memory.stores import Stores
-from memory.text import Redactor, escaped
+from memory.text import Redactor, escaped, short_ids
 from tools.gate import results, taint
 from tools.gate.nets import StoredNets
 from tools.gate.past import Past
@@ -214,7 +214,7 @@ class Proposals:
 
     def _readable(self, change: Change[Any]) -> Change[Any]:
         """The change with its words as a person may see them, before anything stores or shortens them."""
-        title, *notes = (escaped(self.redact(text)) for text in (change.title, *change.notes))
+        title, *notes = (escaped(short_ids(self.redact(text))) for text in (change.title, *change.notes))
         return replace(change, title=title, notes=tuple(notes))
 
     def _errand(self, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Change[Any]:
@@ -282,7 +282,7 @@ class Proposals:
 
     async def _target(self, client: Any, find: Any, suggest: Any, text: str) -> Target:
         found = await find(client, text)
-        shown = escaped(text)[:80]
+        shown = short_ids(escaped(text))[:80]
         if len(found) > 1:
             names = ", ".join(f"{target.name} ({target.detail})" for target in found[:8])
             error = ToolFailed(f'"{shown}" is ambiguous: {names}. Ask the person which one.')
@@ -297,7 +297,7 @@ class Proposals:
         return target
 
     def _failed(self, use: Use, text: str, *, tainted: bool = False, gone: bool = False) -> Answer:
-        text = self.redact(text)
+        text = short_ids(self.redact(text))
         shown = taint.wrap(text) if tainted else text
         return Answer(results.block(use.id, shown, error=True), tainted=tainted, detail=text, gone=gone)
 

@@ -276,8 +276,9 @@ async def test_the_greeting_promises_what_is_set(build: Any, autonomy: str, word
     assert words in text and "nothing without your tap" not in text
 
 
-async def test_audit_says_who_and_what_in_words(counter: Counter) -> None:
+async def test_audit_speaks_of_outcomes_and_not_of_the_gate(counter: Counter) -> None:
     await counter.house.ask(use("rack_switch_off", item="lamp"))
     await counter.house.tap()
     text = await counter.says("/audit")
-    assert "Admin approved Switch lamp off" in text and "gate done Switch lamp off" in text
+    assert "Switch lamp off: done, verified" in text and "Admin approved: Switch lamp off" in text
+    assert "gate" not in text and "rack_" not in text

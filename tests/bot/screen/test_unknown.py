@@ -103,3 +103,14 @@ async def test_a_lost_answer_is_told_with_its_time_and_what_is_there(house: Hous
     text, _ = await house.receipt()
     assert "Begun at " in text and "its answer was lost. I do not know whether it happened." in text
     assert "state: on → off" in text and "probably" not in text, "the rack tells no moment"
+
+
+async def test_no_title_receipt_or_error_shows_64_digits(house: House) -> None:
+    house.rack.add(LONG)
+    await house.ask(use("rack_switch_off", item=LONG))
+    house.rack.fault = "lost answer"
+    await house.tap()
+    text, buttons = await house.receipt()
+    assert "3f2a9c1b7d20" in text and LONG not in text and LONG not in (await house.call()).title
+    [block] = await house.results(await house.ask(use("rack_get_item", item="0" * 64)))
+    assert '"000000000000"' in block["content"] and "0" * 13 not in block["content"]
