@@ -7,6 +7,8 @@ from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.results import is_refusal
 
+DID_NOT_WORK = "did not work"
+
 
 async def footer(stores: Stores, run: str) -> str:
     """`3 reads · 1 change ✓`; empty under mere courtesy.
@@ -23,7 +25,7 @@ async def footer(stores: Stores, run: str) -> str:
         return ""
     parts = [counted(reads, "read")] if reads else ["nothing was looked up"] if idle else []
     parts += [f"{refused} refused"] if refused else []
-    parts += [f"{failed} did not work"] if failed else []
+    parts += [f"{failed} {DID_NOT_WORK}"] if failed else []
     return f"*{' · '.join([*parts, *_changes(rows)])}*"
 
 

@@ -15,6 +15,7 @@ from telegram.request import HTTPXRequest
 from bot.core import Core
 from bot.doctor import Doctor
 from bot.menus import pages as pages  # registers the menu pages
+from bot.menus import retry as retry  # and what is behind [Try again]
 from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import Commands, Desk
 from bot.screen.cards import Cards

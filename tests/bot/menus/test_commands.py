@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.menus import pages as pages  # registers the menu pages
+from bot.menus import retry as retry
 from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import COMMANDS, Commands, Desk, Request, nearest_command
 from bot.runs.halt import PANIC
