@@ -25,7 +25,7 @@ async def entry_line(desk: "Desk", entry: Entry) -> str:
     at, about = desk.form.moment(entry.at), (await _subject(desk, entry.data))[:LONGEST]
     if ":" not in entry.actor:  # no person: the gate, the clock, the settings
         words = OUTCOMES.get(entry.kind, DEEDS.get(entry.kind, entry.kind))
-        proven = {True: ", verified", False: ", not verified"}.get(entry.data.get("verified"), "")
+        proven = ", verified" if entry.data.get("verified") else ", not verified"
         words += proven if entry.kind == "done" else ""
         return f"{at} {about}: {words}" if about else f"{at} {words}"
     who = await desk.stores.runs.name_of(entry.actor)
