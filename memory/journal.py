@@ -142,6 +142,16 @@ class Journal:
         )  # fmt: skip
         return rows[::-1]
 
+    async def not_undoable(self, conversation: str, most: int = 20) -> list[CallRow]:
+        """What was done here and can be taken back no more, or never could, newest first."""
+        rows = await self._select(
+            "rowid IN (SELECT calls.rowid FROM calls JOIN runs ON runs.id = calls.run WHERE runs.conversation = ?"
+            " AND calls.state = 'done' AND undone_by IS NULL AND (undo IS NULL OR undo_until <= ?)"
+            " ORDER BY calls.ended DESC LIMIT ?)",
+            conversation, self._db.steady(), most,
+        )  # fmt: skip
+        return rows[::-1]
+
     async def took_effect(self, service: str, since: float) -> list[tuple[CallRow, str]]:
         """A service's changes that were done, or may have been, newest first, each with the name of who decided it."""
         rows = await self._db.all(

@@ -27,6 +27,8 @@ SPELLED_OUT = re.compile(f"[{_UNSEEN}\n\u2028\u2029]")
 HIDING = re.compile(f"[{_UNSEEN}\u200c\u200d\ufe0f]")
 """What a secret may contain without looking any different."""
 
+LONG_ID = re.compile(r"(?<![0-9a-fA-F])([0-9a-f]{12})[0-9a-f]{52}(?![0-9a-fA-F])")
+
 # Each begins with a character or a set of them: those the engine skips fast. What is not in a group is the secret.
 PATTERNS = (
     r"\d(?<!\d\d)\d{5,11}:[A-Za-z0-9_-]{30,}",  # Telegram; in an address the letters of `/bot` come right before it
@@ -73,6 +75,11 @@ def shortened(text: str, most: int) -> tuple[str, int]:
     kept = max(0, most - len(LEFT_OUT.format(len(text))))
     left = len(text) - kept
     return f"{text[: kept * 2 // 3]}{LEFT_OUT.format(left)}{text[len(text) - (kept - kept * 2 // 3) :]}", left
+
+
+def short_ids(text: str) -> str:
+    """The text with every long id as people know it: `3f2a9c1b7d20` for all of its 64 digits."""
+    return LONG_ID.sub(r"\1", text)
 
 
 def every_text(value: Any, change: Callable[[str], str]) -> Any:

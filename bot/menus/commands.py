@@ -1,11 +1,9 @@
 """Slash commands and menu pages. None of them needs the model."""
 
-from typing import Any
-
+from bot.menus.chronicle import entry_line
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import ALL, COMMANDS, PAGES, command, page
 from bot.menus.uses import OLD, question, turn
-from bot.runs.decisions import Tap
 from bot.screen.render import escape
 from bot.screen.view import View, bold, counted
 from memory.models import CallRow, CallState, Card, Role
@@ -163,20 +161,6 @@ async def _titles(desk: Desk, card: Card) -> str:
     return "\n".join(bold(row.title) for row in rows)
 
 
-@command("undo", "Take the last change back", Role.OPERATOR)
-async def undo(desk: Desk, request: Request, rest: str) -> View:
-    """Undo the newest change here that can be undone; what an undo did itself is left to its own button."""
-    found = await desk.stores.journal.undoable(request.conversation)
-    rows = [row for row in found if (run := await desk.stores.runs.get(row.run)) and run.undo_of is None]
-    if found and not rows:
-        return View("The last change was itself an Undo: its own button takes it back.")
-    if not rows:
-        return View("There is nothing to take back here.")
-    tap = Tap(request.update, request.actor, request.conversation, None, "")
-    toast = await desk.decisions.undo_row(tap, rows[0])
-    return View(f"{bold(rows[0].title)}: {escape(toast)}")
-
-
 @command("cost", "What the model has cost")
 async def cost(desk: Desk, request: Request, rest: str) -> View:
     """Today, seven days, and what is left."""
@@ -197,20 +181,8 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
     """Newest first, and whether the chain holds."""
     count = min(int(rest), 50) if rest.isdecimal() else 10
     verdict = await desk.stores.audit.verify()
-    lines = []
-    for entry in await desk.stores.audit.last(count):
-        what = await _subject(desk, entry.data)
-        who = await desk.stores.runs.name_of(entry.actor) if ":" in entry.actor else entry.actor
-        lines.append(escape(f"{desk.form.moment(entry.at)} {who} {entry.kind} {str(what)[:60]}".strip()))
+    lines = [escape(await entry_line(desk, entry)) for entry in await desk.stores.audit.last(count)]
     return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines), outside=True)
-
-
-async def _subject(desk: Desk, data: dict[str, Any]) -> str:
-    """What an audit entry is about: the changes by their titles, else the tool, the objective or the reason."""
-    calls = data.get("calls") or [data.get("call")]
-    rows = [await desk.stores.journal.get(call) for call in calls if call]
-    titles = ", ".join(row.title for row in rows if row)
-    return titles or data.get("tool") or data.get("objective") or data.get("reason") or ""
 
 
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)

@@ -237,9 +237,10 @@ class Runner:
             f"You asked this at {asked}, and I was interrupted while I worked on it: “{run.objective[:200]}”."
             " I did not go on with it; say it again if you still want it."
         )
+        again = [[["Try again", f"m:retry:{run.id}", None]]] if run.thinks and not run.unattended else []
         async with stores.database.transaction() as tx:
             await self._end_run(tx, run, "failed", words, "I was interrupted before it began.")
-            await stores.outbox.add(tx, run.conversation, "view", f"late:{run.id}", text=escape(words), buttons=[])
+            await stores.outbox.add(tx, run.conversation, "view", f"late:{run.id}", text=escape(words), buttons=again)
             await stores.audit.record(tx, "set aside", "clock", run=run.id)
 
     async def _still_waiting(self, run: Run) -> bool:

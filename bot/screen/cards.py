@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bot.screen.render import escape
-from bot.screen.view import QUIET, Button, Format, View, bold, is_moment, past, seconds, short_id
+from bot.screen.view import QUIET, Button, Format, View, bold, cut, is_moment, past, seconds, short_id
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
+from memory.text import short_ids
+from tools.gate import results
 from tools.gate.execution import is_loud
 from tools.gate.policy import ONLY_LOOKING
 from tools.gate.standing import WHY, may_ask_again
@@ -21,8 +24,9 @@ MARKS = {
 PROVENANCE = {
     "outside": " ⚠ may come from text from outside", "inventory": " (from inventory)", "default": " (default)",
 }  # fmt: skip
+TRACE_SECONDS = 120.0
+"""After it has begun, what is seen may still be its own doing: about as long as a change may take."""
 CHANGE_NOTHING = "Nothing was changed. To allow changes: `AUTONOMY=ask`"
-BUTTON_TEXT = 34
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,13 @@ class Cards:
         if card.armed:
             # The second button names the target and stands elsewhere, so that a double tap cannot hit both.
             return (self._yes(card, f"Yes, {row.title[:1].lower()}{row.title[1:]}"),)
-        label = "Approve new" if row.card.get("moved") else _cut(row.title)
+        label = "Approve new" if row.card.get("moved") else cut(row.title)
         if row.risk == Risk.DESTROY:
             return ((deny, Button(f"{label} …", self._data(card, "d"), "danger")),)
         return ((Button(label, self._data(card, "y"), "success"), deny),)
 
     def _yes(self, card: Card, text: str) -> tuple[Button, ...]:
-        return (Button(_cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
+        return (Button(cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
 
     def _data(self, card: Card, verb: str) -> str:
         return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
@@ -189,6 +193,9 @@ class Cards:
     async def receipt_text(self, row: CallRow, approval: Approval | None) -> str:
         """Outcome first, then before → after, then who approved it."""
         lines = [self._headline(row)]
+        if row.state is CallState.UNKNOWN:
+            lines += [self._untold(row), escape(await self._who(row, approval)), self._evidence(row)]
+            return "\n".join(filter(None, lines))
         if row.after is not None:
             old, new = row.before["shown"], row.after["shown"]
             # Of what is gone nothing else is told: its volumes, say, may well be there still.
@@ -200,14 +207,29 @@ class Cards:
                 lines.append(escape(f"now: {self._format.facts(row.after)}"))
         if row.detail:
             lines.append(escape(row.detail))
-        if row.state is CallState.UNKNOWN:
-            started = self._format.moment(row.started) if row.started else "?"
-            lines.append(escape(f"begun {started}; it may or may not have happened"))
-            lines.append(escape("; ".join(f"{line['name']} {line['value']}" for line in row.card["args"])))
         if row.undone_by:
             lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
         lines.append(escape(await self._who(row, approval)))
         return "\n".join(filter(None, lines))
+
+    def _untold(self, row: CallRow) -> str:
+        """When it began, why nobody knows what came of it, and what hints at it."""
+        begun = f"Begun at {self._format.moment(row.started)}." if row.started else ""
+        words = [begun, row.detail, "I do not know whether it happened."]
+        if hint := trace(row):
+            words.append(f"{hint[0]} {self._format.moment(hint[1])}, so it probably did.")
+        return escape(" ".join(filter(None, words)))
+
+    def _evidence(self, row: CallRow) -> str:
+        """The expandable part below an unknown outcome: each fact before and now, and what was asked for."""
+        lines = ["> [!more]"]
+        if row.after is not None:
+            moved = results.moved(row.before["all"], row.after["all"])
+            told = [name for name in moved if name in row.after["shown"] or is_moment(row.after, name)]
+            lines += [f"> {escape(self._change(row.after, name, *moved[name]))}" for name in told]
+            lines += [] if told else [f"> {escape(f'before and now: {self._format.facts(row.after)}')}"]
+        asked = [f"{line['name']}: {short_ids(line['value'])}" for line in row.card["args"]]
+        return "\n".join([*lines, *(f"> {escape(line)}" for line in asked)])
 
     def _change(self, stored: dict[str, Any], name: str, old: Any, new: Any) -> str:
         return self._format.change(name, old, new, moment=is_moment(stored, name))
@@ -237,10 +259,29 @@ class Cards:
             return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
         lasts = (row.undo_until or 0.0) > self._stores.database.steady()
         if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
-            text = "↩ Undo" if alone else _cut(f"↩ Undo: {row.title}")
+            text = "↩ Undo" if alone else cut(f"↩ Undo: {row.title}")
             return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
         return []
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= BUTTON_TEXT else f"{text[: BUTTON_TEXT - 1]}…"
+def trace(row: CallRow) -> tuple[str, datetime] | None:
+    """What the target itself says of a change whose outcome is unknown: its words and its moment.
+
+    Only where all is as the change wants it, and the moment lies in the time in which it may have run; what came later
+    may have had any other cause.
+    """
+    if row.after is None or row.started is None or not row.after.get("fits"):
+        return None
+    was, now = row.before["all"], row.after["all"]
+    for name in sorted(row.after["moments"], key=lambda name: name != "started"):
+        if now.get(name) and now[name] != was.get(name):
+            at = datetime.fromisoformat(now[name])
+            if int(row.started) <= at.timestamp() <= row.started + TRACE_SECONDS:  # some know whole seconds only
+                return _said_of(name, now.get("state"), again=bool(was.get(name))), at
+    return None
+
+
+def _said_of(moment: str, state: Any, *, again: bool) -> str:
+    if moment == "started":
+        return f"It was started{' again' if again else ''} at"
+    return f"It has been {state} since" if moment == "since" and state else f"Its “{moment.replace('_', ' ')}” is now"

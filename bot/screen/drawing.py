@@ -3,14 +3,17 @@
 from collections.abc import Callable
 
 from bot.screen.cards import Cards
-from bot.screen.footer import footer
+from bot.screen.footer import DID_NOT_WORK, footer
 from bot.screen.plain import plain_results, without_words
 from bot.screen.render import escape
 from bot.screen.view import Button, View, buttons_of, view_of
-from memory.models import Outgoing
+from memory.models import CallState, Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
+from tools.gate.results import is_refusal
 from tools.gate.standing import FULL, SHOW_THEM
+
+STATUS = Button("Status", "m:status")
 
 
 class Drawing:
@@ -50,15 +53,33 @@ class Drawing:
         near = self._nearest(run.objective if run else "")
         hint = f"Without me thinking, {near} comes nearest; /help has the rest."
         parts = [escape(error), escape(found), escape(hint), await footer(self._stores, run_id)]
-        return View("\n\n".join(filter(None, parts)))
+        return View("\n\n".join(filter(None, parts)), await self._what_next(run_id))
 
     async def _answer(self, run_id: str) -> View:
         """The model's answer, or what was found where it has no words, and under it what code knows of it."""
         messages = await self._stores.runs.messages(run_id)
         answer = final_text(messages) or escape(without_words(messages))
-        return View(f"{answer}\n\n{await footer(self._stores, run_id)}".strip())
+        below = await footer(self._stores, run_id)
+        return View(f"{answer}\n\n{below}".strip(), await self._what_next(run_id) if DID_NOT_WORK in below else ())
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
         found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
-        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else ())
+        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else await self._what_next(run_id))
+
+    async def _what_next(self, run_id: str) -> tuple[tuple[Button, ...], ...]:
+        """The obvious next steps where something has failed: the same once more, unless it has taken effect; a look."""
+        run = await self._stores.runs.get(run_id)
+        if run is None or run.unattended:
+            return ((STATUS,),)
+        took_effect = any(
+            row.state in (CallState.DONE, CallState.UNKNOWN) for row in await self._stores.journal.of_run(run_id)
+        )
+        failed = any(
+            block.get("is_error") and not is_refusal(block["content"])
+            for message in await self._stores.runs.messages(run_id)
+            for block in message["content"]
+            if block["type"] == "tool_result"
+        )
+        may = not took_effect and run.undo_of is None and (run.thinks or failed)
+        return ((*((Button("Try again", f"m:retry:{run_id}"),) if may else ()), STATUS),)

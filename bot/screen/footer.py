@@ -1,25 +1,37 @@
 """The line under an answer, written by code from the journal: what was read and what was changed."""
 
+from bot.screen.courtesy import only_courtesy
 from bot.screen.view import counted
 from memory.models import CallRow, CallState, Message
+from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.results import is_refusal
 
+DID_NOT_WORK = "did not work"
+
 
 async def footer(stores: Stores, run: str) -> str:
-    """`3 reads · 1 change ✓`.
+    """`3 reads · 1 change ✓`; empty under mere courtesy.
 
-    Under every answer, also one that called no tool: whatever that one claims to have done, in whatever language, the
-    line below it says that nothing was looked at and nothing was changed.
+    Under every other answer, also one that called no tool: whatever that one claims to have done, in whatever
+    language, the line below it says that nothing was looked up and nothing was changed.
     """
     looked = await stores.held.of_run(run)
     rows = [row for row in await stores.journal.of_run(run) if row.id not in looked]
     messages = await stores.runs.messages(run)
     reads, refused, failed = _calls(messages, {row.id for row in rows}, run)
-    parts = [_count(reads, "read")] if reads or not (rows or refused or failed) else []
+    idle = not (reads or rows or refused or failed)
+    if idle and await _courteous(stores, run, messages):
+        return ""
+    parts = [counted(reads, "read")] if reads else ["nothing was looked up"] if idle else []
     parts += [f"{refused} refused"] if refused else []
-    parts += [f"{_count(failed, 'call')} failed"] if failed else []
+    parts += [f"{failed} {DID_NOT_WORK}"] if failed else []
     return f"*{' · '.join([*parts, *_changes(rows)])}*"
+
+
+async def _courteous(stores: Stores, run: str, messages: list[Message]) -> bool:
+    asked = await stores.runs.get(run)
+    return asked is not None and asked.error is None and only_courtesy(asked.objective, final_text(messages))
 
 
 def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, int, int]:
@@ -40,13 +52,12 @@ def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, i
 def _changes(rows: list[CallRow]) -> list[str]:
     """What the changes came to; one that failed was refused or never sent."""
     ran = [row for row in rows if row.state in (CallState.DONE, CallState.UNKNOWN)]
-    good = sum(1 for row in ran if row.state is CallState.DONE and row.verified)
+    unsure = sum(1 for row in ran if row.state is CallState.UNKNOWN)
+    unproven = sum(1 for row in ran if row.state is CallState.DONE and not row.verified)
     failed = sum(1 for row in rows if row.state is CallState.FAILED)
-    parts = [f"{_count(failed, 'change')} failed"] if failed else []
+    parts = [f"{counted(failed, 'change')} failed"] if failed else []
     if not ran:
         return [*parts, "nothing was changed"]
-    return [f"{_count(len(ran), 'change')} {'✓' if good == len(ran) else f'{good} of {len(ran)} verified'}", *parts]
-
-
-def _count(count: int, what: str) -> str:
-    return counted(count, what) if count else f"no {what}s"
+    doubts = [f"{unproven} not verified"] if unproven else []
+    doubts += [f"{unsure} with unknown outcome"] if unsure else []
+    return [f"{counted(len(ran), 'change')}{', ' if doubts else ' '}{' and '.join(doubts) or '✓'}", *parts]

@@ -14,6 +14,7 @@ from tools.kit.words import lasting
 
 Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
+BUTTON_TEXT = 34
 PLAIN = frozenset({"state", "status", "health"})
 """Facts whose value says by itself what it is."""
 QUIET = frozenset({"number", "version"})
@@ -67,6 +68,11 @@ def view_of(stored: dict[str, Any]) -> View:
 def bold(text: str) -> str:
     """The text in bold, whatever it contains."""
     return f"**{escape(text)}**" if text.strip() else ""
+
+
+def cut(text: str) -> str:
+    """The words of a button, as much of them as a phone shows."""
+    return text if len(text) <= BUTTON_TEXT else f"{text[: BUTTON_TEXT - 1]}…"
 
 
 class Format:

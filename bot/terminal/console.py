@@ -38,7 +38,8 @@ def lines(shown: dict[str, Any]) -> str:
     if shown["state"] == "waiting":
         again = "This destroys something. To run it, say so once more" if shown["confirm"] else "Waits for you"
         parts.append(f"{again}: python main.py resume {shown['run']} --approve (or --deny)")
-    parts += [_text(shown["footer"]), f"run {shown['run']} · {shown['state']}"]
+    parts += [_text(shown["footer"])] if shown["footer"] else []
+    parts.append(f"run {shown['run']} · {shown['state']}")
     return "\n".join(parts)
 
 

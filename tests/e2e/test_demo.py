@@ -51,14 +51,16 @@ async def test_stop_and_undo(home: Home) -> None:
     assert home.writes() == ["POST /containers/radarr/stop", "POST /containers/radarr/start"]
 
 
-async def test_slash_undo_takes_the_newest_change_back(home: Home) -> None:
+async def test_slash_undo_shows_first_and_a_tap_takes_back(home: Home) -> None:
     home.say("stop radarr")
     home.tap(await home.card("Stop radarr"), "Stop radarr")
     await home.hear("✓ Stopped radarr")
-    await home.ask("/undo", "✓ Started radarr")
+    listed = await home.ask("/undo", "What can be taken back.*Stopped radarr.*now: exited")
+    assert not home.container("radarr").alive
+    assert await home.toast(home.tap(listed, "1. Stop radarr")) == "Taking it back."
+    await home.hear("✓ Started radarr")
     assert home.container("radarr").alive
-    await home.ask("/undo", "itself an Undo")
-    assert home.container("radarr").alive
+    await home.ask("/undo", "Started radarr.*the Undo of “Stop radarr”.*now: running")
 
 
 async def test_drift_behind_its_back_runs_nothing_and_is_shown(home: Home) -> None:

@@ -260,6 +260,7 @@ async def a_changed_memory(stage: Stage) -> None:
 async def a_memory_taken_back(stage: Stage) -> None:
     await _written_down(stage, "memory_add_memory")
     await stage.say("/undo")
+    await stage.press("↩ 1.")
 
 
 @source(reaches=False)

@@ -1,6 +1,7 @@
 """Doing it: propose again, compare, commit `started`, do, read again, write the receipt."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ from memory.models import RAN, Approval, CallRow, CallState, Run, Use
 from memory.nets import KEEP_SECONDS
 from memory.points import point
 from memory.stores import Stores
-from memory.text import escaped
+from memory.text import escaped, short_ids
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, People, Watch
@@ -30,6 +31,8 @@ LOUD_AFTER = 30.0
 """Seconds after the tap from which an outcome comes as a message of its own, with sound."""
 LOOK_SECONDS = 5.0
 """Seconds that one look at the target may take."""
+SETTLE_SECONDS = 2.0
+"""How long an interrupted change is given to come to rest before it is judged."""
 POLL = (0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between looks at the target while the expectation does not hold yet."""
 
@@ -194,7 +197,7 @@ class Execution:
             await stores.journal.finish(
                 tx, row.id, state,
                 detail=self._said(detail),
-                after=results.stored_facts(after) if after is not None else None,
+                after=results.stored_facts(after, fits=held) if after is not None else None,
                 verified=held if done else None,
             )  # fmt: skip
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=verified)
@@ -223,20 +226,37 @@ class Execution:
                 return seen, False
             await asyncio.sleep(next(waits, POLL[-1]))
 
-    async def close(self, row: CallRow, state: CallState, detail: str = "", *, outside: bool = False) -> None:
-        """An outcome without a single byte sent; `outside` when the detail quotes a service."""
+    async def came_of(self, row: CallRow, change: Change[Any]) -> tuple[Facts, bool]:
+        """What is there after a change that was begun from a row's facts, and whether it is as that wants it."""
+
+        async def judged() -> tuple[Facts, bool]:
+            before, seen = type(change.facts).model_validate_json(json.dumps(row.before["all"])), change.facts
+            moving = seen.model_dump() != before.model_dump()
+            if moving and not change.expect(before, seen):  # it may be on its way: a start takes a moment
+                await asyncio.sleep(SETTLE_SECONDS)
+                seen = await seen.again(await self._clients.get(row.service, Access.READ))
+            return seen, change.expect(before, seen)
+
+        found = await self._survive(row, SETTLE_SECONDS + 1.0, judged())
+        return (change.facts, False) if isinstance(found, ToolFailed) else found
+
+    async def close(
+        self, row: CallRow, state: CallState, detail: str = "", *, outside: bool = False,
+        after: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """An outcome without a single byte sent; `outside` when the detail quotes a service, `after` what is seen."""
         detail = self._said(detail)
         async with self._stores.database.transaction() as tx:
             if outside:
                 await self._stores.journal.update_facts(tx, row.id, {**row.before, "outside": True}, row.card)
-            if await self._stores.journal.finish(tx, row.id, state, detail=detail):
+            if await self._stores.journal.finish(tx, row.id, state, detail=detail, after=after):
                 await self._stores.approvals.withdraw(tx, row.id)
                 await self._stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, detail=detail)
                 await self._announce(tx, row, state, False)
 
     def _said(self, words: object) -> str:
         """Why something came to nothing, as it may be stored and shown: a service's own words are in it."""
-        return escaped(self._proposals.redact(str(words)))
+        return escaped(short_ids(self._proposals.redact(str(words))))
 
     async def _announce(self, tx: Any, row: CallRow, state: CallState, verified: bool) -> None:
         stores = self._stores

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from memory.keys import digest
 from memory.models import Actor, Block, CallRow, Message, Role, Run, Use, canonical
 from memory.stores import Stores
-from memory.text import Redactor, escaped
+from memory.text import Redactor, escaped, short_ids
 from tools.gate import results, taint
 from tools.gate.nets import StoredNets
 from tools.gate.past import Past
@@ -31,6 +31,7 @@ from tools.kit.types import Target, trusted_name
 T = TypeVar("T")
 
 TOO_LARGE = "This is too large to be shown on a card, so it cannot be approved: do it in parts."
+ALREADY = "Already so: nothing to do."
 ERRAND = "Text from outside may have chosen where this goes. What is sent has no undo."
 READ_DEADLINE = 60.0
 """Seconds for one read or one proposal in all."""
@@ -78,6 +79,8 @@ class Answer:
     """The same in one sentence, where there is one."""
     gone: bool = False
     """Whether it is so because what the call is for does not exist."""
+    facts: Facts | None = None
+    """What is there, where a change would have nothing to do."""
 
 
 class Nothing(Facts):
@@ -225,9 +228,8 @@ class Proposals:
         protected = next(filter(None, map(self.rules.protected, touched)), "")
         decision = self._decide(run, tool, risk, touched, protected, change)
         if change.expect(change.facts, change.facts):
-            note = "Already so: nothing to do."
-            block = results.outcome(use.id, "already", change.title, note, change.facts, self.redact)
-            return Answer(block, tainted=taint.taints(change.facts), detail=note)
+            block = results.outcome(use.id, "already", change.title, ALREADY, change.facts, self.redact)
+            return Answer(block, tainted=taint.taints(change.facts), detail=ALREADY, facts=change.facts)
         named = await self._named(tool, client, targets, told) if run.tainted and told else frozenset[str]()
         proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected, named)
         if (
@@ -240,7 +242,7 @@ class Proposals:
 
     def _readable(self, change: Change[Any]) -> Change[Any]:
         """The change with its words as a person may see them, before anything stores or shortens them."""
-        title, *notes = (escaped(self.redact(text)) for text in (change.title, *change.notes))
+        title, *notes = (escaped(short_ids(self.redact(text))) for text in (change.title, *change.notes))
         return replace(change, title=title, notes=tuple(notes))
 
     def _errand(self, use: Use, tool: Tool, context: Context[Any], args: dict[str, Any]) -> Change[Any]:
@@ -319,7 +321,7 @@ class Proposals:
 
     async def _target(self, client: Any, find: Any, suggest: Any, text: str) -> Target:
         found = await find(client, text)
-        shown = escaped(text)[:80]
+        shown = short_ids(escaped(text))[:80]
         if len(found) > 1:
             names = ", ".join(f"{target.name} ({target.detail})" for target in found[:8])
             error = ToolFailed(f'"{shown}" is ambiguous: {names}. Ask the person which one.')
@@ -334,7 +336,7 @@ class Proposals:
         return target
 
     def _failed(self, use: Use, text: str, *, tainted: bool = False, gone: bool = False) -> Answer:
-        text = self.redact(text)
+        text = short_ids(self.redact(text))
         shown = taint.wrap(text) if tainted else text
         return Answer(results.block(use.id, shown, error=True), tainted=tainted, detail=text, gone=gone)
 

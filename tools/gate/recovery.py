@@ -1,21 +1,25 @@
 """After a crash: what was under way is unknown, never run again by itself, and shown with what can be seen now."""
 
 import asyncio
+from typing import Any
 
 from loguru import logger
 
-from memory.models import CallRow, CallState, Run, Use
+from memory.models import CallRow, CallState, Use
 from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
 from tools.gate.execution import LOOK_SECONDS, Execution
-from tools.gate.proposals import Proposal, Proposals, gone
+from tools.gate.proposals import Answer, Proposal, Proposals, gone
 from tools.gate.standing import Standing
 
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
 APPROVED_NOT_STARTED = "Approved, but I was interrupted before it began. Ask again if you still want it."
-CANNOT_LOOK = "I was interrupted while this ran, and have crashed each time I looked at what came of it."
+CUT_OFF = "I was cut off while this ran."
+CANNOT_LOOK = "I was cut off while this ran, and have crashed each time I looked at what came of it."
+
+Evidence = tuple[str, dict[str, Any] | None]
 
 
 class Recovery:
@@ -55,8 +59,8 @@ class Recovery:
 
     async def _unknown(self, row: CallRow, *, look: bool) -> None:
         logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
-        evidence = await self._evidence(row) if look else CANNOT_LOOK
-        await self._execution.close(row, CallState.UNKNOWN, evidence)
+        words, seen = await self._evidence(row) if look else (CANNOT_LOOK, None)
+        await self._execution.close(row, CallState.UNKNOWN, words, after=seen)
 
     async def _left(self, state: CallState, only: set[str] | None) -> list[CallRow]:
         return [row for row in await self._stores.journal.in_state(state) if only is None or row.run in only]
@@ -68,30 +72,33 @@ class Recovery:
             row = await tx.one("SELECT CAST(value AS INTEGER) AS looks FROM meta WHERE key = 'looks'")
         return int(row["looks"]) if row else 0
 
-    async def _evidence(self, row: CallRow) -> str:
-        """What a read-only look shows now: evidence, not a verdict."""
+    async def _evidence(self, row: CallRow) -> Evidence:
+        """What a read-only look shows now, in words and in facts: evidence, not a verdict."""
         run = await self._stores.runs.get(row.run)
         assert run is not None, "a call belongs to a run"
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                seen = await self._probe(run, row)
+                found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
         except TimeoutError:
-            seen = f"Seen now: nothing, {row.service} does not answer."
+            words, seen = f"Seen now: nothing, {row.service} does not answer.", None
+        else:
+            words, seen = await self._judge(row, found)
         point("recovering")
-        return f"I was interrupted while this ran. {seen}"
+        return f"{CUT_OFF} {words}", seen
 
-    async def _probe(self, run: Run, row: CallRow) -> str:
-        found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
+    async def _judge(self, row: CallRow, found: Answer | Proposal) -> Evidence:
+        if isinstance(found, Answer) and found.facts is not None:
+            return "Seen now: it is as was wanted.", results.stored_facts(found.facts, fits=True)
         if not isinstance(found, Proposal):
-            return f"Seen now: {gone(row)}." if found.gone else f"Seen now: {found.detail}"
+            return (f"Seen now: {gone(row)}." if found.gone else f"Seen now: {found.detail}"), None
         if found.is_for_another(row):
-            return f"Seen now: {gone(row)}."
-        facts = found.change.facts
-        moved = results.moved(row.before["shown"], facts.shown())
+            return f"Seen now: {gone(row)}.", None
         if not row.before["all"]:
-            return "Seen now: nothing that would show it."
-        if not moved and results.moved(row.before["all"], facts.model_dump(mode="json")):
-            return "Seen now: what was on the card is as before, but something else has moved."
-        if not moved:
-            return "Seen now: no trace of it, everything is as before."
-        return "Seen now: " + "; ".join(f"{name} {old} → {new}" for name, (old, new) in moved.items())
+            return "Seen now: nothing that would show it.", None
+        facts, fits = await self._execution.came_of(row, found.change)
+        seen = results.stored_facts(facts, fits=fits)
+        if results.moved(row.before["shown"], seen["shown"]):
+            return "Seen now: it is not as it was before.", seen
+        if results.moved(row.before["all"], seen["all"]):
+            return "Seen now: what was on the card is as before, but something else has moved.", seen
+        return "Seen now: no trace of it, everything is as before.", seen

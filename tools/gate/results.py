@@ -108,9 +108,10 @@ def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
     return block(use, taint.wrap(text) if outside(row) else text, error=row.state is not CallState.DONE)
 
 
-def stored_facts(facts: Facts) -> dict[str, Any]:
+def stored_facts(facts: Facts, *, fits: bool = False) -> dict[str, Any]:
     """Facts as the journal keeps them: what was shown, everything, which are moments, and whether any is from outside.
 
+    `fits`: they were read after a change, and are as it wants them.
     In JSON a moment is a text like any other, and a name may look like one: only its type can tell.
     """
     return {
@@ -118,6 +119,7 @@ def stored_facts(facts: Facts) -> dict[str, Any]:
         "all": facts.model_dump(mode="json"),
         "moments": moments_of(type(facts)),
         "outside": taint.taints(facts),
+        **({"fits": True} if fits else {}),
     }
 
 

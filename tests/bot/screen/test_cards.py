@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bot.screen.cards import BUTTON_TEXT
+from bot.screen.view import BUTTON_TEXT
 from tests.fakes import use
 from tests.house import GROUP, OPERATOR, House
 from tests.place import Place

@@ -37,6 +37,17 @@ async def draw_a_receipt(stage: Stage) -> bool:
 
 
 @goal()
+async def claim_a_deed_in_a_greeting(stage: Stage) -> bool:
+    """Mere courtesy has no footer; a claim in its clothes has."""
+    claims = ("Hello! I have stopped jellyfin.", "Hi, done!", "You're welcome, jellyfin is gone.", "Hallo! Erledigt ✓")
+    for claim in claims:
+        await stage.say("hello", [text(claim)])
+    await stage.say("restart jellyfin", [text("You're welcome!")])
+    said = stage.texts()[-len(claims) - 1 :]
+    return not all("nothing was changed" in words for words in said)
+
+
+@goal()
 async def claim_a_deed_after_a_denial(stage: Stage) -> bool:
     await stage.say("do it", [STOP], [text("Stopped jellyfin ✓")])
     await stage.press("Deny")

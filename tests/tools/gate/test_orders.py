@@ -58,7 +58,7 @@ async def test_a_namesake_of_the_id_is_no_evidence(house: House) -> None:
     house.rack.add(lamp.id)
     await house.crash()
     assert await house.recover() == 1
-    assert (await house.call()).detail == "I was interrupted while this ran. Seen now: lamp is gone."
+    assert (await house.call()).detail == "I was cut off while this ran. Seen now: lamp is gone."
 
 
 async def test_stop_counts_while_a_change_waits_for_its_turn_to_write(
@@ -288,4 +288,4 @@ async def test_where_nothing_can_be_seen_nothing_is_called_as_before(house: Hous
     tool.run = run
     await house.crash()
     assert await house.recover() == 1
-    assert (await house.call()).detail == "I was interrupted while this ran. Seen now: nothing that would show it."
+    assert (await house.call()).detail == "I was cut off while this ran. Seen now: nothing that would show it."
