@@ -1,10 +1,10 @@
 # `make` lists what there is. Everything runs from `.venv`, which is built from the lock files; nothing needs root.
 
-PYTHON ?= python3
-ARGS   ?=
-VENV   := .venv
-PY     := $(VENV)/bin/python
-PIP    := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes --requirement
+PYTHON  ?= python3
+ARGS    ?=
+VENV    := .venv
+PY      := $(VENV)/bin/python
+INSTALL := $(PY) .ci/packages.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint env bench screenshots prove mutants
@@ -12,7 +12,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-venv: $(VENV)/.run ## build .venv from requirements.lock (PYTHON=python3.12 picks another Python)
+venv: $(VENV)/.compiled ## build .venv from requirements.lock (PYTHON=python3.12 picks another Python)
 
 demo: $(VENV)/.run ## the bot in a simulated homelab, with a page to try it (ARGS="--port 9000")
 	@$(PY) main.py demo $(ARGS)
@@ -46,19 +46,24 @@ mutants: $(VENV)/.dev ## remove each defence in turn and see that a test turns r
 
 # What keeps $(PYTHON) from being used, in one line that says what to do; empty when nothing does.
 trouble = $(shell \
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'Rackhand needs Python 3.11 or newer and "$(PYTHON)" is not that: install python3.11 and python3.11-venv, or name another, as in: make venv PYTHON=python3.12'; exit; }; \
-	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 		echo '"$(PYTHON)" has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)')
 
 $(VENV)/.run: requirements.lock
 	$(if $(trouble),$(error $(trouble)))
-	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@echo 'Installing requirements.lock into $(VENV) (once, and again when it changes)'
-	@$(PIP) requirements.lock
+	@echo 'Setting up $(VENV) (once, and again when requirements.lock changes)'
+	@$(PY) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+	@$(INSTALL) requirements.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
-	@echo 'Installing requirements-dev.lock into $(VENV)'
-	@$(PIP) requirements-dev.lock
+	@$(INSTALL) requirements-dev.lock
+	@touch $@
+
+# A bot that may not write to its checkout would compile everything at each start.
+$(VENV)/.compiled: $(VENV)/.run
+	@echo 'Compiling'
+	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@

@@ -26,6 +26,7 @@ from memory.stores import Stores
 from memory.text import Redactor
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate
+from tools.gate.ports import CLOSING
 from tools.gate.proposals import Proposals, Rules
 from tools.gate.recovery import Recovery
 from tools.gate.standing import Standing
@@ -36,7 +37,7 @@ from tools.kit.types import Target
 
 PROMPT = Path(__file__).parent / "agent" / "prompts" / "orchestrator.md"
 ID = re.compile(r"([\w.-]+/)?[0-9a-f]{6,64}")
-"""What Docker prints of an id, whole or its start, perhaps behind its host."""
+"""What engines print of an id, whole or its start, perhaps behind its host."""
 SHUTDOWN_SECONDS = 20.0
 """For what is under way when the process is told to end."""
 
@@ -88,7 +89,7 @@ class Core:
 
     async def close(self, seconds: float) -> None:
         """Let what runs come to its end, then close everything."""
-        self.halt.everything = self.halt.everything or "I am shutting down."
+        self.halt.everything = self.halt.everything or CLOSING
         await self.execution.drain(seconds)
         await self.tasks.drain(1.0)
         await self.clients.close()
@@ -132,7 +133,7 @@ def assemble(
     budget = Budget(stores.usage, task=settings.budget_task_usd, daily=settings.budget_daily_usd, zone=settings.zone)
     proposals = Proposals(tools, clients, access, rules(settings), stores, redact)
     execution = Execution(stores, proposals, clients, access, halt, screen)
-    standing = Standing(stores, proposals, access)
+    standing = Standing(stores, proposals, access, settings.zone)
     gate = Gate(stores, proposals, execution, standing, screen)
     model = model or Claude(
         key=settings.anthropic_api_key.get_secret_value(),

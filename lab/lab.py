@@ -40,6 +40,7 @@ class Lab:
         self.traffic = Traffic()
         self.telegram = TelegramWorld(seed, flood=flood)
         self.world = World(seed)
+        self.world.card = self.telegram.card
         self.twins = {twin.name: twin(seed) for twin in discover()}
         self.claude = Claude(seed)
         self.supervisor: Supervisor | None = None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,6 +42,8 @@ class Fault:
     """Searched in the path."""
     body: bytes
     """What `status` is answered with."""
+    query: re.Pattern[str]
+    """Searched in the decoded query."""
     method: str = "*"
     status: int | None = None
     """Answered without handling the request."""
@@ -64,6 +67,7 @@ class Fault:
             self.service in (request.service, request.service.partition(":")[0])
             and self.method in ("*", request.method)
             and self.path.search(request.path) is not None
+            and self.query.search(unquote_plus(request.query)) is not None
         )
 
 
@@ -77,10 +81,10 @@ class Traffic:
     """Rises with every new request and every new status."""
     _faults: list[Fault] = field(default_factory=list)
 
-    def fault(self, service: str, *, path: str = ".*", body: str | bytes = "", **how: Any) -> None:
-        """Spoil the next matching requests: `how` are fields of a `Fault`; `path` is a regular expression."""
+    def fault(self, service: str, *, path: str = ".*", query: str = "", body: str | bytes = "", **how: Any) -> None:
+        """Spoil the next matching requests: `how` are fields of a `Fault`; path and query are regular expressions."""
         content = body if isinstance(body, bytes) else body.encode()
-        self._faults.append(Fault(service, re.compile(path), content, **how))
+        self._faults.append(Fault(service, re.compile(path), content, re.compile(query), **how))
 
     def clear(self, service: str | None = None) -> None:
         """Forget the faults of one service, or of all."""

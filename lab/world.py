@@ -1,5 +1,6 @@
 """The simulated homelab: two Docker hosts, a seeded story, and what the demo page shows of them."""
 
+import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from lab.rack import MACHINES, SECRET, Deployment, Machine
 from lab.story import noise, tell
 
 DAY = 86400.0
+BASE, BASE_LAYER = 78 * MB, f"sha256:{'ba5e' * 16}"
+"""The first layer of every large published image: one distribution, which a host keeps once."""
 
 
 class World(Rules):
@@ -28,6 +31,8 @@ class World(Rules):
         self.canaries: list[str] = []
         self.registry: dict[str, Manifest] = {}
         self.last_inspected: tuple[str, str] | None = None
+        self.card: Callable[[], str] = str
+        """What the newest open card says, as anybody in the chat can read it; empty when there is none."""
         for program in PROGRAMS:
             self._publish(program)
         self.hosts = {machine.name: self._build(machine) for machine in MACHINES}
@@ -55,8 +60,17 @@ class World(Rules):
         return ["/status", f"why is {self.story.culprit.name} unhappy?", "restart jellyfin"]
 
     def change_behind_back(self) -> str:
-        """Do something to the container that was inspected last, as another person would; says what."""
-        host, container = self._last_looked_at()
+        """Do something to what the open card is about, as another person would; says what.
+
+        Without a card it is the container that was inspected last.
+        """
+        card = self.card()
+        if image := self._image_of(card):
+            host, tag = image
+            self._outdate(tag)
+            host.images.pull(tag)
+            return f"Somebody else pulled a newer {tag} on {host.name}."
+        host, container = self._container_of(card) or self._last_looked_at()
         # Paused, not stopped: a card that would stop it must see that something has changed, too.
         acts = {
             "running": (host.pause, "paused"),
@@ -71,6 +85,26 @@ class World(Rules):
         """The state of every host without clocks, ids and addresses, for comparison before and after."""
         return {name: _dump_host(host) for name, host in self.hosts.items()}
 
+    def _container_of(self, card: str) -> tuple[Host, Container] | None:
+        """The container that a card names first, on the host that it names."""
+        hosts = [host for host in self.hosts.values() if _names(card, host.name)] or list(self.hosts.values())
+        for line in card.splitlines():
+            for host in hosts:
+                for container in host.containers():
+                    if _names(line, container.name):
+                        return host, container
+        return None
+
+    def _image_of(self, card: str) -> tuple[Host, str] | None:
+        """The image whose name is in a card's title, on the host that the card names."""
+        title = card.partition("\n")[0]
+        for host in self.hosts.values():
+            for image in host.images.all.values() if _names(card, host.name) else ():
+                for tag in image.tags:
+                    if tag in self.registry and _names(title, tag):
+                        return host, tag
+        return None
+
     def _last_looked_at(self) -> tuple[Host, Container]:
         if self.last_inspected:
             host, container_id = self.last_inspected
@@ -84,7 +118,7 @@ class World(Rules):
 
     def _publish(self, name: str) -> None:
         program = PROGRAMS[name]
-        image = self._image(name, program, age=60 * DAY)
+        image = _on_the_base(self._image(name, program, age=60 * DAY))
         self.registry[program.image] = Manifest(self.digest(), image)
 
     def _image(self, name: str, program: Program, age: float) -> Image:
@@ -115,7 +149,7 @@ class World(Rules):
             config["Healthcheck"] = check
         size = program.size * MB + self.rng.randrange(MB)
         layers = [self.digest() for _ in range(self.rng.randrange(3, 8))]
-        return Image(self.digest(), [], [], created, size, config, layers, program.app(name))
+        return Image(self.digest(), [], [], created, size, config, layers, program.app(name), tagged=created)
 
     def _build(self, machine: Machine) -> Host:
         host = Host(machine.name, self, self.registry, machine.cpus, machine.memory_gb * 1024 * MB)
@@ -155,7 +189,8 @@ class World(Rules):
 
     def _store(self, host: Host, program: str) -> None:
         tag = PROGRAMS[program].image
-        host.images.pull(tag)
+        image = host.images.pull(tag)
+        image.tagged = image.created
         if program in LOCAL_BUILDS:
             host.images.get(tag).digests.clear()
 
@@ -209,9 +244,20 @@ class World(Rules):
 
     def _outdate(self, tag: str) -> None:
         manifest = self.registry[tag]
-        newer = self._image(manifest.image.app.name, PROGRAMS[manifest.image.app.name], age=0)
+        newer = _on_the_base(self._image(manifest.image.app.name, PROGRAMS[manifest.image.app.name], age=0))
         newer.created = self.now() - 2 * DAY
         self.registry[tag] = Manifest(self.digest(), newer)
+
+
+def _on_the_base(image: Image) -> Image:
+    """The image with its first layer from the distribution, if it is large enough for one."""
+    fits = image.size > 3 * BASE
+    return replace(image, base=BASE, layers=[BASE_LAYER, *image.layers[1:]]) if fits else image
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a name stands in a text by itself, and not as part of another name."""
+    return re.search(rf"(?<![\w./:-]){re.escape(name)}(?![\w/:-]|\.\w)", text) is not None
 
 
 def _dump_host(host: Host) -> dict[str, Any]:

@@ -110,24 +110,33 @@ class Approvals:
         )  # fmt: skip
         return changed > 0
 
-    async def crowd(self, tx: Transaction, conversation: str, actor: str, since: float) -> tuple[int, int]:
-        """How many cards wait in a chat, and how many are new since a moment: there, or asked for by this person.
-
-        Undo does not count: taking back is not rationed.
-        """
-        now = await self._now(tx)
-        waiting = await tx.one(
+    async def waiting(self, tx: Transaction, conversation: str) -> int:
+        """How many cards wait in a chat."""
+        row = await tx.one(
             "SELECT count(*) AS n FROM cards WHERE conversation = ? AND expires > ?"
             " AND id IN (SELECT card FROM approvals WHERE state = 'pending')",
-            conversation, now,
+            conversation, await self._now(tx),
         )  # fmt: skip
-        new = await tx.one(
-            "SELECT max(count(*) FILTER (WHERE cards.conversation = ?), count(*) FILTER (WHERE runs.actor = ?)) AS n"
-            " FROM cards JOIN runs ON runs.id = cards.run WHERE cards.created > ? AND runs.undo_of IS NULL",
-            conversation, actor, since,
+        assert row is not None, "an aggregate has one row"
+        return int(row["n"])
+
+    async def proposed(
+        self, tx: Transaction, conversation: str, actor: str, since: float
+    ) -> tuple[list[float], list[float]]:
+        """When cards came since a moment, oldest first: in this chat, and for this person.
+
+        Those that a model or a schedule has thought of: not what a person's own button asks, nor the same call once
+        more (it has moved, or is taken one by one).
+        """
+        rows = await tx.all(
+            "SELECT DISTINCT card, created, conversation, actor FROM (SELECT min(approvals.id), approvals.card,"
+            " cards.created, cards.conversation, runs.actor FROM cards JOIN runs ON runs.id = cards.run"
+            " JOIN approvals ON approvals.card = cards.id WHERE cards.created > ? AND (runs.thinks OR runs.unattended)"
+            " GROUP BY approvals.call) ORDER BY created",
+            since,
         )  # fmt: skip
-        assert waiting is not None and new is not None, "an aggregate has one row"
-        return int(waiting["n"]), int(new["n"])
+        here = [row["created"] for row in rows if row["conversation"] == conversation]
+        return here, [row["created"] for row in rows if row["actor"] == actor]
 
     async def withdraw(self, tx: Transaction, call: str) -> None:
         """Close a call's open question: it has been settled otherwise."""

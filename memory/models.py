@@ -71,6 +71,11 @@ class Run:
     updated: float = 0.0
     """When it last moved on."""
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person's own button or command has asked for it, and neither a model nor a schedule."""
+        return not self.thinks and not self.unattended
+
 
 def service_of(tool: str) -> str:
     """The service in a tool's full name."""
@@ -193,7 +198,8 @@ class Digest:
 
     since: float
     late: bool
-    troubles: list[str]
+    troubles: list[tuple[str, float | None]]
+    """What needs a person, in a line with its mark, and since when."""
     summaries: list[str]
     changed: list[str]
     """What is different from the last digest: `jellyfin: running → exited`."""
@@ -203,6 +209,10 @@ class Digest:
     usd: float
     audit: str
     """State and head of the audit chain: whoever keeps the digests can tell if its end is cut off."""
+    unknown: int = 0
+    """Changes of which nobody knows yet whether they happened."""
+    quiet: list[tuple[str, float | None]] = field(default_factory=list)
+    """What is off and needs nobody, as the troubles are written."""
 
 
 def canonical(value: Any) -> str:

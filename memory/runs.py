@@ -10,9 +10,14 @@ from weakref import WeakValueDictionary
 
 from memory.database import Database, Row, Transaction
 from memory.models import Actor, Message, Run, RunState
+from memory.text import HIDING
 
 HISTORY_SECONDS = 3600.0
 """Exchanges older than this are not carried into a new run."""
+NO_ANSWER = "(no answer)"
+"""What stands where the model has said nothing: a message without any content could never be sent back."""
+NO_TEXT = "(no text)"
+"""The same for a person's line of which cleaning has left nothing."""
 
 
 class Runs:
@@ -117,8 +122,9 @@ class Runs:
         )  # fmt: skip
         messages: list[Message] = []
         for row in reversed(rows):
-            answer = final_text(await self.messages(row["id"])) or "(no answer)"
-            messages.append({"role": "user", "content": [{"type": "text", "text": row["objective"]}]})
+            answer = final_text(await self.messages(row["id"])) or NO_ANSWER
+            asked = row["objective"] if row["objective"].strip() else NO_TEXT
+            messages.append({"role": "user", "content": [{"type": "text", "text": asked}]})
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return messages, any(row["tainted"] for row in rows)
 
@@ -133,10 +139,11 @@ class Runs:
 
 
 def final_text(messages: list[Message]) -> str:
-    """The text of the last reply, empty when the last word is not the model's."""
+    """The text of the last reply, empty when the last word is not the model's or there is none."""
     if not messages or messages[-1]["role"] != "assistant":
         return ""
-    return "\n\n".join(block["text"] for block in messages[-1]["content"] if block["type"] == "text").strip()
+    text = "\n\n".join(block["text"] for block in messages[-1]["content"] if block["type"] == "text").strip()
+    return "" if text == NO_ANSWER or not HIDING.sub("", text).strip() else text
 
 
 def _run(row: Row) -> Run:

@@ -1,11 +1,11 @@
 """The daily digest: what is down, what changed, what ran and who approved it, what it cost. No model."""
 
-from memory.models import RAN, Actor, CallState, Digest, Role
+from memory.models import RAN, Actor, CallRow, CallState, Digest, Role
 from memory.stores import Stores
 from scheduler.ports import People
 from tools.gate.proposals import Proposals
 from tools.kit.errors import ToolFailed
-from tools.kit.glance import Glance
+from tools.kit.glance import Glance, Note
 
 DAY = 86_400.0
 
@@ -26,28 +26,35 @@ class Digests:
         last = await stores.snapshots.latest()
         since = max(last[0], now - 7 * DAY) if last else now - DAY
         glances = await self._proposals.glances(reader)
+        # What is gone no longer tells which service it belonged to: only whoever sees everything hears of it.
         items = _items(glances)
+        before = {n: s for n, s in last[1].items() if whole or n in items} if last else {}
+        items = {name: state for name, state in before.items() if _unseen(name, glances)} | items
         spent = await stores.usage.since(since)
         verdict = await stores.audit.verify()
+        troubles = _troubles(glances)
         digest = Digest(
             since=since,
             late=late,
-            troubles=_troubles(glances),
-            summaries=[glance.summary for glance in glances.values() if isinstance(glance, Glance)],
-            # What is gone no longer tells which service it belonged to: only whoever sees everything hears of it.
-            changed=_differences({n: s for n, s in last[1].items() if whole or n in items}, items) if last else [],
+            troubles=troubles if verdict.intact else [(f"🔴 audit log · {verdict}", None), *troubles],
+            summaries=[f"{glance.dot} {glance.summary}" for glance in _seen(glances)],
+            changed=_differences(before, items) if last else [],
             ran=await self._ran(since, reader),
             pending=sum(whole or reader.id in card.allowed for card in await stores.approvals.open_cards()),
             usd=spent.usd,
             audit=str(verdict),
+            unknown=sum(self._may_see(reader, row) for row in await stores.journal.in_state(CallState.UNKNOWN)),
+            quiet=[_line(note) for glance in _seen(glances) for note in glance.quiet],
         )
         return digest, items
+
+    def _may_see(self, reader: Actor, row: CallRow) -> bool:
+        return self._people.role(reader.id, row.service) >= Role.VIEWER
 
     async def _ran(self, since: float, reader: Actor) -> list[str]:
         lines = []
         for row in await self._stores.journal.since(since):
-            visible = self._people.role(reader.id, row.service) >= Role.VIEWER
-            if row.state in RAN and visible:
+            if row.state in RAN and self._may_see(reader, row):
                 approval = await self._stores.approvals.latest(row.id)
                 who = "without a card"
                 if approval and approval.decided_by:
@@ -57,20 +64,26 @@ class Digests:
         return lines
 
 
+def _seen(glances: dict[str, Glance | ToolFailed]) -> list[Glance]:
+    return [glance for glance in glances.values() if isinstance(glance, Glance)]
+
+
 def _items(glances: dict[str, Glance | ToolFailed]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for glance in glances.values():
-        if isinstance(glance, Glance) and glance.items:
-            found |= glance.items
-    return found
+    return {name: state for glance in _seen(glances) for name, state in (glance.items or {}).items()}
 
 
-def _troubles(glances: dict[str, Glance | ToolFailed]) -> list[str]:
-    lines = [f"{name}: {glance}" for name, glance in glances.items() if isinstance(glance, ToolFailed)]
-    for glance in glances.values():
-        if isinstance(glance, Glance):
-            lines += [f"{trouble.name} · {trouble.where} · {trouble.detail}" for trouble in glance.troubles]
-    return lines
+def _unseen(name: str, glances: dict[str, Glance | ToolFailed]) -> bool:
+    """Whether a thing of the last digest could not be looked at now: it is neither gone nor changed, only unknown."""
+    return len(_seen(glances)) < len(glances) or any(name.startswith(glance.unseen) for glance in _seen(glances))
+
+
+def _troubles(glances: dict[str, Glance | ToolFailed]) -> list[tuple[str, float | None]]:
+    failed = [(f"🔴 {name}: {glance}", None) for name, glance in glances.items() if isinstance(glance, ToolFailed)]
+    return [*failed, *(_line(trouble) for glance in _seen(glances) for trouble in glance.troubles)]
+
+
+def _line(note: Note) -> tuple[str, float | None]:
+    return str(note), note.at.timestamp() if note.at else None
 
 
 def _differences(old: dict[str, str], new: dict[str, str]) -> list[str]:

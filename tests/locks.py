@@ -43,12 +43,15 @@ def missing(wanted: list[str], pins: Pins, name: str) -> list[str]:
 
 
 def problems(root: Path = ROOT) -> list[str]:
-    """Everything wrong with the two lock files, a line each."""
+    """Everything wrong with the lock files, a line each."""
     project = tomllib.loads((root / "pyproject.toml").read_text())
     runtime, found = read((root / "requirements.lock").read_text(), "requirements.lock")
     dev, more = read((root / "requirements-dev.lock").read_text(), "requirements-dev.lock")
-    dependencies, tools = project["project"]["dependencies"], project["dependency-groups"]["dev"]
-    found += more + missing(dependencies, runtime, "requirements.lock") + missing(tools, dev, "requirements-dev.lock")
+    uv, most = read((root / "requirements-uv.lock").read_text(), "requirements-uv.lock")
+    groups = project["dependency-groups"]
+    found += more + most + missing(groups["install"], uv, "requirements-uv.lock")
+    found += missing(project["project"]["dependencies"], runtime, "requirements.lock")
+    found += missing(groups["dev"], dev, "requirements-dev.lock")
     apart = sorted(name for name in runtime if dev.get(name) != runtime[name])
     return found + [f"requirements-dev.lock: {name} differs from requirements.lock" for name in apart]
 

@@ -12,6 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants_clean_up import CLEAN_UP
+from tests.mutants_wire import WIRE
+
 ROOT = Path(__file__).parent.parent
 SECONDS = 180
 
@@ -36,10 +39,13 @@ DECISIONS, POLICY, TAINT = (
 DEFENCES, SEVERAL = "tests/tools/gate/test_defences.py", "tests/tools/gate/test_several.py"
 STANDING, RULES = "tests/bot/runs/test_standing.py", "tests/tools/gate/test_rules.py"
 DELIVERY, ROOM = "tests/bot/telegram/test_delivery.py", "tests/bot/screen/test_room.py"
+NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
 RECOVERY, SCHEMA = "tests/tools/gate/test_recovery.py", "tests/memory/test_migrations.py"
 BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_doors.py", "tests/bot/runs/test_runner.py"
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
-INBOX = "tests/memory/test_inbox.py"
+PAGES, BY_NAME = "tests/bot/menus/test_declared.py", "tests/bot/menus/test_by_name.py"
+INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
+TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
 
@@ -68,6 +74,8 @@ MUTANTS = [
            'facts = results.moved(row.before["shown"], proposal.change.facts.shown())', "facts = {}", GATE),
     Mutant("/stop does not hold a change", "tools/gate/execution.py",
            "if held := self._guard.held(run.id):", "if held := None:", "tests/bot/runs/test_halt.py"),
+    Mutant("under /stop all cards are offered that cannot run", "tools/gate/gate.py",
+           "reason = self._execution.barred(run.id)", 'reason = ""', "tests/bot/runs/test_halt.py"),
     Mutant("an approver who lost the role still counts", "tools/gate/execution.py",
            "if decided_by not in allowed:", "if False:", DEFENCES),
     Mutant("a change that became more dangerous runs", "tools/gate/execution.py",
@@ -79,7 +87,15 @@ MUTANTS = [
     Mutant("a change is not verified", "tools/gate/execution.py",
            "if change.expect(change.facts, seen):", "if True:", EXECUTION),
     Mutant("the rest runs after a failure", "tools/gate/gate.py",
-           "if row is not None and row.state is not CallState.DONE:", "if False:", SEVERAL),
+           "if row.state is not CallState.DONE:", "if False:", SEVERAL),
+    Mutant("after a card that was revoked the next one comes", "tools/gate/gate.py",
+           "if row.state is not CallState.DENIED or row.detail:", "if row.state is not CallState.DENIED:", STANDING),
+    Mutant("the answer to /stop waits for its turn", "bot/telegram/delivery.py",
+           "_lane(row)[1] and not row.attempts", "False", "tests/bot/telegram/test_stop.py"),
+    Mutant("what is only drawn again holds up an answer", "bot/telegram/delivery.py",
+           "if await self._message(row) is None:", "if True:", "tests/bot/telegram/test_stop.py"),
+    Mutant("what was not asked by itself runs after a denial", "tools/gate/gate.py",
+           "if dropped is not None and not await self._standing.asked_alone(row):", "if False:", SEVERAL),
     Mutant("anyone in the chat decides", "bot/runs/decisions.py",
            "if tap.actor.id not in card.allowed:", "if False:", DECISIONS),
     Mutant("any chat decides", "bot/runs/decisions.py",
@@ -128,8 +144,33 @@ MUTANTS = [
     Mutant("a role for one service stops everything", "bot/menus/commands.py",
            "if everywhere and desk.access.overall(request.actor.id) < Role.ADMIN:",
            "if everywhere and desk.access.role(request.actor.id) < Role.ADMIN:", COMMANDS),
+    Mutant("a name behind /stop halts", "bot/menus/commands.py",
+           'if rest and not everywhere and (asked := await question(desk, request, "stop", rest, HALTED_NOTHING)):',
+           "if False:", BY_NAME),
+    Mutant("a name behind /start lifts a stop", "bot/menus/commands.py",
+           'if rest and (asked := await question(desk, request, "start", rest, LIFTED_NOTHING)):',
+           "if False:", BY_NAME),
+    Mutant("a page does for everybody what it offers some", "bot/menus/uses.py",
+           "    if not desk.may(request, tool):\n", "    if False:\n", PAGES),
+    Mutant("a page reads for whoever presses its buttons", "tools/gate/proposals.py",
+           "if self._people.role(actor.id, service.name) < Role.VIEWER:", "if False:", RULES),
+    Mutant("a page does what it no longer offers", "bot/menus/uses.py",
+           "if key in (text, fingerprint(text)) and tool and desk.may(request, tool):", "if tool:", PAGES),
     Mutant("a digest tells everybody everything", "scheduler/digests.py",
            "self._proposals.glances(reader)", "self._proposals.glances(self._owner)", COMMANDS),
+    Mutant("a stop of last week excuses today's", "tools/docker/troubles.py",
+           "started - container.ahead <= deed.at + CLOCKS_DIFFER", "True", TROUBLES),
+    Mutant("what is out of memory ended well", "tools/docker/troubles.py",
+           'out_of_memory=state.get("OOMKilled") is True,', "", TROUBLES),
+    Mutant("what was stopped behind its back is taken for meant", "tools/docker/troubles.py",
+           'if container.policy in ("always", "unless-stopped"):', "if False:", TROUBLES),
+    Mutant("what could not be looked into is well", "tools/docker/glance.py",
+           "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
+           "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
+    Mutant("an outage makes what it hides gone", "scheduler/digests.py",
+           "if _unseen(name, glances)}", "if False}", STATUS),
+    Mutant("all is well while an outcome is unknown", "bot/screen/digest.py",
+           "len(digest.troubles) + digest.pending + digest.unknown", "len(digest.troubles)", STATUS),
     Mutant("undo works twice", "memory/journal.py",
            "WHERE id = ? AND undo IS NOT NULL AND undone_by IS NULL", "WHERE id = ? AND undo IS NOT NULL", EXECUTION),
     Mutant("undo nets lie open", "memory/nets.py",
@@ -153,7 +194,7 @@ MUTANTS = [
     Mutant("a value can begin a line of its own", "memory/text.py",
            'SPELLED_OUT = re.compile(f"[{_UNSEEN}\\n\\u2028\\u2029]")', "SPELLED_OUT = INVISIBLE", ROOM),
     Mutant("a card may need more than one message", "tools/gate/proposals.py",
-           "run.undo_of is None and room(proposal, run) > MOST_SHOWN:", "False:", ROOM),
+           "and room(proposal, run) > MOST_SHOWN\n", "and False\n", ROOM),
     Mutant("answers claim what they like", "bot/screen/footer.py",
            'return [*parts, "nothing was changed"]', "return parts", "tests/bot/screen/test_footer.py"),
     Mutant("strangers are welcome", "bot/settings/people.py",
@@ -161,30 +202,28 @@ MUTANTS = [
            "tests/bot/settings/test_people.py"),
     Mutant("a reading Docker client writes", "tools/kit/transport.py", "READING = frozenset({",
            'READING = frozenset({"POST", "DELETE", "PUT", "PATCH", ', "tests/tools/test_docker_hosts.py"),
-    Mutant("TLS that docker was told to speak is left out", "tools/docker/settings.py",
-           're.sub("^tcp:", "https:", address)', "address", "tests/tools/test_docker_tls.py"),
-    Mutant("the public authorities vouch for any engine", "tools/docker/adapters.py",
-           "def cert_verify(self, *_: Any) -> None:", "def unused(self, *_: Any) -> None:",
-           "tests/tools/test_docker_tls.py"),
-    Mutant("a change is sent again in another version", "tools/docker/transport.py",
-           "                if write:\n                    raise\n", "", "tests/tools/test_docker_versions.py"),
-    Mutant("an alert in the place of an answer proves that nothing was sent", "tools/kit/failures.py",
-           "if reason and not (write and may_have_left(error)):", "if reason:", "tests/tools/kit/test_failures.py"),
-    Mutant("a revoked host key is as good as another", "tools/docker/ssh_config.py",
-           "if base64.b64encode(entry.key.asbytes()).decode() not in revoked:", "if True:",
-           "tests/tools/test_docker_ssh.py"),
-    Mutant("an option of ssh that cannot be obeyed is passed over", "tools/docker/ssh_config.py",
-           'if found.get(name, "none").lower() not in ("none", "ssh_auth_sock"):', "if False:",
-           "tests/tools/test_docker_ssh.py"),
-    Mutant("what a host says of its trouble is trusted", "tools/docker/hosts.py",
-           "HostDownInItsWords if error.outside else HostDown", "HostDown", "tests/tools/test_docker_ssh.py"),
-    Mutant("what nobody has signed is pulled", "tools/docker/pull.py",
-           "if ctx.client.options.only_signed:", "if False:", "tests/tools/test_docker_registry.py"),
-    Mutant("the doctor takes any key for a good one", "bot/doctor.py",
-           'await model.trouble() if isinstance(model, Claude) else ""', '""', "tests/bot/test_doctor.py"),
-    Mutant("a cut reply's calls run", "bot/agent/claude.py",
-           "            _check_arguments(written)\n", "            pass\n",
-           "tests/bot/agent/test_claude.py"),
+    Mutant("calls run that the model did not stop for", "bot/agent/reply.py",
+           'if bool(calls) != (stop == "tool_use"):', "if False:", "tests/bot/agent/test_claude.py"),
+    Mutant("of an argument that stands there twice the last runs", "bot/agent/reply.py",
+           "object_pairs_hook=unique, ", "", "tests/bot/agent/test_reply.py"),
+    Mutant("a call runs without one of its pieces", "bot/agent/reply.py",
+           '(kind == "tool_use" and delta.get(name) is None)', "False", "tests/bot/agent/test_reply.py"),
+    Mutant("a use that is not known is free", "bot/agent/claude.py",
+           "        held.keep()\n", "        pass\n", "tests/bot/agent/test_reply.py"),
+    Mutant("an engine gets its own words back", "tools/docker/dialect.py",
+           'name.removeprefix("RLIMIT_").lower()', "name", PODMAN),
+    Mutant("Podman's Undo is promised whatever it keeps to itself", "tools/docker/recreate.py",
+           "return unsayable(raw, await engine.ask(lambda api: api.podmans_own(reference)))", 'return ""', PODMAN),
+    Mutant("an Undo leaves two of what an orchestrator has replaced", "tools/docker/removal.py",
+           "if own or facts.owner else", "if own else", NEEDS),
+    Mutant("a restart ends what cannot start again", "tools/docker/needs.py",
+           "if clause := lost(found):", 'if clause := "":', NEEDS),
+    Mutant("Undo is promised without the carrier", "tools/docker/recreate.py",
+           'if needed.state == "gone":', "if False:", NEEDS),
+    Mutant("a 404 about something else is about the target", "tools/docker/needs.py",
+           "if not _is_refusal(error, before, now):", "if True:", NEEDS),
+    Mutant("a start that may have happened is called refused", "tools/docker/needs.py",
+           "return error.answered and idle and not before.alive", "return True", NEEDS),
     Mutant("a card outlives everybody who may decide it", "tools/gate/standing.py",
            "if not set(able) & set(card.allowed):", "if False:", STANDING),
     Mutant("a card outlives the rules it was shown under", "tools/gate/standing.py",
@@ -198,9 +237,10 @@ MUTANTS = [
     Mutant("cards are looked at after a restart only when tapped", "tools/gate/recovery.py",
            "if reason := await self._standing.review(card):", "if reason := None:", STANDING),
     Mutant("any number of cards may wait", "tools/gate/standing.py",
-           "if waiting >= MOST_OPEN:", "if False:", RULES),
+           "if await approvals.waiting(tx, run.conversation) >= MOST_OPEN:", "if False:", RULES),
     Mutant("any number of cards an hour", "tools/gate/standing.py",
-           "if new >= MOST_AN_HOUR:", "if False:", RULES),
+           "if len(times) >= MOST_AN_HOUR), default=now)", "if False), default=now)", RULES),
+    Mutant("a person's own buttons are rationed", "tools/gate/standing.py", "if run.by_hand:", "if False:", RULES),
     Mutant("a call is asked again as often as one taps", "memory/journal.py",
            "WHERE id IN ({marks}) AND asked_again IS NULL\"", "WHERE id IN ({marks})\"", STANDING),
     Mutant("the first tap on one card arms all of them", "memory/approvals.py",
@@ -266,8 +306,9 @@ MUTANTS = [
            "ids = ID.fullmatch(listed) and ID.fullmatch(known)", "ids = None", "tests/bot/test_core.py"),
     Mutant("a digest that breaks ends every start", "scheduler/clock.py",
            "await _survive(schedule.id, serve)", "await serve()", "tests/scheduler/test_clock.py"),
-    Mutant("a refusal that quotes the outside is a failure", "bot/screen/footer.py",
-           "unwrapped(content).startswith(REFUSED)", "content.startswith(REFUSED)", "tests/bot/screen/test_footer.py"),
+    Mutant("a refusal that quotes the outside is a failure", "tools/gate/results.py",
+           "taint.unwrapped(content).startswith(REFUSED)", "content.startswith(REFUSED)",
+           "tests/bot/screen/test_footer.py"),
     Mutant("a group's new number is a stranger's", "bot/telegram/dispatch.py",
            "if not await self._stores.outbox.has(moved_key(chat.id)):", "if True:",
            "tests/bot/telegram/test_dispatch.py"),
@@ -285,6 +326,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
+    *(Mutant(*row) for row in (*CLEAN_UP, *WIRE)),
 ]  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.agent.claude import Claude
 from bot.core import assemble
 from bot.runs.halt import Halt
@@ -24,11 +26,14 @@ from memory.text import Redactor
 from tests.fakes import ScriptedModel
 from tests.house import ADMIN, House
 from tests.watch import Watch
+from tools.gate.execution import Execution
 from tools.gate.proposals import Answer, Proposal
 from tools.kit.service import Risk
 
 WRITING = ("add", "update", "delete", "restore")
 """What changes our own knowledge; its other methods only read."""
+LONGEST_LOOK = 0.15
+"""Seconds that a verification may wait for what will never come."""
 PEOPLE = {"TELEGRAM_ADMINS": "1", "TELEGRAM_OPERATORS": "2", "TELEGRAM_VIEWERS": "3", "TELEGRAM_CHATS": "-100"}
 
 
@@ -208,6 +213,17 @@ class Place(House):
             return True if self.lying else await write(*args, **kwargs)
 
         return noting
+
+
+def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process counts as steady at once, and nobody waits long for an expectation."""
+    look = Execution._look
+
+    async def hasty(self, row, change, within):  # type: ignore[no-untyped-def]
+        return await look(self, row, change, min(within, LONGEST_LOOK))
+
+    monkeypatch.setattr(Execution, "_look", hasty)
+    monkeypatch.setattr("tools.docker.facts.STEADY_SECONDS", 0.0)
 
 
 class _Everything(set[str]):

@@ -11,6 +11,7 @@ from tools.kit import (
     Call,
     Change,
     Context,
+    Dot,
     Facts,
     Field,
     Gone,
@@ -18,9 +19,11 @@ from tools.kit import (
     Link,
     OutcomeUnknown,
     Outside,
+    Page,
     Resolve,
     Result,
     Risk,
+    Row,
     SecretStr,
     Service,
     ServiceSettings,
@@ -48,6 +51,9 @@ class Item:
     secret: str = NET_SECRET
     forbidden: bool = False
     protected: str = ""
+    dot: Dot = "🟢"
+    shelf: str = "upper"
+    group: str = ""
 
 
 @dataclass
@@ -197,7 +203,7 @@ service = Service("rack", area=Area.INFRASTRUCTURE, settings=RackSettings, conne
 own = Service("notes", area=Area.KNOWLEDGE, settings=RackSettings, connect=connect, own=True)
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, word="state")
 async def get_item(ctx: Context[RackApi], item: ItemName) -> ItemState:
     """State of one item."""
     found = await ctx.client.item(item)
@@ -230,7 +236,7 @@ def set_to(state: Literal["on", "off"], item: str) -> Callable[[RackApi], Awaita
     return lambda api: api.write(f"switch {state}", item, lambda found: setattr(found, "state", state))
 
 
-@service.tool(Risk.CHANGE, undo="switch it off again")
+@service.tool(Risk.CHANGE, undo="switch it off again", word="start")
 async def switch_on(ctx: Context[RackApi], item: ItemName) -> Change[ItemFacts]:
     """Switch an item on."""
     facts = await ctx.read(read_item, item)
@@ -245,7 +251,7 @@ async def switch_on(ctx: Context[RackApi], item: ItemName) -> Change[ItemFacts]:
     )
 
 
-@service.tool(Risk.CHANGE, undo="switch it on again")
+@service.tool(Risk.CHANGE, undo="switch it on again", word="stop")
 async def switch_off(ctx: Context[RackApi], item: ItemName) -> Change[ItemFacts]:
     """Switch an item off."""
     facts = await ctx.read(read_item, item)
@@ -340,6 +346,22 @@ async def put_back(ctx: Context[RackApi], net: Annotated[str, Field(max_length=1
         do=do,
         expect=lambda before, after: after.state != "gone",
     )
+
+
+@service.page("things", verbs=(switch_on, switch_off, press, remove_item), looks=(get_item, read_label))
+async def things(ctx: Context[RackApi]) -> Page:
+    """Everything in the rack: whether it is on, and what it draws."""
+    rack = ctx.client.rack
+    if rack.unreachable:
+        raise Unreachable("The rack cannot be reached: check its cable.")
+    rows = [
+        Row(
+            item.dot, item.name, item.shelf, f"{item.watts} W", item.id, item.group,
+            (switch_off, press, remove_item) if item.state == "on" else (switch_on,),
+        )
+        for item in rack.items.values()
+    ]  # fmt: skip
+    return Page(f"{len(rows)} things", rows, actions={"Press the lamp": press.call(item="lamp")})
 
 
 @own.tool(Risk.CHANGE, undo="forget it again")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import locks
+from tools.kit.registry import discover
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "scheduler", "tools", "memory", "lab")
@@ -200,6 +201,14 @@ def test_a_dependency_outside_the_lock_is_seen() -> None:
     pins, found = locks.read(f"httpx==0.28.1 \\\n    --hash=sha256:{'0' * 64}\n", "x.lock")
     assert (found, locks.missing(["httpx>=0.28"], pins, "x.lock")) == ([], [])
     assert len(locks.missing(["httpx>=0.29", "starlette"], pins, "x.lock")) == 2
+
+
+def test_the_bot_knows_no_service_by_name() -> None:
+    """Pages, commands, help and buttons follow from what services declare: the second one needs no line in bot/."""
+    named = [service.name for service in discover() if not service.own]
+    word = re.compile(rf"{'|'.join(named)}|container", re.IGNORECASE)
+    bot = [path for path in FILES if short(path).startswith("bot/")]
+    assert {short(path): hit[0] for path in bot if (hit := word.search(path.read_text()))} == {} and "docker" in named
 
 
 def test_nothing_else_speaks_to_a_chat() -> None:

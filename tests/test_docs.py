@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.menus import pages as pages  # registers its commands
-from bot.menus.commands import COMMANDS
+from bot.menus.declared import menu_of
 from bot.settings.settings import Settings
 from bot.terminal.catalogue import describe, env_example, table
 from main import parser
-from tools.kit.registry import discover
+from tools.kit.registry import catalogue, discover
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_CI", "RACKHAND_BROWSER"}
+NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_TEST_PODMAN", "RACKHAND_CI", "RACKHAND_BROWSER"}
 """Environment variables of the tests."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -79,7 +78,7 @@ def test_every_setting_exists(page: Path) -> None:
 
 def test_every_slash_command_of_the_readme_exists() -> None:
     named = set(re.findall(r"`/([a-z]+)`", README)) - {"newbot"}  # that one is BotFather's
-    assert named and named <= set(COMMANDS)
+    assert named and named <= set(menu_of(catalogue(discover())).commands)
 
 
 def test_the_readme_is_short() -> None:

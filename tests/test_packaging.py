@@ -1,9 +1,15 @@
 """What surrounds the code: the Makefile, CI's script and the systemd unit."""
 
+import hashlib
 import os
 import re
+import runpy
 import shutil
+import stat
 import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +21,10 @@ EXPOSED = {"RootDirectory", "RestrictAddressFamilies", "PrivateNetwork", "Device
 EXPOSED_WITH_DOCKER = EXPOSED | {"PrivateUsers", "SupplementaryGroups"}
 
 
-def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, folder: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
     # The variables of a `make` that we run under would change what this one says.
     environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "ARGS")}
+    environ |= more
     return subprocess.run(["make", *arguments], cwd=folder, env=environ, capture_output=True, text=True)
 
 
@@ -64,6 +71,128 @@ def test_a_python_that_will_not_do_gets_one_line(tmp_path: Path, answer: str, ad
     assert advice in ended.stderr
     assert len((ended.stdout + ended.stderr).splitlines()) == 1
     assert not (tmp_path / ".venv").exists()
+
+
+# -- installing ----------------------------------------------------------------------------------------------------
+
+FAKE_UV = """#!/bin/sh
+here="$(dirname "$0")/../.."
+{ echo "$@"; env; } > "$here/asked"
+printf ' + tiny==1.0\\nInstalled 1 package\\n' >&2
+exit "$(cat "$here/uv says")"
+"""
+
+
+def a_package(folder: Path, name: str, script: str = "") -> str:
+    """A wheel in this folder; the line of a lock file that pins it."""
+    info = f"{name}-1.0.dist-info"
+    files = {f"{name}-1.0.data/scripts/{name}" if script else f"{name}.py": script}
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    wheel = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            member = zipfile.ZipInfo(path)
+            member.external_attr = (stat.S_IFREG | 0o755) << 16
+            archive.writestr(member, text)
+    return f"{name}==1.0 \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@dataclass
+class Clone:
+    """A checkout whose packages are two tiny ones, in a folder with a space in its name."""
+
+    folder: Path
+    index: Path
+
+    def venv(self, **more: str) -> str:
+        """What `make` says while it installs."""
+        python = self.folder / "a python"
+        if not python.exists():
+            python.symlink_to(sys._base_executable)  # type: ignore[attr-defined]
+        mirror = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)}
+        ended = make(".venv/.run", f"PYTHON={python}", folder=self.folder, **{**mirror, **more})
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def has_tiny(self) -> bool:
+        found = subprocess.run([self.folder / ".venv/bin/python", "-c", "import tiny"], capture_output=True)
+        return found.returncode == 0
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    clone = Clone(tmp_path / "a clone", tmp_path / "index")
+    clone.index.mkdir()
+    (clone.folder / ".ci").mkdir(parents=True)
+    for name in ("Makefile", ".ci/packages.py"):
+        shutil.copy(ROOT / name, clone.folder / name)
+    (clone.folder / "requirements.lock").write_text(a_package(clone.index, "tiny"))
+    (clone.folder / "requirements-uv.lock").write_text(a_package(clone.index, "uv", FAKE_UV))
+    (clone.folder / "uv says").write_text("0")
+    return clone
+
+
+def test_uv_installs_the_lock_file_from_where_pip_would_and_pip_where_uv_cannot(clone: Clone) -> None:
+    said = clone.venv()
+    command, *environ = (clone.folder / "asked").read_text().splitlines()
+    assert command.startswith("pip install") and "--no-index --require-hashes -r requirements.lock" in command
+    assert f"UV_FIND_LINKS={clone.index}" in environ
+    assert "with uv" in said and "Installed 1 package" in said and "+ tiny" not in said and not clone.has_tiny()
+    assert "up to date" in clone.venv(), "once is enough"
+    (clone.folder / "uv says").write_text("2")
+    (clone.folder / ".venv/.run").unlink()
+    assert "with pip" in clone.venv() and clone.has_tiny(), "uv had failed"
+    for interrupted in (False, True):
+        (clone.folder / ".venv/.run").unlink()
+        (clone.folder / "uv says").write_text("0")
+        if interrupted:
+            (clone.folder / ".venv/.unfinished").touch()
+        clone.venv()
+        assert (" --reinstall " in (clone.folder / "asked").read_text()) == interrupted, "half a package may be there"
+
+
+def test_only_what_the_lock_files_name_is_installed_and_an_interrupted_attempt_is_made_good(clone: Clone) -> None:
+    kept = [clone.index / f"{name}-1.0-py3-none-any.whl" for name in ("tiny", "uv")]
+    good = [wheel.read_bytes() for wheel in kept]
+    a_package(clone.index, "tiny", "#!python\n")
+    a_package(clone.index, "uv", "#!python\n")
+    with pytest.raises(AssertionError, match="DO NOT MATCH"):
+        clone.venv()
+    assert not (clone.folder / "asked").exists() and not clone.has_tiny()
+    for wheel, content in zip(kept, good, strict=True):
+        wheel.write_bytes(content)
+    shutil.rmtree(next(clone.folder.glob(".venv/lib/*/site-packages/pip")))
+    kept[1].unlink()  # nor is there a uv for this machine
+    assert "with pip" in clone.venv() and clone.has_tiny()
+
+
+GIVEN = {
+    "index-url": "http://127.0.0.1:1/simple", "extra-index-url": "http://127.0.0.1:2 http://127.0.0.1:3",
+    "find-links": "/a /b", "trusted-host": "nas mini", "cert": "/ca.pem", "proxy": "http://127.0.0.1:4", "timeout": "7",
+}  # fmt: skip
+SAID = {
+    "UV_DEFAULT_INDEX": "http://127.0.0.1:1/simple", "UV_INDEX": "http://127.0.0.1:2 http://127.0.0.1:3",
+    "UV_FIND_LINKS": "/a,/b", "UV_INSECURE_HOST": "nas mini", "SSL_CERT_FILE": "/ca.pem",
+    "ALL_PROXY": "http://127.0.0.1:4", "UV_HTTP_TIMEOUT": "7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", ["file", "variable"])
+def test_every_place_that_pip_knows_is_passed_on(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "REQUESTS_"))]:
+        monkeypatch.delenv(name)
+    lines = ["[global]", "index-url = http://127.0.0.1:9", "[install]"]
+    if told == "file":
+        lines += [f"{option} = {value}" for option, value in GIVEN.items()]
+    for option, value in GIVEN.items() if told == "variable" else ():
+        monkeypatch.setenv(f"PIP_{option.replace('-', '_').upper()}", value)
+    (tmp_path / "pip.conf").write_text("\n".join(lines))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    packages = runpy.run_path(str(ROOT / ".ci/packages.py"))
+    assert packages["uvs_environment"](packages["pips_settings"]()).items() >= SAID.items()
 
 
 def test_ci_scripts_are_programs_bash_can_read() -> None:

@@ -32,6 +32,10 @@ class Reservation:
         await self._usage.settle(self._row, tokens, cost(self._model, tokens, hour_write=hour_write))
         self.settled = True
 
+    def keep(self) -> None:
+        """What the request has used is not known: all that was set aside stays booked."""
+        self.settled = True
+
     async def release(self) -> None:
         """There was no reply: nothing was used."""
         await self._usage.release(self._row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -13,10 +13,9 @@ from tenacity.wait import wait_exponential_jitter
 
 from bot.agent.budget import LEAST_OUTPUT, Budget, Reservation
 from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
+from bot.agent.reply import UNREADABLE, Incomplete, Reply, parsed
 from memory.models import Message, Run
 from memory.text import Redactor
-from memory.usage import Tokens
-from tools.kit.strict import refuse, unique
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -33,10 +32,13 @@ COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 SPEND_LIMIT = "spend_limit"
 NO_CREDIT = "the Anthropic account has no credit: add some in its console."
 TOO_LONG = "This conversation has become too long: /new begins a fresh one."
-
-
-class Incomplete(Exception):
-    """The reply broke off: nothing of it may be used; nothing was executed, so it may be asked for again."""
+TOO_MUCH = "The answer became too long: ask for less at once."
+NO_END = "I thought about this for too long and came to no answer: ask for less at once."
+OF_A_STREAM = {
+    "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
+    "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "overloaded_error": 529,
+}  # fmt: skip
+"""The status that an error would have had if it had not come in the middle of a reply."""
 
 
 class Claude:
@@ -138,15 +140,15 @@ class Claude:
                     async with self._budget.reserve(
                         run.id, self.model, self._prefix, messages, most=limit, least=least
                     ) as held:
-                        reply, stop = await self._request(messages, last, held)
-                    if stop in COMPLETE:
-                        return reply
-                    if stop == "max_tokens" and limit > MAX_TOKENS:
-                        raise RunStopped("The answer became too long: ask for less at once.")
-                    if stop == "max_tokens":
+                        reply = await self._request(messages, last, held)
+                    if reply.stop in COMPLETE:
+                        return reply.message(messages)
+                    if reply.stop == "max_tokens" and limit > MAX_TOKENS:
+                        raise RunStopped(TOO_MUCH if reply.spoke else NO_END)
+                    if reply.stop == "max_tokens":
                         # A little more would not do, either.
                         limit, least = 2 * MAX_TOKENS, held.max_tokens * 3 // 2
-                    raise _stopped(stop)
+                    raise _stopped(reply.stop)
         except OutOfBudget:
             # What broke off is paid for, at its longest: what broke it is the news, not that it was dear.
             if limit == MAX_TOKENS and failures and failures[-1] is not None:
@@ -154,81 +156,57 @@ class Claude:
             raise
         raise AssertionError("tenacity re-raises the last error")
 
-    async def _request(self, messages: list[Message], last: bool, held: Reservation) -> tuple[Message, str | None]:
+    async def _request(self, messages: list[Message], last: bool, held: Reservation) -> Reply:
+        """What has arrived when the stream ends. What has begun is booked, whether it ends well or not."""
         assert self._client is not None, "warm_up() comes first"
         request: dict[str, Any] = {"system": self._system, "messages": messages}
         if self._tools:
             request |= {"tools": self._tools, "tool_choice": {"type": "none" if last else "auto"}}
-        async with (
-            asyncio.timeout(REQUEST_SECONDS),
-            self._client.messages.stream(
-                model=self.model,
-                max_tokens=held.max_tokens,
-                thinking={"type": "adaptive", "display": "summarized"},
-                cache_control={"type": "ephemeral"},
-                **request,
-            ) as stream,
-        ):
-            written = await _listen(stream, held)
-            message = stream.current_message_snapshot
-        if message.stop_reason in COMPLETE:
-            _check_arguments(written)
-        content = [block.to_dict() for block in message.content]
-        if message.stop_reason in COMPLETE:
-            _check_calls(content, message.stop_reason)
-        return {"role": "assistant", "content": content}, message.stop_reason
-
-
-async def _listen(stream: Any, held: Reservation) -> list[str]:
-    """The arguments of the calls as they were written. What has begun is booked, whether it ends or not."""
-    begun, written = False, defaultdict[int, str](str)
-    try:
-        async for event in stream:
-            begun = begun or event.type == "message_start"
-            if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
-                written[event.index] += event.delta.partial_json
-    except (ValueError, RecursionError):
-        raise Incomplete("the reply could not be read") from None
-    finally:
-        if begun:
-            await _book(stream.current_message_snapshot, held)
-    if not begun:
-        raise Incomplete("the reply was empty")
-    return list(written.values())
-
-
-async def _book(message: Any, held: Reservation) -> None:
-    """What the reply has cost; one that broke off never says how long it was, so it counts as the longest."""
-    used = message.usage
-    output = used.output_tokens if message.stop_reason is not None else held.max_tokens
-    tokens = Tokens(used.input_tokens, used.cache_read_input_tokens or 0, used.cache_creation_input_tokens or 0, output)
-    hour = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
-    await held.settle(tokens, hour_write=hour)
-
-
-def _check_calls(content: list[dict[str, Any]], stop: str) -> None:
-    """Tool calls are only real when the model says that it stopped for them, each under its own id."""
-    ids = [block["id"] for block in content if block["type"] == "tool_use"]
-    if bool(ids) != (stop == "tool_use"):
-        raise Incomplete("the reply's calls and its ending do not fit together")
-    if len(set(ids)) != len(ids):
-        raise Incomplete("the reply repeats the id of a call")
-    if not content:
-        raise Incomplete("the reply was empty")
-
-
-def _check_arguments(written: list[str]) -> None:
-    """Each call's arguments, as they were written, are one whole JSON object and nothing that JSON does not have.
-
-    The SDK would complete what was cut off, take the last of two, and pass on NaN.
-    """
-    for arguments in filter(None, written):
+        reply = Reply()
         try:
-            found = json.loads(arguments, object_pairs_hook=unique, parse_constant=refuse)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise Incomplete("a call of the reply is not proper JSON")
+            async with asyncio.timeout(REQUEST_SECONDS):
+                stream = await self._client.messages.create(
+                    model=self.model,
+                    max_tokens=held.max_tokens,
+                    thinking={"type": "adaptive", "display": "summarized"},
+                    cache_control={"type": "ephemeral"},
+                    stream=True,
+                    **request,
+                )
+                async with stream:
+                    await _listen(stream.response, reply)
+        finally:
+            if reply.begun:
+                await _book(reply, held)
+        if not reply.begun:
+            raise Incomplete("the reply was empty")
+        return reply
+
+
+async def _listen(response: Any, reply: Reply) -> None:
+    """Take in the events of a stream, read by ourselves: the SDK's reading trips over whatever is null or missing."""
+    from anthropic import APIStatusError, AsyncStream
+
+    try:
+        async with aclosing(AsyncStream.raw_events(response)) as events:  # type: ignore[type-var]
+            async for sent in events:
+                if not sent.data:
+                    continue
+                event = parsed(sent.data)
+                if "error" in (sent.event, event.get("type")):
+                    raise APIStatusError("", response=response, body=event)
+                reply.take(event)
+    except UnicodeDecodeError:
+        raise Incomplete(UNREADABLE) from None
+
+
+async def _book(reply: Reply, held: Reservation) -> None:
+    """What the reply has cost; where it does not say, what was set aside."""
+    if (used := reply.used(held.max_tokens)) is None:
+        held.keep()
+    else:
+        tokens, hour = used
+        await held.settle(tokens, hour_write=hour)
 
 
 def _stopped(reason: str | None) -> Exception:
@@ -253,8 +231,14 @@ def _worth_another_try(error: BaseException) -> bool:
         return True
     if not isinstance(error, anthropic.APIStatusError) or SPEND_LIMIT in str(_error_code(error)):
         return False
-    transient = error.status_code in (408, 409, 429) or error.status_code >= 500 or error.type == "overloaded_error"
+    transient = _status(error) in (408, 409, 429) or _status(error) >= 500
     return transient and _retry_after(error) <= LONGEST_WAIT
+
+
+def _status(error: Any) -> int:
+    """The status of an error; one in the middle of a reply follows a 200 and has only its type."""
+    status: int = error.status_code
+    return status if status >= 400 else OF_A_STREAM.get(str(error.type), 500)
 
 
 def _error_code(error: Any) -> str:
@@ -282,7 +266,7 @@ def _explain(error: Any) -> RunStopped:
     if SPEND_LIMIT in _error_code(error):
         return ModelUnavailable("I can't think now: the Anthropic account has reached its own spend limit.")
     logger.warning("Claude answered {} ({})", error.status_code, error.type)
-    match error.status_code:
+    match _status(error):
         case 400:
             return RunStopped("Claude rejected the request; the log has the details. /new begins a fresh conversation.")
         case 413:

@@ -21,9 +21,10 @@ class Model(Protocol):
     """Something that continues a conversation."""
 
     async def reply(self, run: Run, messages: list[Message], *, last: bool) -> Message:
-        """The next assistant message, complete. With `last` it must answer and call nothing.
+        """The next assistant message, complete and as it may be sent back. With `last` it must call nothing.
 
-        Raises RunStopped; an incomplete reply is never returned, so a truncated tool call can never run.
+        It may hold neither a word nor a call: that is an ending, too. Raises RunStopped; an incomplete reply is never
+        returned, so a truncated tool call can never run.
         """
 
 

@@ -1,108 +1,21 @@
 """Slash commands and menu pages. None of them needs the model."""
 
-import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
-from bot.agent.budget import Budget
-from bot.runs.decisions import Decisions, Tap
-from bot.runs.halt import Halt
-from bot.runs.opener import Opener
-from bot.runs.runner import Runner
+from bot.menus.desk import Desk, Request
+from bot.menus.menu import ALL, COMMANDS, PAGES, command, page
+from bot.menus.uses import OLD, question, turn
+from bot.runs.decisions import Tap
 from bot.screen.render import escape
-from bot.screen.view import Button, Format, View, bold, counted
-from bot.settings.people import Roster
-from memory.models import Actor, CallRow, CallState, Card, Role
-from memory.stores import Stores
+from bot.screen.view import View, bold, counted
+from memory.models import CallRow, CallState, Card, Role
 from tools.gate.policy import NEEDED, Autonomy
-from tools.gate.proposals import Proposals
 from tools.kit.service import Risk
 
-
-@dataclass(frozen=True)
-class Request:
-    """Who asks for what, where."""
-
-    update: int
-    actor: Actor
-    conversation: str
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What commands work with."""
-
-    stores: Stores
-    proposals: Proposals
-    opener: Opener
-    runner: Runner
-    decisions: Decisions
-    access: Roster
-    halt: Halt
-    budget: Budget
-    form: Format
-    doctor: Callable[[], Awaitable[str]]
-    digest: Callable[[Actor], Awaitable[str]]
-
-
-MOST_WANTED = ("status", "containers")
+FIRST = "status"
 """What /help begins with."""
-
-Handler = Callable[[Desk, Request, str], Awaitable[View | None]]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One slash command."""
-
-    name: str
-    summary: str
-    role: Role
-    run: Handler
-    everywhere: bool = False
-    """Whether it concerns every service at once: a role that is limited to some is not enough."""
-    service: str = ""
-    """The one service that it shows."""
-
-    def is_for(self, access: Roster, actor: str) -> bool:
-        """Whether this person may use it."""
-        return (access.overall(actor) if self.everywhere else access.role(actor, self.service)) >= self.role
-
-    @property
-    def needs(self) -> str:
-        """Whom it is for, as in `an admin of all services`."""
-        role = self.role.name.lower()
-        of = ALL if self.everywhere else f" of {self.service}" if self.service else ""
-        return f"{'an' if role[0] in 'aeiou' else 'a'} {role}{of}"
-
-
-COMMANDS: dict[str, Command] = {}
-ALL = " of all services"
-PAGES: dict[str, Handler] = {}
-"""Menu pages by the first part of their path; `m:containers:2` opens `containers` with `2`."""
-
-
-def command(
-    name: str, summary: str, role: Role = Role.VIEWER, *, everywhere: bool = False, service: str = ""
-) -> Callable[[Handler], Handler]:
-    """Register a slash command; its summary is what Telegram's menu shows."""
-
-    def register(run: Handler) -> Handler:
-        COMMANDS[name] = Command(name, summary, role, run, everywhere, service)
-        return run
-
-    return register
-
-
-def page(name: str) -> Callable[[Handler], Handler]:
-    """Register a menu page."""
-
-    def register(run: Handler) -> Handler:
-        PAGES[name] = run
-        return run
-
-    return register
+LIFTED_NOTHING = "Nothing was lifted: /start alone does that."
+HALTED_NOTHING = "Nothing was halted: /stop alone does that."
 
 
 class Commands:
@@ -113,7 +26,7 @@ class Commands:
 
     async def run(self, request: Request, name: str, rest: str) -> View | None:
         """The command's answer."""
-        found = COMMANDS.get(name)
+        found = self._desk.menu.commands.get(name)
         if found is None:
             return View(f"There is no {escape('/' + name[:32])}. /help lists what there is.")
         if not found.is_for(self._desk.access, request.actor.id):
@@ -123,13 +36,17 @@ class Commands:
     async def page(self, request: Request, path: str) -> tuple[View | None, str]:
         """A menu page and the toast to go with it."""
         name, _, rest = path.partition(":")
-        run = PAGES.get(name)
-        return (await run(self._desk, request, rest), "") if run else (None, "This button is too old.")
+        if (run := PAGES.get(name)) is not None:
+            return await run(self._desk, request, rest), ""
+        declared = self._desk.menu.pages.get(name)
+        return await turn(self._desk, request, declared, rest) if declared else (None, OLD)
 
 
-@command("start", "Say hello and show what I can do")
+@command("start", "Say hello and show what I can do", yields=True, suggested=False)
 async def start(desk: Desk, request: Request, rest: str) -> View:
-    """Greeting; lifts a /stop all."""
+    """Greeting; lifts a /stop all. The name of a target is only asked about."""
+    if rest and (asked := await question(desk, request, "start", rest, LIFTED_NOTHING)):
+        return asked
     lifted = ""
     if desk.access.overall(request.actor.id) >= Role.ADMIN and await desk.halt.lift(desk.stores, request.actor):
         lifted = "\n\nI am working again."
@@ -138,7 +55,7 @@ async def start(desk: Desk, request: Request, rest: str) -> View:
         f"**Rackhand** at your service, {escape(request.actor.name)} ({role}).\n"
         f"Ask in your own words, or use a command. {_promise(desk, request)}{lifted}"
     )
-    return View(text, (menu_row(Button("Status", "m:status"), containers_button(desk, request)),))
+    return View(text, (desk.ways_on(request),))
 
 
 def _promise(desk: Desk, request: Request) -> str:
@@ -153,11 +70,15 @@ def _promise(desk: Desk, request: Request) -> str:
     return "I look first, and I change nothing without your tap."
 
 
-@command("help", "List the commands")
+@command("help", "List the commands", suggested=False)
 async def help_(desk: Desk, request: Request, rest: str) -> View:
-    """The commands this person may use."""
-    order = sorted(COMMANDS.values(), key=lambda c: c.name not in MOST_WANTED)
-    lines = [f"/{c.name} – {c.summary}" for c in order if c.is_for(desk.access, request.actor.id)]
+    """The commands this person may use: what shows something first, and what is done by name after that."""
+    menu, by_name = desk.menu, desk.menu.uses.keys() - COMMANDS.keys()
+    order = sorted(
+        (c for c in menu.commands.values() if c.is_for(desk.access, request.actor.id)),
+        key=lambda c: (c.name != FIRST, c.name not in menu.pages, c.name not in by_name),
+    )
+    lines = [f"/{c.name}{' NAME' if c.name in by_name else ''} – {c.summary}" for c in order]
     if desk.access.overall(request.actor.id) >= Role.ADMIN:
         lines.append("/stop all – Halt everything, in every chat, until /start")
     changes = desk.access.role(request.actor.id) >= NEEDED[Risk.CHANGE]
@@ -165,7 +86,7 @@ async def help_(desk: Desk, request: Request, rest: str) -> View:
     return View("\n".join(lines) + f"\n\nOr just write: {examples}.")
 
 
-@command("new", "Begin a fresh conversation")
+@command("new", "Begin a fresh conversation", suggested=False)
 async def new(desk: Desk, request: Request, rest: str) -> View:
     """Forget what was said; pending cards stay."""
     async with desk.stores.database.transaction() as tx:
@@ -174,22 +95,26 @@ async def new(desk: Desk, request: Request, rest: str) -> View:
     return View("Fresh start: I carry nothing over from before.")
 
 
-@command("stop", "Halt what runs and void open cards")
+@command("stop", "Halt what runs and void open cards", yields=True, suggested=False)
 async def stop(desk: Desk, request: Request, rest: str) -> View:
-    """Panic: at once, without the model."""
-    everywhere = rest.lower() == "all"
+    """Panic: at once, without the model. The name of a target is only asked about; `all` is nobody's name here."""
+    everywhere = rest.rstrip(" .!").lower() == "all"
+    if rest and not everywhere and (asked := await question(desk, request, "stop", rest, HALTED_NOTHING)):
+        return asked
     if everywhere and desk.access.overall(request.actor.id) < Role.ADMIN:
         return View(f"/stop all needs an admin{ALL}.")
     if everywhere:
         await desk.halt.panic(desk.stores, request.actor)
     runs, cards = await desk.runner.stop(None if everywhere else request.conversation, request.actor)
     if not runs and not cards and not everywhere:
-        return View("Nothing was running, and no card was open.")
+        return View("Nothing was running, and no card was open.", urgent=True)
     tail = " Nothing changes until /start." if everywhere else ""
-    return View(f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}")
+    said = f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}"
+    return View(said, urgent=True)
 
 
 @command("pending", "Show what waits for you")
+@page("pending")
 async def pending(desk: Desk, request: Request, rest: str) -> View | None:
     """Open cards and unknown outcomes, drawn again at the bottom of the chat."""
     cards = await desk.stores.approvals.open_cards(request.conversation)
@@ -291,30 +216,7 @@ async def doctor(desk: Desk, request: Request, rest: str) -> View:
 @command("digest", "Send the daily digest now")
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
-    row = menu_row(Button("Status", "m:status"), containers_button(desk, request))
-    return View(await desk.digest(request.actor), (row,))
-
-
-SMALL_WORDS = frozenset(
-    ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
-    + ("all", "last", "look", "connected", "needs")
-)
-ON_CONTAINERS = frozenset(("restart", "start", "stop", "logs", "container", "containers"))
-"""What the buttons of a container's page do."""
-
-
-def nearest_command(line: str) -> str:
-    """The looking command whose name and summary share most words with a line; /status when none does."""
-    words = set(re.findall(r"[a-z]{3,}", line.lower())) - SMALL_WORDS
-    if words & ON_CONTAINERS:
-        return "/containers"
-    shared = {
-        c.name: len(words & set(re.findall(r"[a-z]{3,}", f"{c.name} {c.summary}".lower())))
-        for c in COMMANDS.values()
-        if c.name not in ("start", "stop", "new", "help")
-    }
-    best = max(shared, key=lambda name: shared[name])
-    return f"/{best if shared[best] else 'status'}"
+    return View(await desk.digest(request.actor), (desk.ways_on(request),))
 
 
 async def changes_line(desk: Desk) -> str:
@@ -328,20 +230,3 @@ async def changes_line(desk: Desk) -> str:
         if count := sum(row.state is state for row in rows):
             parts.append(f"{count} {state}")
     return " · ".join(parts) or "no changes"
-
-
-def containers_button(desk: Desk, request: Request) -> Button | None:
-    """To the list of containers, for whoever may see it."""
-    may = desk.access.role(request.actor.id, "docker") >= Role.VIEWER
-    return Button("Containers", "m:containers:0") if may else None
-
-
-def menu_row(*buttons: Button | None) -> tuple[Button, ...]:
-    """A row of the buttons that there are."""
-    return tuple(button for button in buttons if button is not None)
-
-
-def open_button(text: str, path: str) -> Button | None:
-    """A button that opens a page, unless its path is too long for Telegram."""
-    data = f"m:{path}"
-    return Button(text, data) if len(data.encode()) <= 64 else None

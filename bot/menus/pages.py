@@ -1,31 +1,19 @@
-"""Pages that turn in place: the status, the containers, one container."""
+"""Pages of our own that turn in place: the status, and the way to every other page."""
 
-from bot.menus.commands import (
-    Desk,
-    Request,
-    changes_line,
-    command,
-    containers_button,
-    menu_row,
-    open_button,
-    page,
-    unknown_outcomes,
-)
+from bot.menus.commands import changes_line, unknown_outcomes
+from bot.menus.desk import Desk, Request
+from bot.menus.listing import BACK
+from bot.menus.menu import MENU, STATUS, beside, command, few, page
+from bot.menus.places import Place, data
 from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, counted
 from memory.models import Role
 from tools.kit.errors import ToolFailed
+from tools.kit.glance import Note
 
-ROWS = 8
-DOTS = {
-    "running": "🟢",
-    "restarting": "🔴",
-    "dead": "🔴",
-    "paused": "🟡",
-    "exited": "⚪",
-    "created": "⚪",
-    "removing": "🟡",
-}
+MOST_TROUBLES = 8
+MOST_QUIET = 5
+"""Lines of /status for what needs nobody."""
 
 
 @command("status", "What needs you, in one look")
@@ -38,30 +26,44 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
     troubles = [(name, trouble) for name, glance in fine.items() for trouble in glance.troubles]
     cards = len(await desk.stores.approvals.open_cards(request.conversation))
     unknown = len(await unknown_outcomes(desk, request))
-    needs = len(troubles) + len(broken) + cards + unknown
+    needs = len(troubles) + len(broken) + cards + unknown + bool(desk.halt.everything)
     well = "**All well**" if glances else _nothing_to_see(desk, request)
     lines = [f"**{needs} need{'s' if needs == 1 else ''} you**" if needs else well]
     if unknown:
         lines.append(f"❓ {counted(unknown, 'outcome')} unknown: /pending")
     lines += [f"🔴 {escape(f'{name}: {error}')}" for name, error in broken.items()]
-    for _, trouble in troubles[:ROWS]:
-        dot = "🔴" if trouble.red else "🟡"
-        lines.append(f"{dot} {bold(trouble.name)} {escape(f'· {trouble.where} · {trouble.detail}')}")
-    if len(troubles) > ROWS:
-        lines.append(f"… and {len(troubles) - ROWS} more")
+    lines += [_noted(desk, trouble) for _, trouble in troubles[:MOST_TROUBLES]]
+    if len(troubles) > MOST_TROUBLES:
+        lines.append(f"… and {len(troubles) - MOST_TROUBLES} more")
     if cards:
         lines.append(f"📋 {counted(cards, 'card')} waiting: /pending")
-    lines += [f"🟢 {escape(glance.summary)}" for glance in fine.values()]
+    quiet = [note for glance in fine.values() for note in glance.quiet]
+    lines += [f"{glance.dot} {escape(glance.summary)}" for glance in fine.values()]
+    lines += [_noted(desk, note) for note in quiet[:MOST_QUIET]]
+    if len(quiet) > MOST_QUIET:
+        lines.append(f"… and {len(quiet) - MOST_QUIET} more that are off")
     if desk.halt.everything:
         lines.append(f"⛔ {escape(desk.halt.everything)}")
     spent = await desk.stores.usage.since(desk.budget.midnight())
     lines.append(escape(f"today ${spent.usd:.2f} · {await changes_line(desk)}"))
     openers = [
-        open_button(f"{trouble.name} ▸", f"{name}:{trouble.target}") for name, trouble in troubles[:3] if trouble.target
+        Button(f"{trouble.name} ▸", data(opened, Place(), "", trouble.target))
+        for name, trouble in troubles[:3]
+        if trouble.target and (opened := desk.menu.first_of(name))
     ]
-    refresh = Button("↻", "m:status")
-    rows = [menu_row(*openers), menu_row(containers_button(desk, request), refresh)]
-    return View("\n".join(lines), tuple(row for row in rows if row))
+    rows = (tuple(openers), (*few(desk.openers(request), MENU), Button("↻", STATUS.data)))
+    return View("\n".join([*lines, desk.looked()]), tuple(row for row in rows if row))
+
+
+@page("menu")
+async def menu(desk: Desk, request: Request, rest: str) -> View:
+    """The way to every page."""
+    return View("**Everything there is to look at**", (*beside(desk.openers(request), 3), (BACK,)))
+
+
+def _noted(desk: Desk, note: Note) -> str:
+    """A trouble, or what is off, in a line."""
+    return f"{note.dot} {bold(note.name)} {escape(desk.form.noted(f'· {note.where} · {note.detail}', note.at))}"
 
 
 def _nothing_to_see(desk: Desk, request: Request) -> str:
@@ -69,87 +71,3 @@ def _nothing_to_see(desk: Desk, request: Request) -> str:
     if desk.access.overall(request.actor.id) >= Role.VIEWER:
         return "**No service is set up**: .env.example lists what there is"
     return "**Nothing here is yours to look at**"
-
-
-@command("containers", "All containers, page by page", service="docker")
-@page("containers")
-async def containers(desk: Desk, request: Request, rest: str) -> View:
-    """Eight containers a page, the troubled first; the number is a menu state, so it survives a restart."""
-    try:
-        listing = await desk.proposals.look(request.actor, "docker_list_containers")
-    except ToolFailed as error:
-        return View(escape(f"🔴 {error}"), ((Button("↻", "m:containers:0"),),))
-    troubled = set(listing.troubled)
-    ordered = sorted(listing.containers, key=lambda c: (f"{c.host}/{c.name}" not in troubled, c.host, c.name))
-    pages = max(1, -(-len(ordered) // ROWS))
-    number = min(int(rest), pages - 1) if rest.isdecimal() else 0
-    shown = ordered[number * ROWS : (number + 1) * ROWS]
-    down = [escape(f"🔴 {host.host}: {host.reason}") for host in listing.hosts_down]
-    lines = [f"**{listing.running} running**, {listing.stopped} stopped · page {number + 1} of {pages}", *down]
-    for container in shown:
-        dot = DOTS.get(container.state, "⚪")
-        dot = "🟡" if dot == "🟢" and container.health == "unhealthy" else dot
-        dot = "🔴" if dot == "⚪" and f"{container.host}/{container.name}" in troubled else dot
-        extra = f", exit code {container.exit_code}" if dot == "🔴" and container.exit_code else ""
-        extra += f" · {counted(container.restarts, 'restart')}" if container.restarts else ""
-        lines.append(f"{dot} {bold(container.name)} {escape(f'· {container.host} · {container.state}{extra}')}")
-    openers = [open_button(c.name, f"docker:{c.id}") for c in shown]
-    rows = [menu_row(*openers[i : i + 2]) for i in range(0, len(openers), 2)]
-    turn = menu_row(
-        Button("‹", f"m:containers:{number - 1}") if number else None,
-        Button("↻", f"m:containers:{number}"),
-        Button("›", f"m:containers:{number + 1}") if number + 1 < pages else None,
-    )
-    return View("\n".join(lines), (*[row for row in rows if row], turn, (Button("‹ Back", "m:status"),)))
-
-
-@page("docker")
-async def container(desk: Desk, request: Request, rest: str) -> View:
-    """One container, with the buttons this person may press."""
-    try:
-        seen = await desk.proposals.look(request.actor, "docker_get_container_details", container=rest)
-    except ToolFailed as error:
-        return View(escape(str(error)), ((Button("‹ Back", "m:containers:0"),),))
-    state = [seen.state, seen.health if seen.health != "none" else ""]
-    state += [f"since {desk.form.moment(seen.since)}" if seen.since else ""]
-    state += [f"exit code {seen.exit_code}" if seen.exit_code is not None and seen.state != "running" else ""]
-    restarts = counted(seen.restarts, "restart") if seen.restarts is not None else ""
-    lines = [
-        f"**{escape(seen.name)}** {escape(f'· {seen.host}')}",
-        escape(" · ".join(filter(None, state))),
-        escape(" · ".join(filter(None, [restarts, f"restart policy {seen.restart_policy}"]))),
-        escape(seen.image),
-    ]
-    actions: list[Button | None] = []
-    if desk.access.role(request.actor.id, "docker") >= Role.OPERATOR:
-        verbs = ("restart", "stop") if seen.state in ("running", "restarting") else ("start",)
-        actions = [open_button(verb.capitalize(), f"do:{verb}:{rest}") for verb in verbs]
-    looks = menu_row(open_button("Logs", f"logs:{rest}"), open_button("↻", f"docker:{rest}"))
-    rows = [menu_row(*actions), looks, (Button("‹ Back", "m:containers:0"),)]
-    return View("\n".join(lines), tuple(row for row in rows if row))
-
-
-@page("logs")
-async def logs(desk: Desk, request: Request, rest: str) -> View:
-    """The last lines, as code: whatever they say, they are only text."""
-    back = ((open_button("↻", f"logs:{rest}"), open_button("‹ Back", f"docker:{rest}")),)
-    rows = tuple(menu_row(*row) for row in back)
-    try:
-        found = await desk.proposals.look(request.actor, "docker_get_container_logs", container=rest, lines=25)
-    except ToolFailed as error:
-        return View(escape(str(error)), rows)
-    lines = [desk.proposals.redact(line).replace("```", "'''")[:200] for line in found.lines]
-    body = "\n".join(lines)[-3000:] or "(no output)"
-    return View(f"**{escape(found.name)}** last lines\n\n```\n{body}\n```", rows)
-
-
-@page("do")
-async def do(desk: Desk, request: Request, rest: str) -> View | None:
-    """A change from a menu: a one-call run and its card, no model."""
-    verb, _, target = rest.partition(":")
-    name = target.rpartition("/")[2]
-    await desk.opener.direct(
-        request.conversation, request.actor, f"{verb.capitalize()} {name}", f"docker_{verb}_container",
-        {"container": target}, trigger=f"menu:{request.update}", opened_by="button",
-    )  # fmt: skip
-    return None

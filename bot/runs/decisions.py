@@ -90,8 +90,16 @@ class Decisions:
         if not won:
             await self.sweep()
             return LATE
+        more = not approve and await self._asks_on(card.run, calls)
         self._runner.advance(card.run)
+        if more:
+            return "Dropped. The next one comes."
         return "Approved." if approve else "Dropped. Tell me what you want instead."
+
+    async def _asks_on(self, run: str, after: list[str]) -> bool:
+        """Whether further calls of the run will be asked, each on a card of its own."""
+        rows = [row for row in await self._stores.journal.of_run(run) if row.id not in after and not row.settled]
+        return any([await self._standing.asked_alone(row) for row in rows])
 
     async def _arm(self, tap: Tap, card: Card) -> str:
         async with self._stores.database.transaction() as tx:

@@ -17,8 +17,8 @@ from bot.screen.view import Format
 from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
 from memory.models import Actor, CallState, Card, Message, Run, RunState
-from memory.runs import final_text
 from memory.stores import Stores
+from tools.gate.results import refusals
 from tools.gate.standing import UNSEEN, WHY
 
 MOST_RECOVERIES = 3
@@ -118,15 +118,14 @@ class Runner:
         run = await stores.runs.get(run_id)
         assert run is not None, "only stored runs are worked on"
         messages = await stores.runs.messages(run_id)
-        text = final_text(messages)
         rows = await stores.journal.of_run(run_id)
         async with stores.database.transaction() as tx:
             await stores.runs.set_state(tx, run_id, "failed" if error else "done", error)
             if error is not None:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
-            elif run.thinks and text:
+            elif run.thinks and messages[-1]["role"] == "assistant":  # be it without a word: then code finds some
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
-            elif not run.thinks and len(rows) < _wanted(messages):
+            elif not run.thinks and len(rows) < _untold(messages):
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
             await self._give_back(tx, run)
 
@@ -248,6 +247,7 @@ class Runner:
         return run.id in pending and bool(open_calls(await self._stores.runs.messages(run.id)))
 
 
-def _wanted(messages: list[Message]) -> int:
-    """How many calls a run was opened for."""
-    return sum(block["type"] == "tool_use" for message in messages for block in message["content"])
+def _untold(messages: list[Message]) -> int:
+    """How many calls a run was opened for, but for those that were refused on a message of their own."""
+    wanted = sum(1 for message in messages for block in message["content"] if block["type"] == "tool_use")
+    return wanted - sum(1 for plan in refusals(messages) if plan.get("shown"))

@@ -1,5 +1,7 @@
 """Cards and receipts on screen: written from the journal's rows, so they can be drawn again at any time."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bot.screen.render import escape
@@ -7,6 +9,7 @@ from bot.screen.view import QUIET, Button, Format, View, bold, is_moment, past, 
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from tools.gate.execution import is_loud
+from tools.gate.policy import ONLY_LOOKING
 from tools.gate.standing import WHY, may_ask_again
 from tools.kit.service import Risk
 
@@ -18,7 +21,27 @@ MARKS = {
 PROVENANCE = {
     "outside": " ⚠ may come from text from outside", "inventory": " (from inventory)", "default": " (default)",
 }  # fmt: skip
+CHANGE_NOTHING = "Nothing was changed. To allow changes: `AUTONOMY=ask`"
 BUTTON_TEXT = 34
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a card says of a change that has no row in the journal: it was refused."""
+
+    tool: str
+    risk: int
+    targets: dict[str, dict[str, str]]
+    card: dict[str, Any]
+    before: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Verb and target."""
+        return str(self.card["title"])
+
+
+Planned = CallRow | Plan
 
 
 class Cards:
@@ -54,7 +77,20 @@ class Cards:
             return View(text, ((deny, Button(f"Run all {len(rows)} …", self._data(card, "d"), "danger")), (single,)))
         return View(text, ((Button(f"Run all {len(rows)}", self._data(card, "y"), "success"),), (single, deny)))
 
-    def _question(self, row: CallRow) -> str:
+    def refused(self, plans: list[dict[str, Any]], reason: str) -> View:
+        """What a card would have said, what stands in its way, and no button that could run it."""
+        rows = [Plan(**plan) for plan in plans]
+        observing = reason == ONLY_LOOKING.reason
+        mark, why = ("Would do", CHANGE_NOTHING) if observing else ("Not done", escape(reason))
+        parts = [self._question(row) for row in rows]
+        if len(rows) > 1:
+            parts = [f"{number}\\. {part}" for number, part in enumerate(parts, 1)]
+            parts.insert(0, f"**{mark}: {len(rows)} changes**, in this order")
+        else:
+            parts[0] = f"{mark}: {parts[0]}"
+        return View("\n\n".join([*parts, why, self._arguments(rows)]))
+
+    def _question(self, row: Planned) -> str:
         """What it will do, what that rests on, how it can be taken back."""
         card = row.card
         destroy = " · DESTROY" if row.risk == Risk.DESTROY else ""
@@ -83,7 +119,7 @@ class Cards:
             lines.append(escape(f"⚠ {line['name']}{what} may come from text from outside"))
         return "\n".join(filter(None, lines))
 
-    def _arguments(self, rows: list[CallRow]) -> str:
+    def _arguments(self, rows: Sequence[Planned]) -> str:
         """The expandable part: each call with every argument and where it came from."""
         lines = ["> [!more]"]
         for row in rows:

@@ -1,21 +1,26 @@
 """What each kind of row in the outbox says."""
 
-from bot.menus.commands import nearest_command
+from collections.abc import Callable
+
 from bot.screen.cards import Cards
 from bot.screen.footer import footer
-from bot.screen.plain import plain_results
+from bot.screen.plain import plain_results, without_words
 from bot.screen.render import escape
-from bot.screen.view import View, view_of
+from bot.screen.view import Button, View, buttons_of, view_of
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
+from tools.gate.standing import FULL, SHOW_THEM
 
 
 class Drawing:
     """Draws rows of the outbox from what is stored now, so that a message is current whenever it is sent."""
 
-    def __init__(self, stores: Stores, cards: Cards) -> None:
-        self._stores, self._cards = stores, cards
+    def __init__(
+        self, stores: Stores, cards: Cards, nearest: Callable[[str], str], ways_on: Callable[[str], tuple[Button, ...]]
+    ) -> None:
+        """`nearest`: the command that comes nearest to a line; `ways_on`: what a conversation is led to by a digest."""
+        self._stores, self._cards, self._nearest, self._ways_on = stores, cards, nearest, ways_on
 
     async def draw(self, row: Outgoing) -> View | None:
         """What the row says, or None when it has nothing left to say."""
@@ -24,8 +29,12 @@ class Drawing:
                 return await self._cards.card(row.payload["card"])
             case "receipt":
                 return await self._cards.receipt(row.payload["call"])
-            case "view" | "digest":
+            case "refused":
+                return self._cards.refused(row.payload["plans"], row.payload["reason"])
+            case "view":
                 return view_of(row.payload)
+            case "digest":
+                return View(row.payload["text"], (self._ways_on(row.conversation),))
             case "stuck":
                 return await self._stuck(row.payload["run"], row.payload["error"])
             case "answer":
@@ -35,18 +44,21 @@ class Drawing:
         return None
 
     async def _stuck(self, run_id: str, error: str) -> View:
-        """Why a run has failed, the command that comes nearest to what was wanted, and what was done before."""
+        """Why a run has failed, what was found before, and the command that comes nearest to what was wanted."""
         run = await self._stores.runs.get(run_id)
-        near = nearest_command(run.objective if run else "")
+        found = plain_results(await self._stores.runs.messages(run_id))
+        near = self._nearest(run.objective if run else "")
         hint = f"Without me thinking, {near} comes nearest; /help has the rest."
-        return View(f"{escape(error)}\n\n{escape(hint)}\n\n{await footer(self._stores, run_id)}")
+        parts = [escape(error), escape(found), escape(hint), await footer(self._stores, run_id)]
+        return View("\n\n".join(filter(None, parts)))
 
     async def _answer(self, run_id: str) -> View:
-        """The model's answer, and under it what code knows of it."""
-        answer = final_text(await self._stores.runs.messages(run_id))
+        """The model's answer, or what was found where it has no words, and under it what code knows of it."""
+        messages = await self._stores.runs.messages(run_id)
+        answer = final_text(messages) or escape(without_words(messages))
         return View(f"{answer}\n\n{await footer(self._stores, run_id)}".strip())
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
-        found = plain_results(await self._stores.runs.messages(run_id))
-        return View(escape(found or "Nothing to do."))
+        found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
+        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else ())

@@ -1,13 +1,9 @@
 """The line under an answer, written by code from the journal: what was read and what was changed."""
 
-from typing import Any
-
 from bot.screen.view import counted
 from memory.models import CallRow, CallState, Message
 from memory.stores import Stores
-from tools.gate.taint import OUTCOME, unwrapped
-
-REFUSED = f'{OUTCOME}"refused"'
+from tools.gate.results import is_refusal
 
 
 async def footer(stores: Stores, run: str) -> str:
@@ -37,13 +33,8 @@ def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, i
         if block["type"] == "tool_use" and f"{run}:{place}:{block['id']}" not in changes
     ]
     said = [bad[place + 1, use] for place, use in uses if (place + 1, use) in bad]  # the results are the next message
-    refused = sum(map(_is_refusal, said))
+    refused = sum(map(is_refusal, said))
     return len(uses) - len(said), refused, len(said) - refused
-
-
-def _is_refusal(content: Any) -> bool:
-    """Whether a result is our own refusal of a change."""
-    return isinstance(content, str) and unwrapped(content).startswith(REFUSED)
 
 
 def _changes(rows: list[CallRow]) -> list[str]:

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from bot.screen.render import escape
 from memory.text import escaped
+from tools.kit.words import counted as counted
+from tools.kit.words import lasting
 
 Style = Literal["primary", "success", "danger"]
 SHORT_ID = 12
@@ -35,10 +37,12 @@ class View:
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
+    urgent: bool = False
+    """Whether it goes ahead of whatever else is still to be said in its chat."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""
-        return {"text": self.text, "buttons": stored_buttons(self.buttons)}
+        return {"text": self.text, "buttons": stored_buttons(self.buttons), **({"urgent": True} if self.urgent else {})}
 
 
 def stored_buttons(rows: tuple[tuple[Button, ...], ...]) -> list[list[list[str | None]]]:
@@ -61,11 +65,6 @@ def bold(text: str) -> str:
     return f"**{escape(text)}**" if text.strip() else ""
 
 
-def counted(count: int, what: str) -> str:
-    """`1 card`, `2 cards`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 class Format:
     """Values as the owner reads them."""
 
@@ -82,6 +81,10 @@ class Format:
             return f"{when:%a %H:%M}"
         return f"{when.day} {when:%b %H:%M}"
 
+    def noted(self, line: str, at: float | datetime | None) -> str:
+        """A line with its moment, if it has one: `stopped by Ana, Tue 08:12`."""
+        return line if at is None else f"{line}, {self.moment(at)}"
+
     def value(self, value: Any, *, moment: bool = False) -> str:
         """A fact's JSON value in one line; its type tells whether it is a moment: a name may look like one."""
         if value is None:
@@ -90,6 +93,8 @@ class Format:
             return "yes" if value else "no"
         if isinstance(value, list):
             return ", ".join(map(self.value, value)) or "none"
+        if isinstance(value, dict):  # one thing with what is known of it: its name, its size
+            return " ".join(_measured(key, self.value(part)) for key, part in value.items() if part is not None)
         if isinstance(value, float):
             return f"{value:.1f}".removesuffix(".0")
         if moment and isinstance(value, str):
@@ -128,7 +133,7 @@ def is_moment(stored: dict[str, Any], fact: str) -> bool:
 
 
 def _says(said: str, text: str) -> bool:
-    """Whether a text contains this as words of its own: `on` is not said by `container`."""
+    """Whether a text contains this as words of its own: `on` is not said by `none`."""
     return re.search(rf"(?<![\w.-]){re.escape(text)}(?![\w.-])", said) is not None
 
 
@@ -145,12 +150,7 @@ def _measured(name: str, text: str) -> str:
 
 def seconds(duration: float) -> str:
     """`2.1 s`, `3 min`, `9 h`, `41 d`."""
-    if duration < 10:
-        return f"{max(0.0, duration):.1f} s"
-    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if duration < limit:
-            return f"{duration / size:.0f} {unit}"
-    return f"{duration / 86_400:.0f} d"
+    return f"{max(0.0, duration):.1f} s" if duration < 10 else lasting(duration)
 
 
 def past(title: str) -> str:

@@ -19,8 +19,6 @@ from memory.text import Redactor, escaped
 if TYPE_CHECKING:
     from loguru import Record
 
-QUIET = ("httpx", "httpcore", "httpx2", "apscheduler", "docker", "uvicorn", "urllib3", "anthropic", "asyncio")
-"""Libraries whose chatter carries addresses, and addresses carry tokens."""
 FORMAT = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {message}"
 
 MOST_WAITING = 10_000
@@ -94,9 +92,8 @@ def set_up(level: str, redact: Redactor) -> None:
     logger.remove()
     # diagnose prints the values of variables, tokens among them.
     logger.add(write, level=level, format=template, diagnose=False, backtrace=False, colorize=False)
-    logging.basicConfig(handlers=[_Bridge()], level=logging.INFO, force=True)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # The chatter of libraries carries addresses, and addresses carry tokens.
+    logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
     logging.getLogger("telegram").setLevel(logging.INFO)  # below that it logs the token
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: logger.opt(exception=(kind, error, trace)).critical("uncaught")

@@ -38,7 +38,7 @@ class BadConfiguration(Exception):
 
 
 def _people(value: Any) -> dict[int, Limits]:
-    """`42, 43:docker+pihole` → numeric ids with the services that each role is limited to."""
+    """`42, 43:this+that` → numeric ids with the services that each role is limited to."""
     people: dict[int, Limits] = {}
     for item in (part.strip() for part in str(value or "").split(",")):
         if not item:
@@ -47,7 +47,7 @@ def _people(value: Any) -> dict[int, Limits]:
         if not re.fullmatch(r"-?[1-9][0-9]{0,18}", ident):
             raise ValueError("use numeric Telegram ids, separated by commas; @userinfobot tells yours")
         if limited and not all(services.split("+")):
-            raise ValueError("name the services behind the colon, e.g. 42:docker+pihole")
+            raise ValueError("name the services behind the colon, joined by +, e.g. 42:memory")
         before, here = people.get(int(ident), frozenset()), frozenset(services.split("+")) if limited else None
         people[int(ident)] = None if before is None or here is None else before | here
     return people
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     telegram_api_url: Url = "https://api.telegram.org"
     """Root of the Bot API; change it only for a server of your own."""
     telegram_admins: People = Field(default_factory=dict)
-    """Numeric ids who may approve everything, comma-separated. A role may be limited: 42:docker+pihole."""
+    """Numeric ids who may approve everything, comma-separated. A role may be limited to services: 42:memory+more."""
     telegram_operators: People = Field(default_factory=dict)
     """Numeric ids who may approve changes, but nothing that destroys."""
     telegram_viewers: People = Field(default_factory=dict)

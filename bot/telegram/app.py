@@ -14,11 +14,12 @@ from telegram.request import HTTPXRequest
 
 from bot.core import Core
 from bot.doctor import Doctor
-from bot.menus import pages as pages  # registers the menu pages
-from bot.menus.commands import Commands, Desk
+from bot.menus.commands import Commands
+from bot.menus.declared import menu_of
+from bot.menus.desk import Desk
 from bot.screen.cards import Cards
 from bot.screen.drawing import Drawing
-from bot.screen.view import Format
+from bot.screen.view import Button, Format
 from bot.settings.people import TELEGRAM
 from bot.settings.settings import Settings
 from bot.telegram.chats import Chats
@@ -30,7 +31,7 @@ from bot.telegram.unreachable import Unreachable
 from bot.telegram.upkeep import Upkeep
 from bot.telegram.watchdog import keep_watch
 from bot.terminal.control import Control, serve_socket
-from memory.models import Actor
+from memory.models import Actor, Role
 
 
 def telegram_bot(settings: Settings) -> Bot:
@@ -52,19 +53,21 @@ class App:
     """One process that owns the state and speaks to Telegram."""
 
     def __init__(self, core: Core, chats: Chats, poller: Poller, digest: Callable[[Actor], Awaitable[str]]) -> None:
-        """`digest` writes the daily digest as this person may read it."""
+        """`digest` writes the daily digest as this person may read it. Raises BrokenService."""
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
         owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
         owners = [chat for chat in (settings.alert_chat, settings.first_admin) if chat]
         unreachable = Unreachable(stores, core.runner, owners)
         self._core, self._chats, self._poller = core, chats, poller
+        menu = self._menu = menu_of(core.tools, core.clients.configured)
         self._doctor = Doctor(core, poller)
         desk = Desk(
             stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
-            self._doctor.text, digest,
+            menu, self._doctor.text, digest,
         )  # fmt: skip
         self._dispatch = Dispatch(core, chats, Commands(desk), unreachable, owner)
-        self._delivery = Delivery(stores, chats, Drawing(stores, Cards(stores, form)).draw, unreachable.refused)
+        drawing = Drawing(stores, Cards(stores, form), menu.nearest, self._ways_on)
+        self._delivery = Delivery(stores, chats, drawing.draw, unreachable.refused)
         self._upkeep = Upkeep(core, chats, poller, owner)
         self._stop = asyncio.Event()
 
@@ -88,8 +91,9 @@ class App:
                 asyncio.create_task(self._upkeep.report_trouble(), name="trouble"),
                 asyncio.create_task(keep_watch(poller, core.stores.database), name="watchdog"),
             ]
+            commands = self._menu.commands.values()
             niceties += [
-                asyncio.create_task(introduce(self._chats.bot, core.access), name="introduce"),
+                asyncio.create_task(introduce(self._chats.bot, core.access, commands), name="introduce"),
                 asyncio.create_task(_freeze(), name="freeze"),
             ]
             logger.info("ready with {} tools", len(core.tools))
@@ -106,6 +110,11 @@ class App:
     def stop(self) -> None:
         """Come to an end."""
         self._stop.set()
+
+    def _ways_on(self, conversation: str) -> tuple[Button, ...]:
+        """Where a digest leads whoever reads it there."""
+        access = self._core.access
+        return self._menu.ways_on(lambda service: access.highest(conversation, service) >= Role.VIEWER)
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -41,10 +41,13 @@ class Chats:
         return self.redact(clean(text)[0])
 
     async def send(
-        self, chat: int, piece: Piece, buttons: Any = (), *, topic: int | None = None, silent: bool = False
-    ) -> int:
-        """A new message's id, when it is this chat's turn."""
-        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, topic=topic, silent=silent))
+        self, chat: int, piece: Piece, buttons: Any = (), *,
+        topic: int | None = None, silent: bool = False, ahead: bool = False,
+    ) -> int:  # fmt: skip
+        """A new message's id, when it is this chat's turn, or `ahead` of it."""
+        return await self.throttle(chat).call(
+            lambda: self.send_now(chat, piece, buttons, topic=topic, silent=silent), ahead=ahead
+        )
 
     async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
         """Change a message in place, when it is this chat's turn."""

@@ -44,6 +44,8 @@ Drawer = Callable[[Outgoing], Awaitable[View | None]]
 """What a row says, drawn at the moment it is sent."""
 Refused = Callable[[Outgoing, TelegramError], Awaitable[None]]
 """What is to be done about a row that Telegram refuses for good."""
+Lane = tuple[str, bool]
+"""A conversation's ordinary or urgent rows."""
 SHUT = ("message thread not found", "topic_closed", "topic_deleted")
 FALLEN = "From a topic that is closed or gone:"
 
@@ -53,11 +55,14 @@ class Undrawable(Exception):
 
 
 class Delivery:
-    """One worker a chat; a row is marked before the attempt, so that a repeat after a crash says so."""
+    """A worker for each chat, and one for what is urgent there.
+
+    A row is marked before the attempt, so that a repeat after a crash says so.
+    """
 
     def __init__(self, stores: Stores, chats: Chats, draw: Drawer, refused: Refused | None = None) -> None:
         self._stores, self._chats, self._draw, self._refused = stores, chats, draw, refused
-        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[Lane, asyncio.Task[None]] = {}
         self._faults: Counter[int] = Counter()
 
     async def run(self) -> None:
@@ -72,9 +77,8 @@ class Delivery:
         outbox = self._stores.outbox
         outbox.changed.clear()
         for row in await outbox.open(TELEGRAM):
-            if row.conversation not in self._workers:
-                worker = asyncio.create_task(self._work(row.conversation), name=f"delivery {row.conversation}")
-                self._workers[row.conversation] = worker
+            if (lane := _lane(row)) not in self._workers:
+                self._workers[lane] = asyncio.create_task(self._work(lane), name=f"delivery {row.conversation}")
         # Whatever was missed is found at the next look.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_AGAIN):  # `wait_for` can lose a cancellation, and the shutdown with it
@@ -88,22 +92,27 @@ class Delivery:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, conversation: str) -> None:
+    async def _work(self, lane: Lane) -> None:
         failures = 0
         try:
-            while rows := await self._stores.outbox.open(conversation):
-                row = next((row for row in rows if row.conversation == conversation), None)
-                if row is None:
-                    break
+            while row := await self._next(lane):
                 if await self._deliver(row):
                     failures = 0
                     continue
                 failures += 1
                 await asyncio.sleep(min(LONGEST_BACKOFF, 2.0**failures) * random.uniform(0.7, 1.0))
         finally:
-            self._workers.pop(conversation, None)
+            self._workers.pop(lane, None)
         # Not when it broke (the database refuses, say): the next look is soon enough, and not at once again.
         self._stores.outbox.changed.set()
+
+    async def _next(self, lane: Lane) -> Outgoing | None:
+        """What is new goes out before what is only drawn again in its place: somebody waits for it."""
+        rows = [row for row in await self._stores.outbox.open(lane[0]) if _lane(row) == lane]
+        for row in rows:
+            if await self._message(row) is None:
+                return row
+        return rows[0] if rows else None
 
     async def _deliver(self, row: Outgoing) -> bool:
         """Whether this row is done with; False to try again after a while."""
@@ -205,8 +214,8 @@ class Delivery:
             else:  # no room for it: it goes ahead by itself
                 await self._chats.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
         point("sending")
-        silent = bool(row.payload.get("silent"))
-        return await self._chats.send(chat, piece, buttons, topic=topic, silent=silent)
+        silent, ahead = bool(row.payload.get("silent")), _lane(row)[1] and not row.attempts
+        return await self._chats.send(chat, piece, buttons, topic=topic, silent=silent, ahead=ahead)
 
     async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
         """A long text becomes a row for each message: the rest is not lost when one is in doubt.
@@ -222,6 +231,10 @@ class Delivery:
                 key, at = f"{row.key}:{number}", message if number == 0 else None
                 await self._stores.outbox.add(tx, row.conversation, "piece", key, at, **payload)
             await self._stores.outbox.sent(tx, row.id, None)
+
+
+def _lane(row: Outgoing) -> Lane:
+    return row.conversation, bool(row.payload.get("urgent"))
 
 
 def _entity(entity: MessageEntity) -> dict[str, Any]:

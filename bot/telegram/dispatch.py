@@ -11,11 +11,13 @@ from telegram import Chat as TelegramChat
 from telegram.error import TelegramError
 
 from bot.core import Core
-from bot.menus.commands import Commands, Request
+from bot.menus.commands import Commands
+from bot.menus.desk import Request
 from bot.runs.decisions import Tap
 from bot.screen.view import View
 from bot.settings.people import TELEGRAM, conversation_of, place_of
 from bot.telegram.chats import Chats
+from bot.telegram.progress import take_away
 from bot.telegram.unreachable import Unreachable, moved_key
 from memory.database import Transaction
 from memory.models import Actor
@@ -207,7 +209,7 @@ class Dispatch:
         """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
         run = await self._stores.runs.get(tap.data.partition(":")[2])
         if run is not None and run.conversation == tap.conversation and tap.message is not None:
-            await self._chats.delete(chat, tap.message)
+            await take_away(self._chats, chat, tap.message, run)
 
     async def _menu(self, tap: Tap, path: str) -> str:
         """A menu turns its page in place; a lost page is only asked for again."""

@@ -53,18 +53,26 @@ class Throttle:
         self._turn = asyncio.Lock()
         self._free_at = float("-inf")
 
-    async def call(self, action: Callable[[], Awaitable[T]]) -> T:
-        """The result of the action, run when it is its turn; a RetryAfter holds the chat and is passed on."""
+    async def call(self, action: Callable[[], Awaitable[T]], *, ahead: bool = False) -> T:
+        """The result of the action, run when it is its turn; a RetryAfter holds the chat and is passed on.
+
+        `ahead` of its turn when all there is to wait for is our own pace: a message now and then is allowed to be.
+        """
+        if ahead and self._free_at - self._clock() <= self._interval:
+            return await self._act(action)
         async with self._turn:
             while (wait := self._free_at - self._clock()) > 0:
                 await self._sleep(wait)
-            try:
-                return await action()
-            except RetryAfter as error:
-                self.hold(retry_after(error))
-                raise
-            finally:
-                self.hold(self._interval)
+            return await self._act(action)
+
+    async def _act(self, action: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await action()
+        except RetryAfter as error:
+            self.hold(retry_after(error))
+            raise
+        finally:
+            self.hold(self._interval)
 
     def hold(self, seconds: float) -> None:
         """Let nothing out for this long, counted from now."""

@@ -17,6 +17,7 @@ from memory.stores import Stores
 
 GRACE: Final = 5.0
 """Seconds an edit that is already on its way may take before `finish` gives it up."""
+STOPPED = "Stopped."
 PATIENCE = 1.6
 """Seconds before a progress message appears: a quick answer needs none."""
 
@@ -104,6 +105,15 @@ class Progress:
             logger.warning("Progress not shown: {}", error)
 
 
+async def take_away(chats: Chats, chat: int, message: int, run: Run | None) -> None:
+    """The end of a progress message: it goes, or says that its run was stopped, so that whoever tapped sees it."""
+    if run is None or run.state != "stopped":
+        await chats.delete(chat, message)
+        return
+    with contextlib.suppress(TelegramError):  # a nicety, as all of this
+        await chats.edit(chat, message, await chats.line(STOPPED))
+
+
 class TelegramScreen:
     """Shows what runs are doing."""
 
@@ -143,14 +153,14 @@ class TelegramScreen:
             self._shown[run][1].show(line)
 
     async def end(self, run: str) -> None:
-        """Take the progress message away."""
+        """Take the progress message away; of a run that was stopped it says so."""
         if waiting := self._waiting.pop(run, None):
             waiting.cancel()
         if run in self._shown:
             chat, progress = self._shown.pop(run)
             message = await progress.finish()
             if message is not None:
-                await self._chats.delete(chat, message)
+                await take_away(self._chats, chat, message, await self._stores.runs.get(run))
 
     async def tidy(self, run: Run) -> None:
         """Take away what a crash left on the screen."""

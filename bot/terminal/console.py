@@ -3,7 +3,9 @@
 from typing import Any
 
 from bot.screen.cards import PROVENANCE
+from bot.screen.plain import facts_line
 from bot.screen.render import render
+from tools.gate.policy import ONLY_LOOKING
 
 
 def exit_code(shown: dict[str, Any]) -> int:
@@ -22,13 +24,17 @@ def lines(shown: dict[str, Any]) -> str:
     for call in shown["calls"]:
         verified = "" if call["verified"] is None else " ✓" if call["verified"] else " (not verified)"
         parts.append(f"{call['title']}: {call['state']}{verified}")
-        parts += [f"  {line}" for line in [_facts(call["after"] or call["facts"])] if line]
+        parts += [f"  {line}" for line in [facts_line(call["after"] or call["facts"])] if line]
         if call["state"] == "waiting":
             parts += [f"  {note}" for note in [*call["notes"], *_way_back(call)]]
             given = call.get("arguments", ())  # a bot of an older release sends none
             parts += [f"  {arg['name']}: {arg['value']}{PROVENANCE.get(arg['from'], '')}" for arg in given]
         if call["detail"]:
             parts.append(f"  {call['detail']}")
+    for plan in shown.get("refused", ()):
+        parts.append(f"{plan['title']}: {'would do' if plan['detail'] == ONLY_LOOKING.reason else 'not done'}")
+        told = [facts_line(plan["facts"]), *plan["notes"], *_way_back(plan), plan["detail"]]
+        parts += [f"  {line}" for line in told if line]
     if shown["state"] == "waiting":
         again = "This destroys something. To run it, say so once more" if shown["confirm"] else "Waits for you"
         parts.append(f"{again}: python main.py resume {shown['run']} --approve (or --deny)")
@@ -38,13 +44,6 @@ def lines(shown: dict[str, Any]) -> str:
 
 def _text(markdown: str) -> str:
     return "\n".join(piece.text for piece in render(markdown))
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    """The facts in a line, without what is not known."""
-    known = {name: value for name, value in facts.items() if value not in (None, "", "none", [])}
-    words = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in known.items()}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in words.items())
 
 
 def _way_back(call: dict[str, Any]) -> list[str]:

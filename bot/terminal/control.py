@@ -18,7 +18,7 @@ from starlette.routing import Route
 from bot.core import Core
 from bot.doctor import Doctor
 from bot.screen.footer import footer
-from bot.screen.plain import plain_results
+from bot.screen.plain import plain_results, without_words
 from bot.settings.people import console_actor
 from bot.settings.settings import BadConfiguration
 from memory.audit import Audit
@@ -26,6 +26,7 @@ from memory.backup import backup
 from memory.database import Database, DatabaseBroken
 from memory.runs import final_text
 from memory.text import clean, every_text
+from tools.gate.results import refusals
 from tools.kit.service import Risk
 from tools.kit.strict import strict_json
 
@@ -90,10 +91,12 @@ class Control:
             for row in await stores.journal.of_run(run_id)
         ]  # fmt: skip
         cards = [card for card in await stores.approvals.open_cards() if card.run == run_id]
-        answer = final_text(messages) or ("" if run.thinks else plain_results(messages))
+        silent = run.thinks and run.state == "done" and messages[-1]["role"] == "assistant"
+        wordless = without_words(messages) if silent else "" if run.thinks else plain_results(messages)
         shown = {
-            "run": run.id, "state": run.state, "error": run.error, "answer": answer,
-            "footer": await footer(stores, run_id), "calls": calls, "confirm": any(card.armed for card in cards),
+            "run": run.id, "state": run.state, "error": run.error, "answer": final_text(messages) or wordless,
+            "footer": await footer(stores, run_id), "calls": calls, "refused": refusals(messages),
+            "confirm": any(card.armed for card in cards),
         }  # fmt: skip
         # A terminal obeys what stands in a text: it could rewrite the lines above, the card's among them.
         whole: dict[str, Any] = every_text(shown, lambda text: self._core.redact(clean(text)[0]))

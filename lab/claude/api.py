@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NoReturn
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -105,12 +106,16 @@ def _authenticate(claude: Claude, request: Request) -> None:
 
 async def _body(request: Request) -> Json:
     try:
-        body = json.loads(await request.body())
+        body = json.loads(await request.body(), parse_constant=_no_constant)
     except ValueError:
         bad_request("The request body is not valid JSON")
     if not isinstance(body, dict):
         bad_request("The request body must be a JSON object")
     return body
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 async def _streamed(stream: list[Json], broken: Break | None, claude: Claude, request: Request) -> AsyncIterator[bytes]:

@@ -1,10 +1,9 @@
 """What the Messages API refuses with a 400: parameters, tools, thinking and cache marks."""
 
-import re
 from typing import Any
 
 from lab.claude.errors import bad_request
-from lab.claude.history import check_messages
+from lab.claude.history import TOOL_NAME, check_messages
 from lab.claude.models import Model
 from lab.claude.prefix import blocks_of, ttl_of
 from lab.claude.reply import Json
@@ -20,7 +19,6 @@ TOOL_KEYS = {
     *("name", "description", "input_schema", "strict", "input_examples", "defer_loading", "allowed_callers"),
     *("cache_control", "eager_input_streaming", "type"),
 }
-TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 MAX_BREAKPOINTS = 4
 
 

@@ -11,7 +11,7 @@ from lab.claude.brain import think
 from lab.claude.cache import PrefixCache
 from lab.claude.checks import check
 from lab.claude.errors import bad_request
-from lab.claude.history import references
+from lab.claude.history import may_return, references
 from lab.claude.models import Model, find_model
 from lab.claude.prefix import Block, blocks_of, chain, check_signatures, link, sign
 from lab.claude.reply import CHARS_PER_TOKEN, Json, Reply, Script, limit, scripted
@@ -81,7 +81,7 @@ class Claude:
         for block in content:
             if block["type"] == "thinking":
                 block["signature"] = sign(model.id, prefix, block["thinking"])
-            prefix = link(prefix, "assistant", block)
+            prefix = link(prefix, "assistant", block) if may_return(block) else prefix
         reply.content = content
         return limit(reply, request)
 

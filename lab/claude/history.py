@@ -18,8 +18,11 @@ KEYS = {
     "tool_use": {"id", "name", "input", "caller", "toolset_name"},
     "tool_result": {"tool_use_id", "content", "is_error"},
 }
-"""Blocks whose keys are checked; server tools and block types to come pass as they are."""
+"""Blocks whose keys are checked; those of server tools pass as they are."""
+TAGS = {*KEYS, "search_result", "server_tool_use", "container_upload"}
 TOOL_USE_ID = re.compile(r"[a-zA-Z0-9_-]+")
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+THOUGHTS = ("thinking", "redacted_thinking")
 
 
 def check_messages(request: Json, model: Model) -> None:
@@ -29,12 +32,27 @@ def check_messages(request: Json, model: Model) -> None:
         _check_message(index, message, model)
     if messages[0]["role"] != "user":
         bad_request('messages: first message must use the "user" role')
-    if messages[-1]["role"] == "assistant" and model.preserved_thinking:
+    if messages[-1]["role"] == "assistant":
+        _check_prefill(messages[-1]["content"], model)
+    _check_tool_turns(_turns(messages))
+    _check_deferred(request)
+
+
+def may_return(block: Json) -> bool:
+    """Whether a request may hold this block of a reply; what it may not is no part of the conversation."""
+    if block["type"] == "text":
+        return bool(str(block.get("text", "")).strip())
+    return block["type"] in TAGS or block["type"].endswith("_tool_result")
+
+
+def _check_prefill(content: Any, model: Model) -> None:
+    if model.preserved_thinking:
         bad_request(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
-    _check_tool_turns(_turns(messages))
-    _check_deferred(request)
+    text = blocks_of(content)[-1].get("text", "")
+    if text != text.rstrip():
+        bad_request("messages: final assistant content cannot end with trailing whitespace")
 
 
 def _check_message(index: int, message: Json, model: Model) -> None:
@@ -55,12 +73,16 @@ def _check_message(index: int, message: Json, model: Model) -> None:
         return
     for position, block in enumerate(content):
         _check_block(f"{where}.content.{position}", str(role), block)
+    if role == "assistant" and content[-1]["type"] in THOUGHTS:
+        bad_request(f"{where}: The final block in an assistant message cannot be `{content[-1]['type']}`.")
 
 
 def _check_block(where: str, role: str, block: Any) -> None:
     if not isinstance(block, dict) or "type" not in block:
         bad_request(f"{where}: content blocks must be objects with a type")
     kind = block["type"]
+    if kind not in TAGS and not str(kind).endswith("_tool_result"):
+        bad_request(f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
     for key in block:
         if kind in KEYS and key not in KEYS[kind] | {"type", "cache_control"}:
             bad_request(f"{where}.{kind}.{key}: Extra inputs are not permitted")
@@ -70,9 +92,8 @@ def _check_block(where: str, role: str, block: Any) -> None:
         bad_request(f"{where}: `tool_result` blocks can only be in `user` messages")
     if "thinking" in kind and block.get("cache_control"):
         bad_request(f"{where}: cache_control cannot be set for thinking blocks")
-    check_kind = {"text": _check_text_block, "tool_use": _check_tool_use, "tool_result": _check_tool_result}
-    if kind in check_kind:
-        check_kind[kind](where, block)
+    if kind in CHECKS:
+        CHECKS[kind](where, block)
 
 
 def _check_text(where: str, text: Any) -> None:
@@ -86,6 +107,16 @@ def _check_text(where: str, text: Any) -> None:
 
 def _check_text_block(where: str, block: Json) -> None:
     _check_text(where, block.get("text"))
+    if not isinstance(block.get("citations"), list | None):
+        bad_request(f"{where}.text.citations: Input should be a valid list")
+
+
+def _check_thought(where: str, block: Json) -> None:
+    for key in KEYS[block["type"]]:
+        if not isinstance(block.get(key), str):
+            bad_request(f"{where}.{block['type']}.{key}: Field required")
+    if not block.get("signature", block.get("data")):
+        bad_request(f"{where}: Invalid `signature` in `{block['type']}` block")
 
 
 def _check_tool_use(where: str, block: Json) -> None:
@@ -93,6 +124,10 @@ def _check_tool_use(where: str, block: Json) -> None:
         bad_request(f"{where}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
     if not isinstance(block.get("name"), str):
         bad_request(f"{where}.tool_use.name: Field required")
+    if not TOOL_NAME.fullmatch(block["name"]):
+        bad_request(f"{where}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+    if "caller" in block and not isinstance(block["caller"], dict):
+        bad_request(f"{where}.tool_use.caller: Input should be an object")
     if not isinstance(block.get("input"), dict):
         bad_request(f"{where}.tool_use.input: Input should be a valid dictionary")
 
@@ -106,6 +141,15 @@ def _check_tool_result(where: str, block: Json) -> None:
     for position, inner in enumerate(content if isinstance(content, list) else []):
         if inner.get("type") == "text":
             _check_text(f"{where}.tool_result.content.{position}", inner.get("text"))
+
+
+CHECKS = {
+    "text": _check_text_block,
+    "thinking": _check_thought,
+    "redacted_thinking": _check_thought,
+    "tool_use": _check_tool_use,
+    "tool_result": _check_tool_result,
+}
 
 
 def _turns(messages: list[Json]) -> list[tuple[str, list[Json]]]:

@@ -122,9 +122,13 @@ def _automatic(request: Json, parts: list[tuple[str, Json]]) -> dict[int, str]:
 
 
 def _bare(value: Any) -> Any:
-    """The value without cache marks and nulls, which may change without changing the conversation."""
+    """The value without cache marks, nulls and defaults, which may change without changing the conversation."""
     if isinstance(value, dict):
-        return {k: _bare(v) for k, v in value.items() if k != "cache_control" and v is not None}
+        return {
+            key: _bare(item)
+            for key, item in value.items()
+            if key != "cache_control" and item is not None and (key, item) != ("caller", {"type": "direct"})
+        }
     if isinstance(value, list):
         return [_bare(item) for item in value]
     return value

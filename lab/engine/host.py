@@ -7,12 +7,14 @@ from signal import Signals
 from typing import Any
 
 from lab.engine import config as configs
+from lab.engine import start
 from lab.engine.images import Images, familiar
 from lab.engine.log import Log
 from lab.engine.model import Container, Json, Manifest, Status, Trait
 from lab.engine.rules import EngineError, Rules, is_anonymous
 from lab.engine.storage import Networks, Volumes
 
+SWARM_SERVICE = "com.docker.swarm.service.name"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _FATAL_SIGNALS = {"KILL": 137, "TERM": 143, "INT": 130, "QUIT": 131, "ABRT": 134}
 _HARMLESS_SIGNALS = ("HUP", "USR1", "USR2", "WINCH", "CONT")
@@ -41,6 +43,11 @@ class Host:
         self.all: dict[str, Container] = {}
         self.traits: dict[str, Trait] = {}
         self.events: list[Event] = []
+        self.podman = False
+        """Whether Podman answers here instead of dockerd."""
+        self.missing_paths: set[str] = set()
+        """Paths of the machine, devices among them, that are not there."""
+        self.volume_plugins = {"", "local"}
         self.images = Images(rules, registry, self.all.values)
         self.volumes = Volumes(rules, self.all.values)
         self.networks = Networks(rules, self.all.values)
@@ -89,16 +96,20 @@ class Host:
             self._halt(container)
             if container.host_config["AutoRemove"]:
                 self._delete(container, volumes=True)
+            self._replace(container)
         return True
 
     def restart(self, ref: str) -> None:
-        """Stop a container if it runs, and start it."""
+        """Stop a container if it runs, and start it; one that cannot start stays stopped."""
         container = self.get(ref)
-        self._prepare(container)
         if self.rules.lies("restart"):
             return
         if container.alive:
             self._halt(container)
+        try:
+            self._prepare(container)
+        except EngineError as error:
+            raise EngineError(500, f"Cannot restart container {ref}: {error.message}") from None
         self._begin(container)
         self._happened("restart", container)
 
@@ -114,6 +125,15 @@ class Host:
         self._happened("kill", container, signal=str(int(Signals[f"SIG{name}"])))
         if name in _FATAL_SIGNALS and not self.rules.lies("kill"):
             self._end(container, _FATAL_SIGNALS[name] if name == "KILL" else container.app.stop_code)
+            self._replace(container)
+
+    def crash(self, ref: str, exit_code: int = 1, out_of_memory: bool = False) -> None:
+        """Let the process of a running container end by itself, with 137 when the kernel takes its memory away."""
+        container = self.get(ref)
+        container.crash(self.rules.now(), 137 if out_of_memory else exit_code, out_of_memory)
+        if out_of_memory:
+            self._happened("oom", container)
+        self._happened("die", container, exitCode=str(container.exit_code))
 
     def pause(self, ref: str) -> None:
         """Freeze a running container."""
@@ -160,9 +180,12 @@ class Host:
             raise EngineError(409, words)
         if self.rules.lies("remove"):
             return
-        if container.alive:
+        ran = container.alive
+        if ran:
             self._end(container, 137, remove=False)
         self._delete(container, volumes)
+        if ran:
+            self._replace(container)
 
     def create(self, body: Json, name: str = "") -> Container:
         """A new container from the body of a create request; it is not started."""
@@ -175,6 +198,8 @@ class Host:
         container_id, now = self.rules.hex_id(), self.rules.now()
         config = configs.container_config(body, image, container_id)
         host_config = configs.host_config(body.get("HostConfig") or {})
+        start.resolve_carriers(self, host_config)
+        start.check_mounts(self, host_config)
         name = name or f"quiet_{self.rules.rng.choice(('heron', 'otter', 'lynx'))}_{container_id[:6]}"
         trait = self.traits.get(name, Trait())
         lies = self.rules.lies("create")
@@ -207,6 +232,8 @@ class Host:
 
     def _begin(self, container: Container) -> None:
         trait = self.traits.get(container.name, Trait())
+        for network, endpoint in container.endpoints.items():
+            endpoint["NetworkID"] = self.networks.get(endpoint.get("NetworkID") or network).id
         container.begin(self.rules.now(), self.rules.rng.randrange(2000, 400000), trait.fault)
         self._happened("start", container)
 
@@ -231,6 +258,12 @@ class Host:
         for name in names if volumes else ():
             if is_anonymous(name) and not self.volumes.users(name):
                 self.volumes.all.pop(name, None)
+
+    def _replace(self, task: Container) -> None:
+        """A swarm starts another task in the place of one that has ended."""
+        if service := task.labels.get(SWARM_SERVICE):
+            body = {**task.config, "HostConfig": task.host_config, "Hostname": ""}
+            self.start(self.create(body, f"{service}.1.{self.rules.hex_id()[:25]}").id)
 
     def _switch(self, ref: str, operation: str, old: Status, new: Status, otherwise: str) -> None:
         container = self.get(ref)
@@ -258,23 +291,11 @@ class Host:
     def _prepare(self, container: Container) -> None:
         """Check what a start needs; like dockerd, keep in the container why it cannot be."""
         try:
-            self._check_startable(container)
+            start.check(self, container)
         except EngineError as error:
             if not container.alive:
                 container.error, container.exit_code = error.message, 128
             raise
-
-    def _check_startable(self, container: Container) -> None:
-        for network in container.endpoints:
-            self.networks.check_address(self.networks.get(network), container)
-        wanted = _published(container)
-        for other in self.all.values():
-            if other is not container and other.alive and (taken := wanted & _published(other)):
-                raise EngineError(
-                    500,
-                    f"driver failed programming external connectivity on endpoint {container.name}: "
-                    f"Bind for 0.0.0.0:{min(taken)[0]} failed: port is already allocated",
-                )
 
     def _volume(self, name: str) -> str:
         return self.volumes.create(name).name
@@ -302,12 +323,3 @@ def shown_image(host: Host, container: Container) -> str:
     if reference.startswith("sha256:") or (image and familiar(reference) in (*image.tags, *image.digests)):
         return reference
     return container.image_id
-
-
-def _published(container: Container) -> set[tuple[str, str]]:
-    return {
-        (binding["HostPort"], port.partition("/")[2])
-        for port, bindings in container.host_config["PortBindings"].items()
-        for binding in bindings or []
-        if binding.get("HostPort") not in (None, "", "0")
-    }

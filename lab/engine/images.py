@@ -73,6 +73,15 @@ class Images:
             "denied: requested access to the resource is denied",
         )
 
+    def bytes_of(self, images: Iterable[Image]) -> int:
+        """What these images take together: a layer that several have counts once."""
+        return sum({chain: size for image in images for chain, size in image.weights.items()}.values())
+
+    def shared_bytes(self, image: Image) -> int:
+        """How much of an image others have, too."""
+        others = {chain for other in self.all.values() if other is not image for chain in other.weights}
+        return sum(size for chain, size in image.weights.items() if chain in others)
+
     def is_current(self, ref: str) -> bool:
         """Whether a pull of this reference would change nothing."""
         manifest, name = self.manifest(ref), familiar(ref)
@@ -115,24 +124,33 @@ class Images:
         for image in list(self.all.values()):
             if self.users(image) or (dangling_only and image.tags) or not matches(image):
                 continue
-            steps = _deletion(image)
+            steps = self._deletion(image)
             done += steps
-            freed += image.size
+            freed += image.size - self.shared_bytes(image)
             if not self.rules.lies("prune"):
                 self._apply(image, steps)
         return done, freed
 
-    def prune_cache(self, everything: bool) -> tuple[list[str], int]:
-        """Drop build cache that is not in use; the ids and the bytes freed."""
-        gone = [record for record in self.cache if everything or not record.in_use]
+    def prune_cache(self, everything: bool, matches: Callable[[CacheRecord], bool]) -> tuple[list[str], int]:
+        """Drop build cache that nothing uses or builds on, of the ordinary kind unless told otherwise."""
+        gone: list[CacheRecord] = []
+        while more := [record for record in self.cache if record not in gone and self._is_idle(record, gone)]:
+            more = [record for record in more if (everything or _is_ordinary(record)) and matches(record)]
+            if not more:
+                break
+            gone += more
         if not self.rules.lies("prune"):
             self.cache = [record for record in self.cache if record not in gone]
         return [record.id for record in gone], sum(record.size for record in gone)
+
+    def _is_idle(self, record: CacheRecord, gone: list[CacheRecord]) -> bool:
+        return not record.in_use and not any(record.id in other.parents for other in self.cache if other not in gone)
 
     def _move(self, name: str, image: Image) -> None:
         for other in self.all.values():
             if other is not image and name in other.tags:
                 other.tags.remove(name)
+        image.tagged = self.rules.now()
         if name not in image.tags:
             image.tags.append(name)
 
@@ -145,7 +163,7 @@ class Images:
             raise _conflict(short, "must be forced", "image is referenced in multiple repositories")
         if not force and users:
             raise _conflict(short, "must be forced", f"image is being used by stopped container {users[0].id[:12]}")
-        return _deletion(image)
+        return self._deletion(image)
 
     def _remove_name(self, image: Image, name: str, force: bool) -> list[Json]:
         same_repo = [d for d in image.digests if repository(d) == repository(name)]
@@ -159,7 +177,7 @@ class Images:
                 f'conflict: unable to remove repository reference "{name}" (must force) - container '
                 f"{users[0].id[:12]} is using its referenced image {image.id[7:19]}",
             )
-        return [{"Untagged": name}, *({"Untagged": d} for d in same_repo)] if users else _deletion(image)
+        return [{"Untagged": name}, *({"Untagged": d} for d in same_repo)] if users else self._deletion(image)
 
     def _apply(self, image: Image, steps: list[Json]) -> None:
         gone = {step["Untagged"] for step in steps if "Untagged" in step}
@@ -168,11 +186,17 @@ class Images:
         if any(step.get("Deleted") == image.id for step in steps):
             del self.all[image.id]
 
+    def _deletion(self, image: Image) -> list[Json]:
+        """Its names, itself, and the layers that no other image has."""
+        others = {chain for other in self.all.values() if other is not image for chain in other.weights}
+        names = [{"Untagged": name} for name in (*image.tags, *image.digests)]
+        layers = [chain for chain in image.weights if chain not in others]
+        return [*names, {"Deleted": image.id}, *({"Deleted": layer} for layer in reversed(layers))]
+
 
 def _conflict(short: str, force: str, why: str) -> EngineError:
     return EngineError(409, f"conflict: unable to delete {short} ({force}) - {why}")
 
 
-def _deletion(image: Image) -> list[Json]:
-    names = [{"Untagged": name} for name in (*image.tags, *image.digests)]
-    return [*names, {"Deleted": image.id}, *({"Deleted": layer} for layer in reversed(image.layers))]
+def _is_ordinary(record: CacheRecord) -> bool:
+    return not record.shared and record.kind not in ("internal", "frontend")

@@ -1,6 +1,7 @@
 """The nouns of a simulated Docker host: images, containers, volumes, networks."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import inf
 from typing import Any, Literal
 
@@ -62,6 +63,22 @@ class Image:
     config: Json
     layers: list[str]
     app: App
+    base: int = 0
+    """Bytes of its first layer, where that is one that other images have, too."""
+    tagged: float = 0.0
+    """When it last got a name on this host."""
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Chain id → bytes of each layer, the lowest first; an id stands for a layer and all below it."""
+        chain, found = "", dict[str, int]()
+        first = self.base or self.size // len(self.layers)
+        each = (self.size - first) // max(1, len(self.layers) - 1)
+        for layer in self.layers:
+            chain = f"sha256:{sha256(f'{chain} {layer}'.encode()).hexdigest()}" if chain else layer
+            found[chain] = each if found else first
+        found[chain] += self.size - sum(found.values())
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,8 +127,12 @@ class CacheRecord:
     id: str
     description: str
     size: int
-    created: float
+    used: float
     in_use: bool = False
+    shared: bool = False
+    """Whether an image has the same layer: its bytes are that image's."""
+    parents: tuple[str, ...] = ()
+    kind: str = "regular"
 
 
 @dataclass
@@ -153,10 +174,13 @@ class Container:
         labels: dict[str, str] = self.config["Labels"]
         return labels
 
-    @property
-    def restarts_itself(self) -> bool:
-        """Whether the restart policy brings it back after a crash."""
-        return self.host_config["RestartPolicy"]["Name"] in ("always", "unless-stopped", "on-failure")
+    def comes_back(self, exit_code: int) -> bool:
+        """Whether the restart policy brings it back after its process has ended so."""
+        policy = self.host_config["RestartPolicy"]
+        if policy["Name"] == "on-failure":
+            most = policy["MaximumRetryCount"]
+            return exit_code != 0 and (not most or self.restart_count < most)
+        return policy["Name"] in ("always", "unless-stopped")
 
     def begin(self, at: float, pid: int, fault: Fault | None) -> None:
         """Start the process as a person would: counters and back-off begin anew."""
@@ -171,6 +195,17 @@ class Container:
         self.status, self.pid, self.next_change = "exited", 0, inf
         self.log.end()
 
+    def crash(self, at: float, exit_code: int, out_of_memory: bool = False) -> None:
+        """Let the process end by itself: its restart policy says what follows."""
+        self.log.catch_up(at)
+        self.log.end()
+        self.finished_at, self.exit_code, self.out_of_memory, self.pid = at, exit_code, out_of_memory, 0
+        if self.comes_back(exit_code):
+            self.status, self.next_change = "restarting", at + self.backoff
+            self.backoff = min(self.backoff * 2, LAST_BACKOFF)
+        else:
+            self.status, self.next_change = "exited", inf
+
     def advance(self, now: float) -> None:
         """Let time pass: a faulty process crashes, is restarted, and prints what it has to say."""
         while self.next_change <= now:
@@ -179,7 +214,8 @@ class Container:
                 self.restart_count += 1
                 self._run(at, 2000 + int(at) % 60000)
             elif self.fault:
-                self._crash(at, self.fault)
+                self.log.write(at - min(0.1, self.fault.runtime / 2), self.fault.lines, "stderr")
+                self.crash(at, self.fault.exit_code, self.fault.out_of_memory)
         if self.status == "running":
             self.log.catch_up(now)
 
@@ -200,13 +236,3 @@ class Container:
         self.log.write(at, self.app.banner)
         if not self.fault:
             self.log.begin(at)
-
-    def _crash(self, at: float, fault: Fault) -> None:
-        self.log.write(at - min(0.1, fault.runtime / 2), fault.lines, "stderr")
-        self.finished_at, self.exit_code, self.out_of_memory = at, fault.exit_code, fault.out_of_memory
-        self.pid = 0
-        if self.restarts_itself:
-            self.status, self.next_change = "restarting", at + self.backoff
-            self.backoff = min(self.backoff * 2, LAST_BACKOFF)
-        else:
-            self.status, self.next_change = "exited", inf

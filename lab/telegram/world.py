@@ -15,6 +15,8 @@ from lab.telegram.updates import Updates
 
 T = TypeVar("T")
 
+NO = frozenset({"Deny", "Drop"})
+"""What a bot's card can be answered with, whatever else is on it."""
 QUERY_SECONDS = 15.0 * 60
 """How long a button tap can be answered."""
 LOOK_AGAIN = 0.02
@@ -179,6 +181,12 @@ class TelegramWorld:
             if message.version > since and shown and wanted.search(message.text):
                 return message
         return None
+
+    def card(self) -> str:
+        """What the newest message says that can be answered with a no; empty when there is none."""
+        shown = [m for chat in self.chats.values() for m in chat.messages.values() if m.from_bot and not m.deleted]
+        cards = [m for m in shown if any(button.get("text") in NO for button in m.buttons)]
+        return max(cards, key=lambda message: message.version).text if cards else ""
 
     def commands_for(self, chat_id: int) -> list[dict[str, str]]:
         """The command menu a person sees in a private chat."""

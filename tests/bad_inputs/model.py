@@ -17,6 +17,8 @@ MESSAGES = "/v1/messages$"
 STOP: dict[str, Any] = {"type": "tool_use", "name": "docker_stop_container", "input": {"container": "nas/jellyfin"}}
 LOOK: dict[str, Any] = {"type": "tool_use", "name": "docker_list_containers", "input": {}}
 TEXT: dict[str, Any] = {"type": "text", "text": "I stopped it."}
+BLANK: dict[str, Any] = {"type": "text", "text": " \n "}
+THOUGHT: dict[str, Any] = {"type": "thinking", "thinking": "hm"}
 TRIES = 6
 """More than any reply is asked for again."""
 
@@ -97,8 +99,6 @@ async def odd_replies(bench: Bench) -> None:
     place = await thinking(bench)
     same = {**STOP, "id": "toolu_same"}
     for reply in (
-        Reply([], "end_turn"),
-        Reply([{"type": "thinking", "thinking": "hm"}], "end_turn"),
         Reply([TEXT], "a_new_reason"),
         Reply([STOP], "max_tokens", cut_json=True),
         Reply([TEXT], "max_tokens"),
@@ -107,8 +107,9 @@ async def odd_replies(bench: Bench) -> None:
         Reply([same, same], "tool_use"),
         Reply([TEXT, STOP], "refusal"),
         Reply([STOP], "pause_turn"),
-        Reply([{"type": "text", "text": ""}], "end_turn"),
-        Reply([{"type": "text", "text": " \n "}], "end_turn"),
+        Reply([], "pause_turn"),
+        Reply([], "refusal"),
+        Reply([THOUGHT], "max_tokens"),
     ):
         state, error = await asked(place, *[reply] * TRIES)
         assert state in ("failed", "done") and (error or state == "done"), reply
@@ -118,6 +119,27 @@ async def odd_replies(bench: Bench) -> None:
     unknown = [{"type": "tool_use", "name": "docker_format_disk\n", "input": {}}, {**STOP, "input": {"x": [1]}}]
     state, _ = await asked(place, unknown, [TEXT])
     assert state == "done" and not await place.calls()
+
+
+@row("B81", "an ending without a word, and blank text beside a call", "an answer by code, paid once, and it goes on")
+async def wordless(bench: Bench) -> None:
+    live = await bench.live(model=None)
+    for ending in (
+        [],
+        [THOUGHT],
+        [BLANK],
+        [{"type": "redacted_thinking", "data": "x"}],
+        [{"type": "text", "text": ""}],
+    ):
+        before = len(live.lab.claude.requests)
+        live.lab.claude.script.append(Reply(ending, "end_turn"))
+        await live.write("how is it?", "ask again")
+        live.lab.claude.script.extend([Reply([BLANK, LOOK], "tool_use"), Reply(ending, "end_turn")])
+        await live.write("how is it?", "docker list containers.*running 2")
+        assert len(live.lab.claude.requests) == before + 3
+        await live.quiet()
+    states = await live.stores.database.all("SELECT DISTINCT state FROM runs")
+    assert [row["state"] for row in states] == ["done"]
 
 
 @row(

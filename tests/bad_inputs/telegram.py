@@ -268,8 +268,8 @@ async def forged(bench: Bench) -> None:
     other = await live.write("/cost", "today")
     wrong = (
         "a1:AAAAAAAAAAAAAAAAAAAAAA:y", "a1::y", "a1", "a2" + true[2:], "y:" + true[3:], true[:-2], true + "x",
-        true[:-1] + "z", "u1:" + true[3:-2], "k1:" + true[3:], "\x00\x01" * 32, "🚀" * 16, "m:nowhere:1", "m:docker:../..",
-        "s:run", "a1:" + true[3:-2].swapcase() + ":y", "m:do:restart:nas/../x", "m:containers:" + "9" * 40, "",
+        true[:-1] + "z", "u1:" + true[3:-2], "k1:" + true[3:], "\x00\x01" * 32, "🚀" * 16, "m:nowhere:1", "m:containers:0::../..",
+        "s:run", "a1:" + true[3:-2].swapcase() + ":y", "m:containers:0:restart:nas/../x", "m:containers:" + "9" * 40, "",
     )  # fmt: skip
     for data in wrong:
         await live.press_as(open_card, data)

@@ -51,8 +51,9 @@ async def test_a_viewer_reads_and_cannot_change(home: Home) -> None:
     home.tap(page, culprit, VIEWER)
     page = await home.hear("restart policy", VIEWER)
     assert {"Restart", "Stop", "Start"}.isdisjoint(keys(page, "m:"))
-    forged = page.button("Logs").replace("m:logs:", "m:do:restart:")
+    forged = page.button("Logs").replace(":logs:", ":restart:")
     home.press(page, forged, VIEWER)
+    await home.hear("needs an operator of docker", VIEWER)
     await home.ask("/audit", "operator", VIEWER)
     assert not home.writes() and home.query("SELECT count(*) FROM approvals") == [(0,)]
 

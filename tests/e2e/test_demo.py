@@ -9,8 +9,8 @@ from tests.e2e.harness import CARD, UNDO, Home, keys
 async def test_status_is_one_look_without_the_model(home: Home) -> None:
     culprit = home.lab.world.story.culprit
     answer = await home.ask("/status", "need")
-    assert f"{culprit.name} · {culprit.host} · restarting" in answer.text
-    assert "21 containers running" in answer.text and "no changes" in answer.text
+    assert f"{culprit.name} · {culprit.host} · restarting again and again (exit code" in answer.text
+    assert "20 containers running, 1 restarting" in answer.text and "no changes" in answer.text
     assert not home.lab.claude.requests and not home.writes()
 
 
@@ -64,7 +64,8 @@ async def test_slash_undo_takes_the_newest_change_back(home: Home) -> None:
 async def test_drift_behind_its_back_runs_nothing_and_is_shown(home: Home) -> None:
     home.say("restart jellyfin")
     card = await home.card("Restart jellyfin")
-    assert "paused jellyfin" in home.lab.world.change_behind_back()
+    await home.ask("details of radarr", "radarr")
+    assert "paused jellyfin" in home.lab.world.change_behind_back(), "not what was looked at last"
     home.tap(card, "Restart jellyfin")
     again = await home.card("nothing ran.*state: running → paused")
     assert keys(again, CARD) == ["Approve new", "Drop"]
@@ -73,6 +74,15 @@ async def test_drift_behind_its_back_runs_nothing_and_is_shown(home: Home) -> No
     await home.hear("✓ Restarted jellyfin")
     assert home.writes() == ["POST /containers/jellyfin/restart"]
     assert home.container("jellyfin").alive
+
+
+async def test_drift_is_about_the_open_card_also_when_that_is_about_an_image(home: Home) -> None:
+    home.say("update redis")
+    card = await home.card("Pull redis")
+    assert "pulled a newer redis" in home.lab.world.change_behind_back()
+    home.tap(card, "Pull redis")
+    await home.card("nothing ran.*local: .* → ")
+    assert not home.writes()
 
 
 async def test_drift_can_be_dropped(home: Home) -> None:
@@ -108,6 +118,17 @@ async def test_a_line_and_a_tap_while_it_is_dead_are_not_lost(home: Home) -> Non
     await home.hear("✓ Stopped radarr")
     await home.hear("today \\$")
     assert home.writes() == ["POST /containers/radarr/stop"]
+
+
+async def test_what_is_done_by_name_needs_no_model(home: Home) -> None:
+    await home.ask("/logs jellyfin", "jellyfin · nas")
+    asked = await home.ask("/stop radarr", "Nothing was halted")
+    home.tap(asked, "Stop radarr")
+    home.tap(await home.card("Stop radarr"), "Stop radarr")
+    await home.hear("✓ Stopped radarr")
+    home.tap(await home.ask("/restart node-exporter", "which one"), "node-exporter · mini")
+    assert "mini" in (await home.card("Restart node-exporter")).text
+    assert home.writes() == ["POST /containers/radarr/stop"] and not home.lab.claude.requests
 
 
 async def test_without_claude_commands_and_buttons_live_on(home: Home) -> None:
@@ -162,10 +183,10 @@ async def test_menus_turn_in_place_and_survive_a_restart(home: Home) -> None:
     status = await home.ask("/status", "need")
     await home.kill()
     home.tap(status, "Containers")
-    first = await home.hear("page 1 of 3")
+    first = await home.hear("page 1 of 2")
     assert first.message_id == status.message_id and first.button("‹ Back")
     home.tap(first, "›")
-    second = await home.hear("page 2 of 3")
+    second = await home.hear("page 2 of 2")
     assert second.message_id == status.message_id
     home.tap(second, "jellyfin")
     page = await home.hear("jellyfin · nas")

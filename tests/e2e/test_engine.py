@@ -1,8 +1,7 @@
-"""The main flow against a real dockerd, with the lab's Telegram and Claude: `RACKHAND_TEST_ENGINE=unix:///…sock`."""
+"""The main flow against real engines, with the lab's Telegram and Claude."""
 
 import asyncio
 import json
-import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,14 +13,9 @@ import pytest
 
 from lab.telegram.state import STRANGER
 from tests.e2e.harness import CARD, UNDO, Home, keys, open_home
+from tests.engines import ADDRESSES, IMAGE
 
-ADDRESS = os.environ.get("RACKHAND_TEST_ENGINE", "")
-IMAGE = "rackhand-busybox:1"
-
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not ADDRESS, reason="RACKHAND_TEST_ENGINE is not set"),
-]
+pytestmark = pytest.mark.engine
 
 
 @dataclass
@@ -46,7 +40,7 @@ class Engine:
         return full
 
     async def state(self, name: str) -> dict[str, Any]:
-        """What dockerd says of it."""
+        """What the engine says of it."""
         found = await asyncio.to_thread(self.client.api.inspect_container, name)
         state: dict[str, Any] = found["State"]
         return state
@@ -59,10 +53,13 @@ class Engine:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    """A bot on a real engine."""
-    client = await asyncio.to_thread(docker.DockerClient, base_url=ADDRESS)
-    async with open_home(tmp_path, DOCKER_HOSTS=json.dumps({"local": ADDRESS})) as home:
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    """A bot on a real engine: on dockerd, unless a test names another."""
+    kind = getattr(request, "param", "docker")
+    if not (address := ADDRESSES[kind]):
+        pytest.skip(f"there is no {kind} to test with")
+    client = await asyncio.to_thread(docker.DockerClient, base_url=address)
+    async with open_home(tmp_path, DOCKER_HOSTS=json.dumps({"local": address})) as home:
         engine = Engine(home, client, uuid.uuid4().hex[:6])
         try:
             yield engine
@@ -124,6 +121,7 @@ async def test_a_strangers_tap_has_no_effect(engine: Engine) -> None:
     assert (await engine.state(worker))["Running"] and keys(card, CARD)
 
 
+@pytest.mark.parametrize("engine", ADDRESSES, indirect=True)
 async def test_drift_and_a_removal_that_is_taken_back(engine: Engine) -> None:
     home = engine.home
     worker = await engine.make(

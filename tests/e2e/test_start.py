@@ -225,8 +225,10 @@ async def test_each_person_is_offered_what_they_may_do(home: Home) -> None:
     offered = home.lab.telegram.commands_for
     await home.until(lambda: offered(ADMIN) and offered(VIEWER), "the command menus")
     admins, viewers = ({entry["command"] for entry in offered(user)} for user in (ADMIN, VIEWER))
-    assert {"status", "stop", "pending", "undo"} <= admins
-    assert viewers < admins and {"status", "stop"} <= viewers and "undo" not in viewers
+    assert {"status", "stop", "pending", "undo", "containers", "restart", "logs"} <= admins
+    assert (
+        viewers < admins and {"status", "stop", "containers", "logs"} <= viewers and not {"undo", "restart"} & viewers
+    )
     assert not offered(STRANGER)
 
 

@@ -47,7 +47,7 @@ async def test_an_answer_of_unknown_fate_comes_again_and_says_so(home: Home) -> 
 async def test_a_card_sent_twice_is_decided_once(home: Home) -> None:
     menu = await home.ask("/containers", "page 1")
     home.lab.traffic.fault("telegram", path=SEND, drop_after=True)
-    home.press(menu, f"m:do:stop:nas/{home.container('radarr').id[:12]}")
+    home.press(menu, f"m:containers:0:stop:nas/{home.container('radarr').id[:12]}")
     again = await home.card(r"Stop radarr.*\(resent\)")
     first = next(m for m in home.lab.telegram.sent(ADMIN) if m.message_id != again.message_id and keys(m, CARD))
     await home.quiet()

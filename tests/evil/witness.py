@@ -99,7 +99,7 @@ class Witness:
         if row["tool"] == "docker_pull_image":
             return (method, path) == ("POST", "/images/create") and self._same_image(args["image"], asked)
         if row["tool"] == "docker_prune_system":
-            return self._listed(host, method, path, before["shown"])
+            return self._listed(method, path, before["all"])
         return row["tool"] == "docker_recreate_container" and self._made_again(host, method, path, asked, before["all"])
 
     def _same_image(self, image: str, asked: dict[str, list[str]]) -> bool:
@@ -107,20 +107,16 @@ class Witness:
         meant = image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
         return meant in (f"{name}:{tag}", f"{name}@{tag}") or ("@" in meant and meant.endswith(f"@{tag}"))
 
-    def _listed(self, host: str, method: str, path: str, shown: dict[str, Any]) -> bool:
-        """Whether a clean-up removes what the card had listed by name."""
+    def _listed(self, method: str, path: str, facts: dict[str, Any]) -> bool:
+        """Whether a clean-up removes what it had listed, by its name or by the start of its id."""
         if (method, path) == ("POST", "/build/prune"):
-            return float(shown["build_cache_mb"]) > 0
+            return float(facts["build_cache_mb"] or 0) > 0
         kind, _, ident = path.removeprefix("/").partition("/")
-        if method != "DELETE" or kind not in shown:
+        if method != "DELETE" or kind not in ("containers", "images", "networks", "volumes"):
             return False
-        engine = self.world.hosts[host]
-        if kind in ("containers", "networks"):
-            known: dict[str, Any] = engine.all if kind == "containers" else engine.networks.all
-            return ident in known and f"{known[ident].name}@{ident[:6]}" in shown[kind]
-        labels = [str(label).removeprefix("sha256:") for label in shown[kind]]
         ident = ident.removeprefix("sha256:")
-        return ident in labels or (re.fullmatch(r"[0-9a-f]{64}", ident) is not None and ident[:12] in labels)
+        listed = [str(called).removeprefix("sha256:") for called in facts["also_called"]]
+        return ident in listed or (re.fullmatch(r"[0-9a-f]{64}", ident) is not None and ident[:12] in listed)
 
     def _made_again(
         self, host: str, method: str, path: str, asked: dict[str, list[str]], facts: dict[str, Any]

@@ -18,6 +18,7 @@ from lab.engine.host import Host
 from lab.engine.model import CacheRecord, Container, Manifest
 from tests.fakes import use
 from tests.place import Place
+from tools.docker.models import KINDS
 
 Args = Mapping[str, Any] | Callable[[Place], Awaitable[dict[str, Any]]]
 Move = Callable[[Place], Any]
@@ -93,6 +94,11 @@ def ended_earlier(place: Place) -> Any:
 
 def retagged(place: Place) -> Any:
     jellyfin(place).config["Image"] = "jellyfin/jellyfin:10.8.13"
+
+
+def without_its_carrier(place: Place) -> Any:
+    """It shares the processes of a container that somebody has removed."""
+    jellyfin(place).host_config["PidMode"] = f"container:{'ab' * 32}"
 
 
 def mounted(name: str) -> Move:
@@ -177,40 +183,57 @@ def image_used(place: Place) -> Any:
 
 
 def one_more_ended(place: Place) -> Any:
-    nas(place).stop("sonarr")
+    container = nas(place).get("sonarr")
+    container.end(1e9, 0)
 
 
 def one_more_dangling(place: Place) -> Any:
-    image = nas(place).images.get("alpine:3.19")
-    image.tags.clear()
+    nas(place).images.get("alpine:3.19").tags.clear()
+
+
+def one_more_unused(place: Place) -> Any:
+    for image in nas(place).images.all.values():
+        if not image.tags:
+            image.tags.append("left/over:1")
 
 
 def one_more_network(place: Place) -> Any:
-    nas(place).networks.create({"Name": "left-over"})
+    nas(place).networks.create({"Name": "left-over"}).created = 0.0
 
 
 def one_more_volume(place: Place) -> Any:
-    nas(place).volumes.create("left-over").size = 9_000_000
+    volume = nas(place).volumes.create("left-over")
+    volume.created, volume.size = 1e9, 9_000_000
 
 
 def more_cache(place: Place) -> Any:
     world = place.lab.world
-    nas(place).images.cache.append(CacheRecord(world.hex_id()[:25], "step", 70_000_000, world.now(), False))
+    nas(place).images.cache.append(CacheRecord(world.hex_id()[:25], "step", 70_000_000, 1e9, False))
+
+
+def a_size_lost(place: Place) -> Any:
+    """An engine that cannot measure says -1."""
+    nas(place).get("immich-import").size_rw = -1
 
 
 JELLYFIN = {"container": "nas/jellyfin"}
-RUNNING: dict[str, Move] = {"state": paused, "health": checked_otherwise, "since": restarted, "image": retagged}
+RUNNING: dict[str, Move] = {
+    "state": paused, "health": checked_otherwise, "since": restarted, "image": retagged, "lacks": without_its_carrier,
+}  # fmt: skip
 ENDED: dict[str, Move] = {
-    "state": never_started, "since": ended_earlier, "image": retagged,
+    "state": never_started, "since": ended_earlier, "image": retagged, "lacks": without_its_carrier,
 }  # fmt: skip
 VOLUMES: dict[str, Move] = {"named_volumes": mounted("more"), "unnamed_volumes": mounted("ab" * 32)}
 RUBBISH: dict[str, Move] = {
-    "containers": one_more_ended,
-    "images": one_more_dangling,
-    "networks": one_more_network,
-    "volumes": one_more_volume,
-    "build_cache_mb": more_cache,
     "frees_mb": more_cache,
+    "frees_at_least_mb": a_size_lost,
+    "dangling_images": one_more_dangling,
+    "unused_images": one_more_unused,
+    "stopped_containers": one_more_ended,
+    "unused_networks": one_more_network,
+    "unused_volumes": one_more_volume,
+    "build_cache_mb": more_cache,
+    "version": one_more_ended,
 }
 
 # -- memory -----------------------------------------------------------------------------------------------------------
@@ -284,7 +307,11 @@ CHANGES: dict[str, Stage] = {
         },
         guards=frozenset({"forbidden"}),
     ),
-    "docker_prune_system": Stage({"host": "nas", "volumes": True}, RUBBISH),
+    "docker_prune_system": Stage(
+        {"host": "nas", "kinds": [kind for kind in KINDS if kind != "unused_volumes"], "volumes": True},
+        RUBBISH,
+        fixed=frozenset({"freed_mb", "freed_at_least_mb"}),
+    ),
     "memory_add_memory": Stage({"text": FACT}, dict.fromkeys(ABOUT_ONE, same_text), fixed=COUNT),
     "memory_update_memory": Stage(to_correct, ONE, fixed=COUNT),
     "memory_delete_memory": Stage(remembered, ONE, fixed=COUNT),

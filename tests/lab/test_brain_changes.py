@@ -1,8 +1,9 @@
 """The scripted brain proposes changes and tells their outcomes truthfully."""
 
-import pytest
+import re
+from pathlib import Path
 
-from tests.lab.chat import CONTAINERS, LISTING, Chat, Json, done, error
+from tests.lab.chat import Chat
 
 ORDERS = [
     ("restart jellyfin", [("restart", "jellyfin")]),
@@ -10,101 +11,88 @@ ORDERS = [
     ("restart sonarr and radarr", [("restart", "sonarr"), ("restart", "radarr")]),
     ("restart sonarr, radarr and the home assistant container please",
      [("restart", "sonarr"), ("restart", "radarr"), ("restart", "home-assistant")]),
-    ("stop sonarr and start radarr", [("stop", "sonarr"), ("start", "radarr")]),
+    ("stop sonarr and start immich-import", [("stop", "sonarr"), ("start", "immich-import")]),
     ("shut down jellyfin on nas", [("stop", "nas/jellyfin")]),
     ("turn jellyfin off", [("stop", "jellyfin")]),
     ("give jellyfin a restart", [("restart", "jellyfin")]),
-    ("delete mini/old-app", [("remove", "mini/old-app")]),
+    ("delete mini/mosquitto", [("remove", "mini/mosquitto")]),
     ("it hangs, restart jellyfin now", [("restart", "jellyfin")]),
     ("please reboot jellyfin because it is slow", [("restart", "jellyfin")]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "expected"), ORDERS)
-def test_orders_become_calls_in_one_reply(line: str, expected: list[tuple[str, str]]) -> None:
-    chat = Chat({f"docker_{verb}_container": done for verb in ("restart", "start", "stop", "remove")})
-    chat.say(line)
-    assert chat.calls == [(f"docker_{verb}_container", {"container": name}) for verb, name in expected]
-    assert len(chat.batches) == 1
+async def test_orders_become_calls_in_one_reply(chat: Chat) -> None:
+    for line, expected in ORDERS:
+        await chat.told(line, "n")
+        calls = [(f"docker_{verb}_container", {"container": name}) for verb, name in expected]
+        assert chat.batches == [calls] and len(await chat.calls(chat.last)) == len(calls), line
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["don't restart jellyfin", "how do I restart jellyfin?", "did you restart jellyfin?", "when did sonarr stop?"]
-    + ["restart everything", "restart", "what would happen if I stop jellyfin?", "yes"],
-)
-def test_talk_about_changes_changes_nothing(line: str) -> None:
-    chat = Chat({"docker_list_containers": LISTING, "memory_search_memories": {"memories": []}})
-    chat.answers |= {f"docker_get_container_{kind}": {} for kind in ("details", "logs", "stats")}
-    chat.say(line)
-    assert [name for name, _ in chat.calls if not name.startswith(("docker_get", "docker_list", "memory_search"))] == []
+async def test_talk_about_changes_changes_nothing(chat: Chat) -> None:
+    for line in (
+        "don't restart jellyfin", "how do I restart jellyfin?", "did you restart jellyfin?", "when did sonarr stop?",
+        "restart everything", "restart", "what would happen if I stop jellyfin?", "yes",
+    ):  # fmt: skip
+        await chat.told(line)
+        assert not await chat.calls(), line
 
 
-OUTCOMES: list[tuple[Json, str]] = [
-    ({"outcome": "done", "verified": True, "before": {"state": "exited"}, "after": {"state": "running"}},
-     "jellyfin is running now."),
-    ({"outcome": "done", "verified": True, "after": {"state": "running", "health": "starting"}},
-     "jellyfin is running now; its health check has yet to pass."),
-    ({"outcome": "done", "verified": False}, "did not confirm it"),
-    ({"outcome": "done"}, "nothing has verified"),
-    ({"outcome": "denied"}, "You said no. Nothing was changed."),
-    ({"outcome": "expired"}, "expired before anyone tapped it. Nothing was changed."),
-    ({"outcome": "refused", "detail": "AUTONOMY is observe."}, "refused (AUTONOMY is observe). Nothing was changed."),
-    ({"outcome": "failed", "detail": "The engine said no."}, "it failed (The engine said no)"),
-    ({"outcome": "unknown"}, "I do not know whether it happened"),
-    ({"outcome": "already", "detail": "Already so: nothing to do."}, "Restart jellyfin: there was nothing to do."),
-    (error('Nothing here is called "jelly". Nearest: jellyfin (nas).'), "Nearest: jellyfin (nas)."),
-    (error('"x" is ambiguous: nas/x, mini/x. Ask which one.'), "Which one do you mean: `nas/x` or `mini/x`?"),
-]  # fmt: skip
+async def test_outcomes_are_told_as_they_are(chat: Chat) -> None:
+    assert await chat.told("restart jellyfin") == "jellyfin is running now and healthy."
+    chat.lab.world.health_after = 60.0
+    assert "running now; its health check has yet to pass." in await chat.told("restart jellyfin")
+    assert "Start radarr: there was nothing to do." in await chat.told("start radarr")
+    assert "Nothing here is called" in await chat.told("restart warp-drive")
+    chat.lab.traffic.fault("docker:nas", method="POST", status=409, body='{"message": "no, not now"}', times=1)
+    text = await chat.told("restart sonarr and radarr")
+    assert "Restart sonarr: it failed (" in text and "Restart radarr: not started" in text and "now." not in text
+    chat.lie()
+    assert "did not confirm it" in await chat.told("stop radarr")
 
 
-@pytest.mark.parametrize(("result", "phrase"), OUTCOMES)
-def test_outcomes_are_told_as_they_are(result: Json, phrase: str) -> None:
-    result = result if "!" in result else {"title": "Restart jellyfin", **result}
-    text = Chat({"docker_restart_container": result}).say("restart jellyfin")
-    assert phrase in text
-    assert (" now" in text) == (result.get("verified") is True)
+async def test_what_was_refused_is_told_with_the_reason(tmp_path: Path) -> None:
+    async with Chat(tmp_path, AUTONOMY="observe") as chat:
+        text = await chat.told("restart jellyfin")
+    assert "Restart jellyfin: refused (" in text and "Nothing was changed." in text and " now" not in text
 
 
-def test_each_of_several_outcomes_is_told() -> None:
-    outcomes = {"sonarr": "failed", "radarr": "not_started"}
-    chat = Chat({"docker_restart_container": lambda a: {"outcome": outcomes[a["container"]]}})
-    text = chat.say("restart sonarr and radarr")
-    assert "Restart sonarr: it failed" in text and "Restart radarr: not started" in text
+async def test_a_name_that_differs_in_spelling_only_is_tried_again(chat: Chat) -> None:
+    assert "home-assistant is running now" in await chat.told("restart homeassistant")
+    assert chat.used[-1] == ("docker_restart_container", {"container": "home-assistant"})
 
 
-def test_a_name_that_differs_in_spelling_only_is_tried_again() -> None:
-    answers = {"homeassistant": error("Nothing here is called that. Nearest: home-assistant (mini).")}
-    chat = Chat({"docker_restart_container": lambda a: answers.get(a["container"]) or done(a)})
-    assert "now" in chat.say("restart homeassistant")
-    assert chat.calls[-1] == ("docker_restart_container", {"container": "home-assistant"})
+async def test_update_pulls_the_image_and_does_not_claim_more(chat: Chat) -> None:
+    assert "keeps running the old one" in await chat.told("update jellyfin")
+    image = chat.container("jellyfin").config["Image"]
+    assert chat.used[-1] == ("docker_pull_image", {"image": image, "host": "nas"})
 
 
-def test_update_pulls_the_image_and_does_not_claim_more() -> None:
-    chat = Chat(
-        {"docker_get_container_details": CONTAINERS[1], "docker_pull_image": {"outcome": "done", "verified": True}}
-    )
-    text = chat.say("update jellyfin")
-    assert chat.calls[-1] == ("docker_pull_image", {"image": "jellyfin:1.2", "host": "nas"})
-    assert "keeps running the old one" in text
-    chat.say("pull postgres:16.4")
-    assert chat.calls == [("docker_pull_image", {"image": "postgres:16.4"})]
+async def test_clean_up_goes_where_there_is_something_to_gain(chat: Chat) -> None:
+    await chat.told("clean up please", "n")
+    assert {arguments["host"] for tool, arguments in chat.used if tool == "docker_prune_system"} == {"nas", "mini"}
+    await chat.told("prune unused volumes on mini", "n")
+    assert chat.used == [("docker_prune_system", {"host": "mini", "kinds": [], "volumes": True})]
 
 
-def test_clean_up_goes_where_there_is_something_to_gain() -> None:
-    hosts = [{"host": "nas", "reclaimable_gb": 7.5}, {"host": "mini", "reclaimable_gb": 0.0}]
-    chat = Chat({"docker_get_system_info": {"hosts": hosts}, "docker_prune_system": {"outcome": "denied"}})
-    assert chat.say("clean up please") == "You said no. Nothing was changed."
-    assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"})
-    chat.say("prune mini")
-    assert chat.calls[-1] == ("docker_prune_system", {"host": "nas"})
-    chat.say("prune unused volumes on mini")
-    assert chat.calls == [("docker_prune_system", {"host": "mini", "volumes": True})]
+async def test_a_clean_up_tells_what_the_card_and_the_receipt_do(chat: Chat) -> None:
+    told = re.search(r"([\d.]+) GB could be reclaimed", await chat.told("how much disk space do we use on nas?"))
+    freed = re.search(r"Clean up nas: ([\d.]+) MB freed", await chat.told("clean up on nas"))
+    assert told and freed and float(told[1]) == round(float(freed[1]) / 1000, 1)
+    await chat.told("clean up the stopped containers on nas", "n")
+    assert chat.used[-1] == ("docker_prune_system", {"host": "nas", "kinds": ["stopped_containers"]})
 
 
-def test_a_group_is_taken_from_the_listing() -> None:
-    chat = Chat({"docker_list_containers": LISTING, "docker_restart_container": done, "docker_start_container": done})
-    chat.say("restart the unhealthy ones")
-    assert chat.calls[-1] == ("docker_restart_container", {"container": "nas/paperless"})
-    chat.say("start everything that is stopped")
-    assert chat.calls[-1] == ("docker_start_container", {"container": "mini/backup"})
+async def test_what_a_clean_up_takes_only_by_name_is_said_when_nothing_else_is_left(chat: Chat) -> None:
+    await chat.told("clean up")
+    text = await chat.told("clean up")
+    assert "next to nothing" in text and "unused images on nas: 2, 0.1 GB" in text
+    assert "stopped containers on nas: 1" in text and "unused volumes on mini" in text
+
+
+async def test_a_group_is_taken_from_the_listing(chat: Chat) -> None:
+    await chat.told("start everything that is stopped", "n")
+    assert [arguments for _, arguments in chat.batches[-1]] == [
+        {"container": "nas/borg-backup"}, {"container": "nas/immich-import"},
+    ]  # fmt: skip
+    await chat.told("restart the unhealthy ones", "n")
+    assert ("docker_restart_container", {"container": "nas/paperless"}) in chat.batches[-1]

@@ -27,6 +27,10 @@ def text(words: str = "hello", **more: Any) -> Json:
     return {"type": "text", "text": words, **more}
 
 
+def thought(signature: str | None) -> Json:
+    return {"type": "thinking", "thinking": "hm", "signature": signature}
+
+
 def use(use_id: str = "toolu_1") -> Json:
     return {"type": "tool_use", "id": use_id, "name": "look", "input": {}}
 
@@ -61,6 +65,7 @@ GOOD: dict[str, Json] = {
     "system in between": request(messages=[user(text()), {"role": "system", "content": "Later."}]),
     "hour then minutes": request(system=[text(cache_control=HOUR)], cache_control=MARK),
     "four marks": request(messages=[user(*[text(cache_control=MARK)] * 3)], cache_control=MARK),
+    "nulls of a reply": request(messages=[user(text()), assistant(text(citations=None)), user(text())]),
     "warm-up": request(max_tokens=0),
 }
 
@@ -95,6 +100,17 @@ BAD: list[tuple[str, Json]] = [
     ("name: Extra inputs", request(messages=[{**user(text()), "name": "x"}])),
     ("can only be in `assistant`", request(messages=[user(use())])),
     ("can only be in `user`", request(messages=[user(text()), assistant(result()), user(text())])),
+    ("tool_use.name", request(messages=[user(text()), assistant({**use(), "name": "look around"}), user(result())])),
+    ("tool_use.id", request(messages=[user(text()), assistant(use("a.b:0")), user(result("a.b:0"))])),
+    ("tool_use.caller", request(messages=[user(text()), assistant({**use(), "caller": None}), user(result())])),
+    ("parsed_output", request(messages=[user(text()), assistant(text(parsed_output=None)), user(text())])),
+    ("citations: Input", request(messages=[user(text()), assistant(text(citations="x")), user(text())])),
+    ("Input tag 'hologram'", request(messages=[user(text()), assistant({"type": "hologram"}), user(text())])),
+    ("signature: Field", request(messages=[user(text()), assistant(thought(None), text()), user(text())])),
+    ("Invalid `signature`", request(messages=[user(text()), assistant(thought(""), text()), user(text())])),
+    ("data: Field", request(messages=[user(text()), assistant({"type": "redacted_thinking"}, text()), user(text())])),
+    ("cannot be `thinking`", request(messages=[user(text()), assistant(text(), thought("AAAA")), user(text())])),
+    ("trailing whitespace", request(model=OLD, messages=[user(text()), assistant(text("The answer is "))])),
     ("tool_use.input", request(messages=[user(text()), assistant({**use(), "input": "{}"}), user(result())])),
     ("without `tool_result`", request(messages=[user(text()), assistant(use()), user(text())])),
     ("without `tool_result`", request(messages=[user(text()), assistant(use("a"), use("b")), user(result("a"))])),

@@ -11,6 +11,7 @@ import docker
 import httpx
 import pytest
 
+from lab.engine.model import CacheRecord
 from lab.server import serve
 from lab.services.docker import docker_app
 from lab.world import World
@@ -305,6 +306,38 @@ async def test_prunes_free_what_they_say(lab: Lab) -> None:
     assert networks["NetworksDeleted"] == ["backup_default", "nas-old_default"]
     assert (len(cache["CachesDeleted"]), cache["SpaceReclaimed"] > 0) == (2, True)
     assert (await asyncio.to_thread(lab.sdk.containers.prune))["ContainersDeleted"] is None
+
+
+async def test_layers_that_images_share_are_counted_once_and_go_with_the_last(lab: Lab) -> None:
+    images = lab.world.hosts["nas"].images
+    shared = images.get("jellyfin/jellyfin:10.9.11").layers[0]
+    two = [image for image in images.all.values() if not image.tags][:2]
+    for image in two:
+        image.layers[0], image.base = shared, images.get("jellyfin/jellyfin:10.9.11").base
+    before = await lab.get("/system/df", type="image")
+    assert "Volumes" not in before
+    steps = await lab.get(f"/images/{two[0].id}/history")
+    assert sum(step["Size"] for step in steps) == two[0].size and len(steps) > len(two[0].layers)
+    deleted = (await lab.http.delete(f"/images/{two[0].id}")).json()
+    assert len(deleted) == len(two[0].layers) and shared not in {step["Deleted"] for step in deleted}
+    after = await lab.get("/system/df", type="image")
+    own = next(image["Size"] - image["SharedSize"] for image in before["Images"] if image["Id"] == two[0].id)
+    assert before["LayersSize"] - after["LayersSize"] == own == two[0].size - two[0].base
+
+
+async def test_a_prune_of_the_build_cache_keeps_what_is_young_used_or_built_on(lab: Lab) -> None:
+    now, cache = lab.world.now(), lab.world.hosts["nas"].images
+    cache.cache = [
+        CacheRecord("base", "", 1, now - 9000),
+        CacheRecord("young", "", 2, now, parents=("base",)),
+        CacheRecord("old", "", 4, now - 9000),
+        CacheRecord("layer", "", 8, now - 9000, shared=True),
+        CacheRecord("busy", "", 16, now - 9000, in_use=True),
+    ]
+    answer = await asyncio.to_thread(lab.sdk.api.prune_builds, filters={"until": "3600s"})
+    assert answer == {"CachesDeleted": ["old"], "SpaceReclaimed": 4}
+    answer = await asyncio.to_thread(lab.sdk.api.prune_builds, all=True)
+    assert {record.id for record in cache.cache} == {"busy"} and answer["SpaceReclaimed"] == 11
 
 
 async def test_networks_connect_and_disconnect(lab: Lab) -> None:

@@ -170,3 +170,12 @@ async def test_a_taken_port_is_an_os_error() -> None:
     with pytest.raises(OSError, match="in use"):
         await serve(Counter().app(), port=server.port)
     await server.stop()
+
+
+async def test_a_fault_may_be_meant_for_one_query() -> None:
+    traffic, counter = Traffic(), Counter()
+    async with running(traffic, counter) as http:
+        traffic.fault("counter", path="/echo", query='"id": "a b"', status=500)
+        for asked in ("", '{"id": "a"}'):
+            assert (await http.get("/echo", params={"filters": asked})).status_code == 200
+        assert (await http.get("/echo", params={"filters": '{"id": "a b"}'})).status_code == 500

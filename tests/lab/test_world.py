@@ -116,6 +116,32 @@ def test_backoff_starts_anew_after_a_restart() -> None:
     assert host.get(name).restart_count >= 3
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "ends"),
+    [
+        ({"Name": "no"}, 1, "exited"),
+        ({"Name": "always"}, 0, "running"),
+        ({"Name": "unless-stopped"}, 137, "running"),
+        ({"Name": "on-failure"}, 0, "exited"),
+        ({"Name": "on-failure"}, 1, "running"),
+        ({"Name": "on-failure", "MaximumRetryCount": 1}, 1, "running"),
+    ],
+)
+def test_what_ends_by_itself_comes_back_as_its_policy_says(policy: dict[str, object], code: int, ends: str) -> None:
+    world, clock = build()
+    host = world.hosts["nas"]
+    host.update("redis", {"RestartPolicy": policy})
+    host.crash("redis", code, out_of_memory=code == 137)
+    container = host.get("redis")
+    assert (container.exit_code, container.out_of_memory) == (code, code == 137)
+    clock.at += 5
+    assert host.get("redis").status == ends
+    if policy.get("MaximumRetryCount"):
+        host.crash("redis", code)
+        clock.at += 5
+        assert host.get("redis").status == "exited", "its one try is spent"
+
+
 def test_a_recreated_culprit_crashes_again() -> None:
     world, clock = build(next(s for s in range(7) if World(s).story.culprit.name == "grafana"))
     host, name = culprit_of(world)
@@ -163,6 +189,27 @@ def test_change_behind_back_moves_the_container_inspected_last() -> None:
     said.append(world.change_behind_back())
     assert said == [f"Somebody else {done} traefik on mini." for done in ("paused", "woke", "started")]
     assert traefik.status == "running"
+
+
+@pytest.mark.parametrize(
+    ("card", "done"),
+    [
+        ("Restart traefik\nmini · traefik:v3.1", "paused traefik on mini"),
+        ("Stop node-exporter\nmini · prom/node-exporter:v1", "paused node-exporter on mini"),
+        (
+            "Pull jellyfin/jellyfin:10.9.11 on nas\nlocal sha256:8fe881c3a066",
+            "pulled a newer jellyfin/jellyfin:10.9.11",
+        ),
+        ("Clean up nas\ncontainers immich-import@1b09cd\nimages sha256:3056b7929fe6", "started immich-import on nas"),
+        ("2 changes, in this order\n1. Stop radarr\n2. Start sonarr", "paused radarr on nas"),
+        ("Delete memory 3", "paused postgres on nas"),
+    ],
+)
+def test_change_behind_back_is_about_what_the_open_card_is_about(card: str, done: str) -> None:
+    world, _ = build()
+    world.last_inspected = ("nas", world.hosts["nas"].get("postgres").id)
+    world.card = lambda: card
+    assert f"Somebody else {done}" in world.change_behind_back()
 
 
 def test_change_behind_back_falls_back_to_jellyfin() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from memory.approvals import EXPIRY_SECONDS
+from memory.approvals import EXPIRY_SECONDS, Ask
 from memory.models import CallState
 from memory.stores import Stores
 from tests.fakes import Clock
@@ -150,17 +150,23 @@ async def test_a_decision_and_its_revocation_have_one_winner(stores: Stores, run
 
 
 async def test_the_crowd_is_counted_by_chat_and_by_person(stores: Stores, run: str, clock: Clock) -> None:
-    async def crowd(conversation: str = "tg:1", actor: str = "tg:1") -> tuple[int, int]:
+    async def crowd(conversation: str = "tg:1", actor: str = "tg:1") -> tuple[int, list[int]]:
         async with stores.database.transaction() as tx:
-            return await stores.approvals.crowd(tx, conversation, actor, clock.now - 100)
+            new = await stores.approvals.proposed(tx, conversation, actor, clock.now - 100)
+            return await stores.approvals.waiting(tx, conversation), [len(times) for times in new]
 
-    await a_card(stores, run, "c1", "c2")
-    assert await crowd() == (1, 1), "several calls on one card are one card"
-    assert await crowd("tg:-5") == (0, 1) and await crowd(actor="tg:9") == (1, 1) and await crowd("x", "y") == (0, 0)
+    card = await a_card(stores, run, "c1", "c2")
+    assert await crowd() == (1, [1, 1]), "several calls on one card are one card"
+    assert await crowd("tg:-5") == (0, [0, 1]) and await crowd(actor="tg:9") == (1, [1, 0])
     await decide(stores, await a_card(stores, run, "c3"))
-    assert await crowd() == (1, 2)
+    assert await crowd() == (1, [2, 2])
+    async with stores.database.transaction() as tx:
+        await stores.approvals.supersede(tx, card)
+        for call in ("c1", "c2"):
+            await stores.approvals.request(tx, run, "tg:1", [Ask(call, "a", "s")], allowed=["tg:1"], policy=1)
+    assert await crowd() == (2, [2, 2]), "the same calls once more are nothing new"
     clock.move(EXPIRY_SECONDS)
-    assert await crowd() == (0, 0), "what has expired waits for nobody, and what is old is not new"
+    assert await crowd() == (0, [0, 0]), "what has expired waits for nobody, and what is old is not new"
 
 
 async def test_asking_again_is_claimed_once_and_given_back_when_nothing_came_of_it(stores: Stores, run: str) -> None:

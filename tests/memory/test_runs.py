@@ -133,6 +133,12 @@ async def test_a_run_without_an_answer_says_so(stores: Stores) -> None:
     assert (await stores.runs.history("tg:1"))[0][1] == said("assistant", "(no answer)")
 
 
+@pytest.mark.parametrize("blank", ["", " \n"])
+async def test_a_line_of_which_nothing_was_left_says_so(stores: Stores, blank: str) -> None:
+    await talk(stores, blank, "a")
+    assert (await stores.runs.history("tg:1"))[0][0] == said("user", "(no text)")
+
+
 async def test_taint_comes_with_the_history_and_goes_with_it(stores: Stores, clock: Clock) -> None:
     await talk(stores, "q", "a", tainted=True)
     clock.move(1)

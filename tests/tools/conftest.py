@@ -13,11 +13,12 @@ from lab.server import serve
 from lab.services.docker import docker_app
 from lab.traffic import Traffic
 from lab.world import World
+from tests.engines import ADDRESSES
 from tools.docker import service
 from tools.docker.hosts import DockerHosts
 from tools.docker.names import find_container
 from tools.docker.settings import Settings
-from tools.kit import Access, Change, Context, Facts, ToolFailed
+from tools.kit import Access, Change, Context, Deed, Facts, Glance, ToolFailed
 
 TOOLS = {tool.name.removeprefix("docker_"): tool for tool in service.tools}
 
@@ -52,13 +53,21 @@ class Rack:
     reader: DockerHosts
     writer: DockerHosts
     nets: KeptNets = field(default_factory=KeptNets)
+    deeds: list[Deed] = field(default_factory=list)
+    """What was done through the bot, newest first."""
 
     @property
     def ctx(self) -> Context[DockerHosts]:
-        return Context(self.reader, nets=self.nets)
+        return Context(self.reader, nets=self.nets, past=self._past)
+
+    async def _past(self) -> list[Deed]:
+        return self.deeds
 
     async def read(self, tool: str, **args: Any) -> Any:
         return await TOOLS[tool].run(self.ctx, **args)
+
+    async def glance(self) -> Glance:
+        return await service.look(self.ctx)  # type: ignore[misc]
 
     async def id(self, name: str) -> str:
         [target] = await find_container(self.reader, name)
@@ -86,7 +95,7 @@ class Rack:
                 return Outcome(change, change.facts, after, verified, error)
             await asyncio.sleep(0.05)
 
-    async def undo(self, outcome: Outcome) -> Outcome:
+    async def undo(self, outcome: Outcome, within: float = 3.0) -> Outcome:
         net = "net-1" if outcome.change.net else ""
         if outcome.change.net:
             self.nets.all[net] = outcome.change.net
@@ -95,7 +104,20 @@ class Rack:
         assert call is not None
         tool = TOOLS[call.tool.removeprefix("docker_")]
         args = dict(tool.parameters.model_validate(call.args))
-        return await self.carry_out(await tool.run(self.ctx, **args))
+        return await self.carry_out(await tool.run(self.ctx, **args), within)
+
+
+@pytest.fixture(params=ADDRESSES)
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """Each real engine in turn."""
+    from tests.tools.bench import BUSYBOX, open_bench
+
+    if not (address := ADDRESSES[request.param]):
+        pytest.skip(f"there is no {request.param} to test with")
+    if not BUSYBOX:
+        pytest.skip("busybox is not installed (busybox-static)")
+    async with open_bench(address) as bench:
+        yield bench
 
 
 @pytest.fixture

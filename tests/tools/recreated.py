@@ -32,7 +32,7 @@ EVERYTHING: Json = {
         "Tmpfs": {"/run": "rw,size=65536k"}, "ShmSize": 33554432,
         "CapAdd": ["NET_ADMIN"], "CapDrop": ["MKNOD"], "GroupAdd": ["44"], "SecurityOpt": ["no-new-privileges"],
         "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/nix", "CgroupPermissions": "rwm"}],
-        "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 2048}],
+        "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 2048}, {"Name": "nproc", "Soft": 2048, "Hard": 4096}],
         "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
         "ExtraHosts": ["db:10.0.0.1"], "Dns": ["9.9.9.9"], "DnsSearch": ["lan"], "DnsOptions": ["ndots:1"],
@@ -85,8 +85,10 @@ def differences(before: Json, after: Json) -> list[str]:
 
 
 def _comparable(inspected: Json) -> Json:
-    own = inspected["Id"][:12]
+    own, podman = inspected["Id"][:12], inspected["HostConfig"].get("Runtime") == "oci"
     config, settings = dict(inspected["Config"]), dict(inspected["HostConfig"])
+    config["Env"] = sorted(config["Env"]) if podman else config["Env"]  # in any order, each time it is asked
+    given_up = (*GIVEN_UP, "IPAddress") if podman else GIVEN_UP
     if config["Hostname"] == own:
         config["Hostname"] = "made up"
     # Unnamed volumes get their names into the request: that is how the old data is mounted again. `Mounts` tells.
@@ -100,7 +102,7 @@ def _comparable(inspected: Json) -> Json:
         "Mounts": {mount["Destination"]: {key: mount.get(key) for key in keys} for mount in inspected["Mounts"]},
         "Ports": inspected["NetworkSettings"]["Ports"],
         "Networks": {
-            name: {key: value for key, value in given.items() if key not in GIVEN_UP and key != "DNSNames"}
+            name: {key: value for key, value in given.items() if key not in given_up and key != "DNSNames"}
             | {"Aliases": sorted({*(given["Aliases"] or ())} - {own, config["Hostname"]})}
             for name, given in inspected["NetworkSettings"]["Networks"].items()
         },

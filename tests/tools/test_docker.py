@@ -10,7 +10,7 @@ from tests.tools.conftest import TOOLS, Rack
 from tools.docker import service
 from tools.docker.clean import command_line, moment, number, secrets_of, without_secrets
 from tools.docker.names import find_container, own_container_id, suggest_container
-from tools.docker.rows import in_trouble, is_forbidden, row_of
+from tools.docker.rows import is_forbidden, row_of
 from tools.kit import Access, ToolFailed, Unreachable
 from tools.kit.registry import catalogue
 from tools.kit.types import outside_text
@@ -44,10 +44,10 @@ def test_every_tool_explains_itself(tool: Any) -> None:
 
 async def test_one_of_a_kind_is_no_plural(rack: Rack) -> None:
     only = [{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]
-    for host, rows in (("nas", only), ("mini", [])):
-        rack.traffic.fault(f"docker:{host}", path="/containers/json", status=200, body=json.dumps(rows), times=None)
-    glance = await service.look(rack.ctx)  # type: ignore[misc]
-    assert glance.summary == "1 container running, 0 stopped · 1 host"
+    rack.traffic.fault("docker:nas", path="/containers/json", status=200, body=json.dumps(only), times=None)
+    rack.traffic.fault("docker:nas", path="/containers/a+/json$", status=200, body='{"State": {"Status": "running"}}')
+    del rack.reader.engines["mini"]
+    assert (await rack.glance()).summary == "1 container running, 0 stopped · 1 host"
 
 
 async def test_finds_by_name_host_and_id(rack: Rack) -> None:
@@ -130,7 +130,7 @@ async def test_lists_everything_with_the_troubled_first(rack: Rack) -> None:
     assert rows["borg-backup"].exit_code == 2 and rows["borg-backup"].since is not None
     assert rows["jellyfin"].ports == ["8096:8096/tcp"]
     assert rows["postgres"].ports == ["5432/tcp"] and rows["postgres"].exit_code is None
-    assert result.running + result.stopped == 23
+    assert result.running + result.restarting + result.stopped == 23 and result.restarting == 1
 
 
 async def test_the_list_can_be_narrowed(rack: Rack) -> None:
@@ -231,7 +231,11 @@ async def test_fields_that_are_missing_or_absurd_become_absent(rack: Rack) -> No
     empty: dict[str, Any] = {"Id": "a" * 64}
     row = row_of("nas", empty)
     assert (row.name, row.state, row.health, row.image, row.ports) == ("a" * 12, "unknown", "none", "unknown", [])
-    assert not in_trouble(row)
+    spoiled = json.dumps([empty])
+    rack.traffic.fault("docker:mini", path="/containers/json", status=200, body=spoiled)
+    rack.traffic.fault("docker:mini", path="/containers/a+/json$", status=200, body='{"State": null}')
+    [unknown] = (await rack.read("list_containers", host="mini")).containers
+    assert (unknown.state, unknown.why) == ("unknown", None)
     spoiled = '{"cpu_stats": {"cpu_usage": {"total_usage": NaN}, "system_cpu_usage": -1}, "memory_stats":'
     rack.traffic.fault("docker:nas", path="/stats$", status=200, body=spoiled + ' {"usage": 10, "limit": 0}}')
     stats = await rack.read("get_container_stats", container=await rack.id("redis"))

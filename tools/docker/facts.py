@@ -6,7 +6,9 @@ from typing import Any, Literal
 from tools.docker.clean import moment, record, short, text, whole
 from tools.docker.hosts import DockerHosts
 from tools.docker.models import Health, RestartPolicy, State
-from tools.docker.names import is_own, list_all
+from tools.docker.names import carriers_of, is_own, list_all
+from tools.docker.needs import carriers
+from tools.docker.owners import ending_owned, owner_of
 from tools.docker.rows import (
     DEPENDS_LABEL,
     PROJECT_LABEL,
@@ -51,6 +53,10 @@ class ContainerFacts(Facts):
     auto_remove: bool = False
     grace: int | None = DEFAULT_GRACE
     """Seconds it is given to stop by itself; None: without limit."""
+    lacks: Shown[tuple[Ident, ...]] = ()
+    """Containers that are gone and whose network, processes or memory it shares: without them it cannot start."""
+    owner: Ident | None = None
+    """The orchestrator that decides whether it runs, and what it is there: `swarm/web`."""
 
 
 async def inspect(client: DockerHosts, target: str) -> tuple[dict[str, Any] | None, float]:
@@ -64,8 +70,18 @@ async def inspect(client: DockerHosts, target: str) -> tuple[dict[str, Any] | No
 
 async def container_facts(client: DockerHosts, target: str) -> ContainerFacts:
     """The facts about one container; one that does not exist any more has the state `gone`."""
+    return (await inspected_facts(client, target))[1]
+
+
+async def inspected_facts(client: DockerHosts, target: str) -> tuple[dict[str, Any], ContainerFacts]:
+    """The facts about one container, and the inspection that they are from; empty when it is gone."""
     raw, now = await inspect(client, target)
-    return facts_from(raw, now, target)
+    facts = facts_from(raw, now, target)
+    if raw is None:
+        return {}, facts
+    found = await carriers(client.at(target)[0], raw)
+    lacks = tuple(sorted(carrier.name for carrier in found if carrier.state == "gone"))
+    return raw, facts.model_copy(update={"lacks": lacks})
 
 
 def facts_from(raw: dict[str, Any] | None, now: float, target: str) -> ContainerFacts:
@@ -90,6 +106,7 @@ def facts_from(raw: dict[str, Any] | None, now: float, target: str) -> Container
         restart_policy=policy_of(raw),
         auto_remove=settings.get("AutoRemove") is True,
         grace=_grace(config.get("StopTimeout")),
+        owner=owner_of(labels_of(config)),
     )
 
 
@@ -97,6 +114,7 @@ async def dependents(client: DockerHosts, target: str) -> list[str]:
     """The running containers that would miss this one: on its network stack, or named in compose `depends_on`."""
     engine, reference = client.at(target)
     items = await list_all(engine)
+    shared = await carriers_of(engine, [item for item in items if item.get("State") == "running"])
     project, role = _compose(next((item for item in items if item["Id"] == reference), {}))
     roles = {_compose(item) for item in items}
     found = []
@@ -105,7 +123,7 @@ async def dependents(client: DockerHosts, target: str) -> list[str]:
         needs = {part.partition(":")[0] for part in labels_of(item).get(DEPENDS_LABEL, "").split(",")}
         # A name that its own project does not have can only mean the service of another one.
         composed = role in needs and (theirs == project or (theirs, role) not in roles)
-        shares = text(record(item.get("HostConfig")).get("NetworkMode")) == f"container:{reference}"
+        shares = shared.get(item["Id"]) == reference
         if item["Id"] != reference and item.get("State") == "running" and (shares or (role and composed)):
             found.append(name_of(item))
     return sorted(found)
@@ -120,7 +138,9 @@ async def warnings(client: DockerHosts, target: str, facts: ContainerFacts, *, g
         notes.append(
             STAYS_SILENT if goes_away else "This bot runs in it: it falls silent, and reports when it is back."
         )
-    if facts.restart_policy == "no" and goes_away:
+    if facts.owner:
+        notes.append(ending_owned(facts.owner, alive=facts.alive))
+    elif facts.restart_policy == "no" and goes_away:
         notes.append("Restart policy is no: it does not come back by itself, not even after a reboot.")
     if missing := await dependents(client, target):
         more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""

@@ -1,37 +1,49 @@
 """Docker at a glance: what /status and the digest say of it."""
 
+from datetime import datetime
+
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerRow
-from tools.docker.reads import list_containers
-from tools.kit import Context, Glance, Trouble
+from tools.docker.survey import Survey, survey
+from tools.docker.troubles import Standing
+from tools.kit import Context, Glance, Note, Trouble, counted
+
+WELL_ENOUGH = ("running", "paused")
+"""States in which a container is unwell rather than down."""
 
 
 @service.glance
 async def glance(ctx: Context[DockerHosts]) -> Glance:
-    """How many run on how many hosts, and which of them are unwell."""
-    listing = await list_containers.run(ctx)
-    troubled = set(listing.troubled)
-    rows: list[ContainerRow] = listing.containers
-    hosts = {row.host for row in rows}
-    troubles = [
-        Trouble(row.name, row.host, _detail(row), red=row.state != "running", target=row.id)
-        for row in rows
-        if f"{row.host}/{row.name}" in troubled
+    """How many run on how many hosts, which of them need a person, and which are off and need nobody."""
+    look = await survey(ctx)
+    down = [Trouble(str(host.host), "docker", str(host.reason)) for host in look.down]
+    unread = [
+        Trouble(counted(count, "container"), host, "could not be looked into", red=False)
+        for host, count in look.unread.items()
     ]
-    down = [Trouble(str(host.host), "docker", str(host.reason)) for host in listing.hosts_down]
-    running = f"{_counted(listing.running, 'container')} running, {listing.stopped} stopped"
-    summary = f"{running} · {_counted(len(hosts), 'host')}"
-    items: dict[str, str] = {f"{row.host}/{row.name}": row.state for row in rows}
-    return Glance(summary, (*down, *sorted(troubles, key=lambda trouble: not trouble.red)), items)
+    troubles = [
+        Trouble(row.name, row.host, row.condition, _when(row), row.id, red=row.state not in WELL_ENOUGH)
+        for row in look.troubled
+    ]
+    quiet = [row for row, standing in look.rows if standing is Standing.QUIET]
+    quiet.sort(key=lambda row: (not row.stopped_by, -row.since.timestamp() if row.since else 0.0))
+    return Glance(
+        _summary(look, len(ctx.client.engines)),
+        (*down, *sorted(troubles, key=lambda trouble: not trouble.red), *unread),
+        items={f"{row.host}/{row.name}": row.state for row, _ in look.rows},
+        quiet=tuple(Note(row.name, row.host, row.condition, row.since, row.id) for row in quiet),
+        unseen=tuple(f"{host.host}/" for host in look.down),
+    )
 
 
-def _detail(row: ContainerRow) -> str:
-    if row.state == "running":
-        return row.health
-    restarts = f", {_counted(row.restarts, 'restart')}" if row.restarts else ""
-    code = f", exit code {row.exit_code}" if row.exit_code else ""
-    return f"{row.state}{restarts}{code}"
+def _summary(look: Survey, hosts: int) -> str:
+    answering = hosts - len(look.down)
+    if not answering:
+        return "no host answers" if hosts > 1 else "the host does not answer"
+    of_all = counted(hosts, "host") if not look.down else f"{answering} of {counted(hosts, 'host')}"
+    return f"{counted(look.states['running'], 'container')} running, {look.others} · {of_all}"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _when(row: ContainerRow) -> datetime | None:
+    """When one that is off ended, or one that crashed came back."""
+    return row.since if row.state == "exited" or row.why == "crashed and came back" else None

@@ -1,34 +1,43 @@
 """Reading what surrounds the containers: engines, images, networks, volumes."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from tools.docker.clean import GB, MB, moment, number, record, records, short, size, text, texts, to_second, whole
+from tools.docker.clean import GB, MB, moment, record, records, short, size, text, to_second, whole
+from tools.docker.disk import or_else, total
 from tools.docker.hosts import DockerHosts, Engine, service
 from tools.docker.models import (
+    KINDS,
     HostInfo,
     ImageRow,
     Images,
     NetworkRow,
     Networks,
+    Rubbish,
     SystemInfo,
+    UnusedKind,
     VolumeRow,
     Volumes,
 )
 from tools.docker.names import Host, list_all
-from tools.docker.rows import STOPPED, name_of, volume_label
-from tools.kit import Context, Risk, ToolFailed
+from tools.docker.rows import name_of, tags_of, volume_label
+from tools.docker.stock import take_stock
+from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Unused, unused
+from tools.kit import Context, Risk
 
 MOST_ROWS = 200
-NO_TAG = "<none>:<none>"
 
 Raw = dict[str, Any]
 
 
 @service.tool(Risk.READ)
 async def get_system_info(ctx: Context[DockerHosts], host: Host | None = None) -> SystemInfo:
-    """Describe the Docker hosts: engine version, counts, memory, and what images, volumes and build cache take."""
-    found, down = await ctx.client.each(ctx.client.pick(host), _info)
+    """Describe the Docker hosts: engine version, counts, memory, what takes disk, and what a clean-up would free.
+
+    `unused` says it by kind, each taken by itself; `reclaimable_gb` is what docker_prune_system frees by default.
+    """
+    found, down = await ctx.client.each(ctx.client.pick(host), partial(_info, ctx))
     return SystemInfo(hosts=[info for _, info in found], hosts_down=down)
 
 
@@ -56,47 +65,13 @@ async def list_volumes(ctx: Context[DockerHosts], host: Host | None = None) -> V
     return Volumes(volumes=rows[:MOST_ROWS], more=_rest(rows), hosts_down=down)
 
 
-def tags_of(image: Raw) -> list[str]:
-    """An image's names, without the placeholder of a dangling one."""
-    return [tag for tag in texts(image.get("RepoTags")) if tag != NO_TAG]
-
-
-def usage(disk: Raw, kind: str, old: str) -> Raw:
-    """Bytes of one kind of thing, `{total, reclaimable}`: from the summary of API 1.52, or added up before that."""
-    if summary := record(disk.get(f"{kind}Usage")):
-        return {"total": number(summary.get("TotalSize")), "reclaimable": number(summary.get("Reclaimable"))}
-    if not isinstance(disk.get(old), list):
-        return {"total": None, "reclaimable": None}
-    total, free = 0.0, 0.0
-    for item in records(disk[old]):
-        data = record(item.get("UsageData"))
-        taken = number(data.get("Size") if data else item.get("Size", item.get("SizeRw"))) or 0.0
-        total += taken
-        free += taken if _is_unused(item, data, old) else 0.0
-    layers = number(disk.get("LayersSize")) if kind == "Image" else None
-    return {"total": total if layers is None else layers, "reclaimable": free if layers is None else min(free, layers)}
-
-
-def _is_unused(item: Raw, data: Raw, old: str) -> bool:
-    match old:
-        case "Images":
-            return whole(item.get("Containers")) == 0
-        case "Volumes":
-            return whole(data.get("RefCount")) == 0
-        case "BuildCache":
-            return item.get("InUse") is False
-    return item.get("State") in STOPPED
-
-
-async def _info(engine: Engine) -> HostInfo:
-    raw = record(await engine.ask(lambda api: api.info()))
-    try:
-        disk: Raw = await engine.ask(lambda api: api.disk_usage())
-    except ToolFailed:
-        disk = {}  # measuring a large disk may take longer than we wait: the rest still helps
-    images, containers = usage(disk, "Image", "Images"), usage(disk, "Container", "Containers")
-    volumes, cache = usage(disk, "Volume", "Volumes"), usage(disk, "BuildCache", "BuildCache")
-    free = [part["reclaimable"] for part in (images, containers, volumes, cache) if part["reclaimable"] is not None]
+async def _info(ctx: Context[DockerHosts], engine: Engine) -> HostInfo:
+    raw, found = await asyncio.gather(
+        engine.ask(lambda api: record(api.info())),
+        or_else(take_stock(ctx, engine, "image", "volume", "build-cache", volumes=True), None),
+    )
+    disk: Raw = found.disk if found else {}
+    by_itself = unused(found, BY_ITSELF, IDLE_DAYS) if found else None
     return HostInfo(
         host=engine.name,
         engine=text(raw.get("ServerVersion")).partition("+")[0] or None,  # `+` begins a packager's suffix
@@ -108,10 +83,22 @@ async def _info(engine: Engine) -> HostInfo:
         cpus=whole(raw.get("NCPU")),
         memory_gb=size(raw.get("MemTotal"), 2**30),
         storage_driver=text(raw.get("Driver")) or None,
-        disk_images_gb=size(images["total"], GB, 2),
-        disk_volumes_gb=size(volumes["total"], GB, 2),
-        disk_build_cache_gb=size(cache["total"], GB, 2),
-        reclaimable_gb=size(sum(free), GB, 2) if free else None,
+        disk_images_gb=size(total(disk, "Image", "Images"), GB, 2),
+        disk_volumes_gb=size(total(disk, "Volume", "Volumes"), GB, 2),
+        disk_build_cache_gb=size(total(disk, "BuildCache", "BuildCache"), GB, 2),
+        reclaimable_gb=size(by_itself.frees.bytes, GB, 2) if by_itself and by_itself.frees.exact else None,
+        unused=[_unused_kind(kind, unused(found, [kind], IDLE_DAYS)) for kind in KINDS] if found else [],
+    )
+
+
+def _unused_kind(kind: Rubbish, found: Unused) -> UnusedKind:
+    frees = size(found.frees.bytes, MB)
+    return UnusedKind(
+        kind=kind,
+        count=None if found.cache is None else len(found.things) + len(found.cache),
+        frees_mb=frees if found.frees.exact and found.cache is not None else None,
+        frees_at_least_mb=None if found.frees.exact else frees or None,
+        left_alone=len(found.kept),
     )
 
 

@@ -1,16 +1,57 @@
 """What the reading tools return."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer
 
 from memory.text import MASK
-from tools.kit import Ident, Outside, Own, Result
+from tools.kit import Field, Ident, Outside, Own, Result, counted
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
+Why = Literal[
+    # Not started at all, in the engine's own words for it.
+    "could not be started",
+    "could not be started: its port is taken",
+    "could not be started: its network is gone",
+    "could not be started: the container whose network it uses does not run",
+    "could not be started: something it mounts is missing",
+    "could not be started: a device is missing",
+    "could not be started: its command is not there",
+    "could not be started: its command may not be run",
+    "could not be started: it is built for another processor",
+    # Started and ended.
+    "out of memory",
+    "killed",
+    "stopped",
+    "finished",
+    "failed",
+    "crashed: segmentation fault",
+    "crashed: illegal instruction",
+    "crashed: bus error",
+    "crashed: arithmetic error",
+    "crashed: aborted",
+    "its command is not there",
+    "its command may not be run",
+    # Neither off nor well.
+    "restarting",
+    "restarting again and again",
+    "paused",
+    "unhealthy",
+    "a process in it ran out of memory",
+    "crashed and came back",
+    "dead",
+]
+"""What is wrong with a container, or why it does not run."""
+TOLD: tuple[Why, ...] = ("out of memory", "stopped")
+"""Reasons to which an exit code adds nothing."""
+
+Kind = Literal["dangling_images", "unused_images", "build_cache", "stopped_containers", "unused_networks"]
+"""What can be cleaned up by naming it. Unused images are the dangling ones, too, as for the docker command."""
+Rubbish = Kind | Literal["unused_volumes"]
+KINDS: tuple[Rubbish, ...] = (*get_args(Kind), "unused_volumes")
 
 EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return_type=str)]
 """The name of an environment variable. Its value never gets this far; it is printed as `NAME=•••`."""
@@ -37,20 +78,42 @@ class Listing(Result):
     hosts_down: list[HostDown] = []
 
 
-class ContainerRow(Result):
-    """One container in a list."""
+class ContainerState(Result):
+    """Which container it is, and how it is."""
 
     host: Ident
     name: Ident
     id: Ident
     image: Ident
     state: State
+    why: Why | None = None
+    stopped_by: Own | None = None
+    """Who stopped it through this bot, when it is off for that reason."""
     health: Health
     restarts: int | None = None
     exit_code: int | None = None
     since: datetime | None = None
     """When it started; for one that does not run, when it ended."""
+
+    @property
+    def condition(self) -> str:
+        """How it is in a few words: `killed (exit code 137)`, `stopped by Ana`, `out of memory, 61 restarts`."""
+        if self.stopped_by:
+            return f"stopped by {self.stopped_by}"
+        words: str = self.why or self.state
+        if self.exit_code and self.why not in TOLD and not words.startswith("could not"):
+            words += f" (exit code {self.exit_code})"
+        if self.restarts and (self.state == "restarting" or self.why == "crashed and came back"):
+            words += f", {counted(self.restarts, 'restart')}"
+        return words
+
+
+class ContainerRow(ContainerState):
+    """One container in a list."""
+
     ports: list[Ident] = []
+    project: Ident | None = Field(default=None, exclude=True)
+    """Its compose project: what a page groups by, and the model asks for with the details."""
 
 
 class Containers(Listing):
@@ -58,9 +121,15 @@ class Containers(Listing):
 
     containers: list[ContainerRow]
     running: int
+    """Those that do: neither paused nor between two crashes."""
     stopped: int
+    restarting: int = 0
+    """Those that keep crashing."""
+    paused: int = 0
     troubled: list[Ident]
-    """Crash-looping, unhealthy, dead, or ended with an error."""
+    """What needs a person: crash-looping, unhealthy, paused, failed, or off although it should run."""
+    unread: int | None = None
+    """How many could not be looked into: nothing is known of them but their state."""
 
 
 class Mount(Result):
@@ -73,21 +142,12 @@ class Mount(Result):
     read_only: bool
 
 
-class ContainerDetails(Result):
+class ContainerDetails(ContainerState):
     """One container, without the values of its environment."""
 
-    host: Ident
-    name: Ident
-    id: Ident
-    image: Ident
     image_id: Ident
-    state: State
-    health: Health
-    restarts: int | None = None
-    exit_code: int | None = None
     oom_killed: bool
     error: Outside | None = None
-    since: datetime | None = None
     finished: datetime | None = None
     restart_policy: RestartPolicy
     command: Outside | None = None
@@ -96,6 +156,8 @@ class ContainerDetails(Result):
     networks: list[Ident]
     ports: list[Ident]
     compose_project: Ident | None = None
+    managed_by: Ident | None = None
+    """The orchestrator that decides whether it runs, and what it is there: `swarm/web`."""
     memory_limit_mb: float | None = None
 
 
@@ -136,6 +198,18 @@ class Stats(Result):
     pids: int | None = None
 
 
+class UnusedKind(Result):
+    """What nothing uses of one kind of things, and what removing just that would free."""
+
+    kind: Rubbish
+    count: int | None = None
+    frees_mb: float | None = None
+    frees_at_least_mb: float | None = None
+    """Where a part is not known."""
+    left_alone: int
+    """How many are unused as well, and stay: recent, failed, forbidden, or an Undo may still need them."""
+
+
 class HostInfo(Result):
     """One engine: what it is and what takes its disk."""
 
@@ -153,6 +227,8 @@ class HostInfo(Result):
     disk_volumes_gb: float | None = None
     disk_build_cache_gb: float | None = None
     reclaimable_gb: float | None = None
+    """What a clean-up frees that is not told more: dangling images and build cache."""
+    unused: list[UnusedKind] = []
 
 
 class SystemInfo(Result):

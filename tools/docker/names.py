@@ -1,7 +1,9 @@
 """From what a person calls a container to the one container that is meant."""
 
+import asyncio
 import re
 import socket
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +12,7 @@ from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.models import HostDown
 from tools.docker.rows import is_forbidden, name_of
-from tools.kit import Field, Resolve, Target, Unreachable
+from tools.kit import Field, Gone, Resolve, Target, Unreachable
 from tools.kit.types import outside_text, trusted_name
 
 Listed = tuple[Engine, dict[str, Any]]
@@ -60,7 +62,10 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
     matches = _best(everything, reference)
     if not matches and down:
         raise _elsewhere(down)
-    carriers = {_carrier(item) for _, item in everything if is_own(text(item["Id"]))}
+    carriers: set[str] = set()
+    for engine, item in everything:
+        if is_own(text(item["Id"])):
+            carriers |= {*(await carriers_of(engine, [item])).values()}
     return [_target(engine, item, carriers) for engine, item in matches]
 
 
@@ -124,9 +129,21 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
 
 
-def _carrier(item: dict[str, Any]) -> str:
-    """The container whose network stack this one uses; empty when it has its own."""
-    return text(record(item.get("HostConfig")).get("NetworkMode")).partition("container:")[2]
+async def carriers_of(engine: Engine, items: list[dict[str, Any]]) -> dict[str, str]:
+    """Container → the one whose network stack it uses, for those listed that have none of their own.
+
+    Podman's list leaves the network mode out: there each is inspected.
+    """
+
+    async def mode(item: dict[str, Any]) -> str:
+        settings = record(item.get("HostConfig"))
+        if not settings:
+            with suppress(Gone):
+                settings = await engine.ask(lambda api: record(api.inspect_container(item["Id"]).get("HostConfig")))
+        return text(settings.get("NetworkMode"))
+
+    modes = zip(items, await asyncio.gather(*map(mode, items)), strict=True)
+    return {item["Id"]: found.removeprefix("container:") for item, found in modes if found.startswith("container:")}
 
 
 def lifeline(item: dict[str, Any]) -> str:
@@ -155,6 +172,7 @@ def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
         forbidden=is_forbidden(item),
         protected=_protected(item, carriers),
         aliases=(name, f"{engine.name}/{name}", container[:12]),
+        short=f"{engine.name}/{container[:12]}",
     )
 
 

@@ -1,217 +1,172 @@
 """Clean up a host: remove exactly the unused things that the card lists."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from hashlib import sha256
+from typing import Annotated, Any, Literal
 
-from tools.docker.clean import MB, number, record, records, short, text
-from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
-from tools.docker.inventory import tags_of
-from tools.docker.names import Host, is_own
-from tools.docker.rows import STOPPED, is_forbidden, name_of, volume_label
-from tools.kit import (
-    Change,
-    Conflict,
-    Context,
-    Facts,
-    Field,
-    Gone,
-    Ident,
-    OutcomeUnknown,
-    Risk,
-    Shown,
-    ToolFailed,
-    Unauthorised,
-)
+from tools.docker.clean import MB, short
+from tools.docker.hosts import LONG_PATIENCE, DockerHosts, service
+from tools.docker.layers import Amount
+from tools.docker.models import KINDS, Kind, Rubbish
+from tools.docker.names import Host
+from tools.docker.pull import familiar
+from tools.docker.stock import take_stock
+from tools.docker.sweep import Sweep
+from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Thing, Unused, unused
+from tools.kit import Change, Context, Facts, Field, Ident, Result, Risk, Shown, ToolFailed
 
-if TYPE_CHECKING:
-    from tools.docker.transport import Session
+NAMED, WIDTH = 4, 200
+"""How many of a kind stand on the card by name, and in how many characters: it must have room for old and new."""
+LEAST_WIDTH = 46
+MOST_KEPT = 5
 
-Raw = dict[str, Any]
-DIGITS = 6
-"""Of an id, to tell namesakes apart."""
-PREDEFINED = frozenset({"bridge", "host", "none", "ingress", "docker_gwbridge"})
+
+class Piece(Result):
+    """One thing on the card; or with a count, the rest of its kind."""
+
+    count: int | None = None
+    name: Ident
+    size_mb: float | Literal["size unknown"] | None = None
+    """What removing it frees, after those before it."""
 
 
 class PruneFacts(Facts):
-    """What nobody uses on one host. Things marked `rackhand.forbid` are never among it."""
+    """What nobody uses on one host, the largest by name. What is forbidden, recent, failed or undoable is not in it."""
 
-    containers: Shown[tuple[Ident, ...]]
-    """Stopped containers, each as `name@3f2a9c`: a namesake that takes one's place is another."""
-    images: Shown[tuple[Ident, ...]]
-    """Images without a tag that no remaining container uses."""
-    networks: Shown[tuple[Ident, ...]]
-    """Like the containers."""
-    volumes: Shown[tuple[Ident, ...]]
-    build_cache_mb: Shown[float]
-    frees_mb: Shown[float | None]
+    frees_mb: Shown[float | None] = None
+    """What all of it frees together: layers that other images have, too, do not count."""
+    frees_at_least_mb: Shown[float | None] = None
+    """The same where a part is not known."""
+    freed_mb: Shown[float | None] = None
+    """What it did free, as the engine says afterwards."""
+    freed_at_least_mb: Shown[float | None] = None
+    dangling_images: Shown[tuple[Piece, ...]] = ()
+    unused_images: Shown[tuple[Piece, ...]] = ()
+    stopped_containers: Shown[tuple[Piece, ...]] = ()
+    unused_networks: Shown[tuple[Piece, ...]] = ()
+    unused_volumes: Shown[tuple[Piece, ...]] = ()
+    build_cache_mb: Shown[float | None] = None
+    version: Shown[Ident] = "0"
+    """Tells everything that is listed from everything else, whether it is named or not."""
     host: Ident
     also_called: tuple[Ident, ...] = ()
-    """Every other way in which the owner may have forbidden one of these containers and networks."""
-
-
-class Rubbish:
-    """The unused things of one host, with the ids they are removed by."""
-
-    def __init__(self) -> None:
-        self.containers: dict[str, str] = {}
-        self.images: dict[str, str] = {}
-        self.networks: dict[str, str] = {}
-        self.volumes: dict[str, str] = {}
-        self.cache_bytes = 0.0
-        self.bytes: float | None = 0.0
-
-    def facts(self, host: str) -> PruneFacts:
-        """The same, as the card shows it."""
-        named = sorted({**self.containers, **self.networks}.items())
-        return PruneFacts(
-            containers=tuple(sorted(f"{name}@{ident[:DIGITS]}" for ident, name in self.containers.items())),
-            images=tuple(sorted(self.images.values())),
-            networks=tuple(sorted(f"{name}@{ident[:DIGITS]}" for ident, name in self.networks.items())),
-            volumes=tuple(sorted(self.volumes.values())),
-            build_cache_mb=round(self.cache_bytes / MB, 1),
-            frees_mb=None if self.bytes is None else round((self.bytes + self.cache_bytes) / MB, 1),
-            host=host,
-            also_called=tuple(
-                text for ident, name in named for text in (name, f"{host}/{name}", ident[:12], f"{host}/{ident[:12]}")
-            ),
-        )
+    """Every way in which the owner may have forbidden one of these things."""
+    left: int = 0
+    """How many of them are there, and unused, or cannot be looked for."""
 
 
 @service.tool(Risk.DESTROY)
 async def prune_system(
     ctx: Context[DockerHosts],
     host: Host,
+    kinds: Annotated[
+        tuple[Kind, ...],
+        Field(description="What to remove; more than the default only when the person asked for it.", max_length=5),
+    ] = BY_ITSELF,
     volumes: Annotated[
         bool, Field(description="Also remove volumes that no container mounts: their data is lost.")
     ] = False,
+    idle_days: Annotated[
+        int, Field(description="Leave alone what was used or made within so many days.", ge=1, le=365)
+    ] = IDLE_DAYS,
 ) -> Change[PruneFacts]:
-    """Free disk space on a host: stopped containers, untagged images, unused networks, build cache; there is no undo.
+    """Free disk space on a host: dangling images and build cache, or other unused things by kind; there is no undo.
 
-    Look at docker_get_system_info first: it says how much there is to gain.
+    Look at docker_get_system_info first: it says how much each kind frees, and how much is left alone.
     """
     engine = ctx.client.one(host)
-    found: list[Rubbish] = []
+    wanted: tuple[Rubbish, ...] = (*kinds, "unused_volumes") if volumes else kinds
+    disk = ("build-cache", "volume") if volumes else ("build-cache",)
+    listed = unused(await take_stock(ctx, engine, *disk, volumes=volumes), wanted, idle_days)
+    if listed.cache is None and not listed.things:
+        raise ToolFailed(f"{host} does not say in time what its build cache holds: try again when it is less busy.")
+    sweep, planned = Sweep(listed), iter([_facts(engine.name, listed)])
 
     async def read(client: DockerHosts) -> PruneFacts:
-        rubbish = await _rubbish(client.one(host), volumes=volumes)
-        found[:] = found[:1] or [rubbish]
-        return rubbish.facts(engine.name)
+        if facts := next(planned, None):
+            return facts
+        disk = ("build-cache",) if listed.cache else ()
+        now = await take_stock(ctx, client.one(host), *disk, volumes=volumes, closely=False)
+        return _facts(engine.name, listed.still(unused(now, wanted, idle_days)), sweep if sweep.begun else None)
 
     facts = await ctx.read(read)
-    listed = found[0]
 
     async def do(hosts: DockerHosts) -> None:
-        await _remove(hosts.one(host), listed)
+        await sweep.run(hosts.one(host))
 
     return Change(
         f"Clean up {engine.name}",
         facts=facts,
         do=do,
-        expect=_nothing_listed_is_left,
-        notes=_notes(facts, volumes=volumes),
+        expect=lambda before, after: after.left == 0,
+        notes=_notes(engine.name, listed),
         deadline=LONG_PATIENCE + 20,
     )
 
 
-def _nothing_listed_is_left(before: PruneFacts, after: PruneFacts) -> bool:
-    kinds = ("containers", "images", "networks", "volumes")
-    left = any(set(getattr(before, kind)) & set(getattr(after, kind)) for kind in kinds)
-    return not left and (before.build_cache_mb == 0 or after.build_cache_mb < before.build_cache_mb)
+def _facts(host: str, listed: Unused, sweep: Sweep | None = None) -> PruneFacts:
+    """What the card shows of the things that are listed; with a sweep, what the receipt does."""
+    kinds = [kind for kind in KINDS if kind != "build_cache"]
+    lists: dict[str, Any] = {kind: _pieces([thing for thing in listed.things if thing.kind == kind]) for kind in kinds}
+    figures: dict[str, Any] = _measured("freed", sweep.freed) if sweep else _measured("frees", listed.frees)
+    names = [name for thing in listed.things for name in (*thing.names, *map(familiar, thing.names), short(thing.id))]
+    ids = sorted([*(f"{thing.kind} {thing.id}" for thing in listed.things), *(listed.cache or ())])
+    return PruneFacts(
+        **lists,
+        **figures,
+        build_cache_mb=round(listed.cached.bytes / MB, 1) if (sweep.listed if sweep else listed).cache else None,
+        version=sha256("\n".join(ids).encode()).hexdigest()[:12],
+        host=host,
+        also_called=tuple(called for name in sorted(set(names)) for called in (name, f"{host}/{name}")),
+        left=len(listed.things) + bool(listed.cache),
+    )
 
 
-async def _rubbish(engine: Engine, *, volumes: bool) -> Rubbish:
-    def ask(api: "Session") -> tuple[Any, Any, Any, Any]:
-        return api.containers(all=True, size=True), api.images(), api.networks(), api.volumes()
-
-    containers, images, networks, all_volumes = await engine.ask(ask)
-    found = Rubbish()
-    stay: list[Raw] = []
-    for item in records(containers):
-        if item.get("State") in STOPPED and not is_forbidden(item) and not is_own(text(item.get("Id"))):
-            found.containers[text(item.get("Id"))] = name_of(item)
-            found.bytes = _plus(found.bytes, item.get("SizeRw", 0))
-        else:
-            stay.append(item)
-    kept_images = {text(item.get("ImageID")) for item in stay}
-    for image in records(images):
-        if not tags_of(image) and text(image.get("Id")) not in kept_images and not is_forbidden(image):
-            found.images[text(image.get("Id"))] = short(text(image.get("Id")))
-            found.bytes = _plus(found.bytes, image.get("Size"))
-    _unused_networks(found, records(networks), stay)
-    disk = await engine.ask(lambda api: api.disk_usage())
-    found.cache_bytes = _cache(disk)
-    if volumes:
-        _unused_volumes(found, records(record(all_volumes).get("Volumes")), records(containers), disk)
-    return found
+def _measured(verb: str, found: Amount) -> dict[str, float]:
+    size = round(found.bytes / MB, 1)
+    if found.exact:
+        return {f"{verb}_mb": size}
+    return {f"{verb}_at_least_mb": size} if size else {}
 
 
-def _unused_networks(found: Rubbish, networks: list[Raw], stay: list[Raw]) -> None:
-    """A network that only a stopped container refers to is in use: without it that one could not start again."""
-    used: set[str] = set()
-    for item in stay:
-        for name, endpoint in record(record(item.get("NetworkSettings")).get("Networks")).items():
-            used |= {name, text(record(endpoint).get("NetworkID"))}
-    for network in networks:
-        name, identifier = text(network.get("Name")), text(network.get("Id"))
-        if name not in PREDEFINED and not used & {name, identifier} and not is_forbidden(network):
-            found.networks[identifier] = name
+def _pieces(things: list[Thing]) -> tuple[Piece, ...]:
+    """The largest by name, as far as the card has room for them, and how many more there are."""
+    pieces: list[Piece] = []
+    room = WIDTH
+    for number, thing in enumerate(things):
+        room -= sum(max(len(name), LEAST_WIDTH) for name in thing.names)
+        if number and (room < 0 or number == NAMED):
+            rest = things[number:]
+            size = _size(rest[0].kind, sum((thing.frees for thing in rest), Amount()))
+            return (*pieces, Piece(count=len(rest), name="more", size_mb=size))
+        first, *others = map(familiar, thing.names)
+        pieces += [Piece(name=first, size_mb=_size(thing.kind, thing.frees)), *(Piece(name=name) for name in others)]
+    return tuple(pieces)
 
 
-def _unused_volumes(found: Rubbish, volumes: list[Raw], containers: list[Raw], disk: Raw) -> None:
-    """Volumes that no container mounts, not even one that is about to be removed."""
-    used = {text(mount.get("Name")) for item in containers for mount in records(item.get("Mounts"))}
-    measured = records(disk.get("Volumes")) or records(record(disk.get("VolumeUsage")).get("Items"))
-    sizes = {text(item.get("Name")): record(item.get("UsageData")).get("Size") for item in measured}
-    for volume in volumes:
-        name = text(volume.get("Name"))
-        if name and name not in used and not is_forbidden(volume):
-            found.volumes[name] = volume_label(name)
-            found.bytes = _plus(found.bytes, sizes.get(name))
+def _size(kind: Rubbish, frees: Amount) -> float | Literal["size unknown"] | None:
+    if kind == "unused_networks":
+        return None
+    return round(frees.bytes / MB, 1 if frees.bytes < 10 * MB else None) if frees.exact else "size unknown"
 
 
-def _cache(disk: Raw) -> float:
-    items = records(disk.get("BuildCache")) or records(record(disk.get("BuildCacheUsage")).get("Items"))
-    return sum(number(item.get("Size")) or 0.0 for item in items if item.get("InUse") is False)
-
-
-def _plus(total: float | None, more: Any) -> float | None:
-    """The sum; unknown once a part of it is."""
-    part = number(more)
-    return None if total is None or part is None else total + part
-
-
-async def _remove(engine: Engine, listed: Rubbish) -> None:
-    """Remove the listed things one by one: what came into use meanwhile, the engine refuses and we leave."""
-    steps: list[Callable[[Session], Any]] = []
-    steps += [lambda api, i=i: api.remove_container(i, v=False, force=False) for i in listed.containers]  # type: ignore[misc]
-    steps += [lambda api, i=i: api.remove_network(i) for i in listed.networks]  # type: ignore[misc]
-    steps += [lambda api, i=i: api.remove_volume(i) for i in listed.volumes]  # type: ignore[misc]
-    steps += [lambda api, i=i: api.remove_image(i) for i in listed.images]  # type: ignore[misc]
-    if listed.cache_bytes:
-        steps.append(lambda api: api.prune_builds(all=True))
-    removed = 0
-    for step in steps:
-        try:
-            await engine.ask(step, patience=LONG_PATIENCE)
-        except (Gone, Conflict, Unauthorised) as no:
-            # The engine answers 403, too, for a network that came into use; but to the first step it means a
-            # credential that may not remove anything.
-            if isinstance(no, Unauthorised) and not removed:
-                raise
-        except ToolFailed as error:
-            if removed:
-                raise OutcomeUnknown(f"Only a part was removed. {error}") from error
-            raise
-        else:
-            removed += 1
-
-
-def _notes(facts: PruneFacts, *, volumes: bool) -> tuple[str, ...]:
-    notes = ["No undo."]
-    if facts.containers:
+def _notes(host: str, listed: Unused) -> tuple[str, ...]:
+    notes, kinds = ["No undo."], {thing.kind for thing in listed.things}
+    if "stopped_containers" in kinds:
         notes.append("Settings and own data of the stopped containers are lost.")
-    if facts.volumes:
+    if "unused_volumes" in kinds:
         notes.append("The data in these volumes is lost for good.")
-    elif volumes:
-        notes.append("No volume is unused.")
+    if own := [thing.names[0] for thing in listed.things if thing.kind == "unused_images" and thing.built_here]:
+        notes.append(f"Built here, so no registry has it: {_some(own)}.")
+    if listed.cache is None:
+        notes.append(f"Build cache stays: {host} did not say in time what is in it.")
+    if not listed.frees.exact and not listed.frees.bytes:
+        notes.append("How much this frees is not known.")
+    if kept := [f"{thing.names[0]} ({thing.why})" for thing in listed.kept]:
+        notes.append(f"Left alone: {_some(kept)}.")
     return tuple(notes)
+
+
+def _some(names: list[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - MOST_KEPT} more" if len(names) > MOST_KEPT else ""
+    return f"{', '.join(names[:MOST_KEPT])}{more}"

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from tools.docker.clean import record, records, short, text, texts
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
-from tools.docker.inventory import tags_of
 from tools.docker.names import Host
+from tools.docker.rows import tags_of
 from tools.docker.seen import seen
 from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, ToolFailed
 from tools.kit.failures import quote

@@ -1,6 +1,5 @@
 """Reading containers: the list, one in detail, what it uses."""
 
-import asyncio
 from typing import Annotated, Any
 
 from tools.docker.clean import (
@@ -20,29 +19,28 @@ from tools.docker.clean import (
     whole,
     without_secrets,
 )
-from tools.docker.hosts import DockerHosts, Engine, service
-from tools.docker.models import ContainerDetails, ContainerRow, Containers, Mount, Stats
-from tools.docker.names import Container, Host, list_all
+from tools.docker.hosts import DockerHosts, service
+from tools.docker.models import ContainerDetails, Containers, Mount, Stats
+from tools.docker.names import Container, Host
+from tools.docker.owners import owner_of
 from tools.docker.rows import (
     PROJECT_LABEL,
+    exit_code_of,
     health_of,
-    in_trouble,
     inspected_ports,
     is_looping,
     labels_of,
     policy_of,
-    row_of,
     since_of,
     state_of,
     volume_label,
-    with_inspection,
 )
 from tools.docker.seen import seen
-from tools.kit import Context, Field, Risk, ToolFailed
+from tools.docker.survey import survey
+from tools.docker.troubles import found, judge
+from tools.kit import Context, Field, Risk
 
 MOST_ROWS = 200
-MOST_INSPECTED = 100
-"""Restarts and times need one more question per container; beyond this only those in trouble are asked about."""
 MOST_LISTED = 100
 """Environment names, mounts and networks of one container."""
 
@@ -55,23 +53,22 @@ async def list_containers(
 ) -> Containers:
     """List containers with state, health and restarts; use it first for anything about containers.
 
-    `troubled` names those that crash-loop, are unhealthy, or ended with an error.
+    `troubled` names those that need a person: crash-looping, unhealthy, paused, failed, or off although made to run.
+    `why` says what is wrong or why one is off; `stopped_by`, that a person stopped it here, which is no trouble.
     """
-    found, down = await ctx.client.each(ctx.client.pick(host), list_all)
-    rows = [(engine, row_of(engine.name, item)) for engine, items in found for item in items]
-    rows.sort(key=lambda pair: (not in_trouble(pair[1]), pair[1].state == "running", pair[1].name, pair[1].host))
-    asked = await asyncio.gather(*(_inspected(engine, row) for engine, row in rows[:MOST_INSPECTED]))
-    everything = [*asked, *(row for _, row in rows[MOST_INSPECTED:])]
-    everything.sort(key=lambda row: (not in_trouble(row), row.host, row.name))
-    shown = [row for row in everything if row.state in ("running", "restarting") or not running_only]
-    running = sum(row.state in ("running", "restarting", "paused") for row in everything)
+    look = await survey(ctx, host)
+    shown = [row for row, _ in look.rows if row.state in ("running", "restarting") or not running_only]
+    running, restarting, paused = (look.states[state] for state in ("running", "restarting", "paused"))
     return Containers(
         containers=shown[:MOST_ROWS],
         running=running,
-        stopped=len(everything) - running,
-        troubled=[f"{row.host}/{row.name}" for row in everything if in_trouble(row)][:MOST_ROWS],
+        stopped=look.stopped,
+        restarting=restarting,
+        paused=paused,
+        troubled=[f"{row.host}/{row.name}" for row in look.troubled][:MOST_ROWS],
+        unread=look.unread.total() or None,
         more=len(shown) - MOST_ROWS if len(shown) > MOST_ROWS else None,
-        hosts_down=down,
+        hosts_down=look.down,
     )
 
 
@@ -79,15 +76,15 @@ async def list_containers(
 async def get_container_details(ctx: Context[DockerHosts], container: Container) -> ContainerDetails:
     """Inspect one container: exit code, mounts, networks, limits, restart policy; values of its environment are hidden.
 
-    Use it to find out why a container is down or how it is set up.
+    Use it to find out why a container is down or how it is set up. `why` says what is wrong or why it is off;
+    `stopped_by`, who stopped it through this bot.
     """
     engine, reference = ctx.client.at(container)
     raw, now = await engine.ask(lambda api: (record(api.inspect_container(reference)), api.now()))
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("NetworkSettings"))
     words, restarts = [text(raw.get("Path")), *texts(raw.get("Args"))], whole(raw.get("RestartCount"))
     secrets = [*secrets_of(texts(config.get("Env"))), *seen.secrets_in(" ".join([text(state.get("Error")), *words]))]
-    ended = state.get("Status") not in ("running", "paused")
-    return ContainerDetails(
+    details = ContainerDetails(
         host=engine.name,
         name=text(raw.get("Name")).removeprefix("/") or reference[:12],
         id=f"{engine.name}/{reference[:12]}",
@@ -96,7 +93,7 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
         state="restarting" if is_looping(state, restarts, now) else state_of(state.get("Status")),
         health=health_of(state),
         restarts=restarts,
-        exit_code=whole(state.get("ExitCode")) if ended else None,
+        exit_code=exit_code_of(state),
         oom_killed=state.get("OOMKilled") is True,
         error=without_secrets(text(state.get("Error")), secrets)[:500] or None,
         since=since_of(state),
@@ -108,8 +105,11 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
         networks=sorted(record(settings.get("Networks")))[:MOST_LISTED],
         ports=inspected_ports(raw),
         compose_project=labels_of(config).get(PROJECT_LABEL),
+        managed_by=owner_of(labels_of(config)),
         memory_limit_mb=size(record(raw.get("HostConfig")).get("Memory") or None, MIB),
     )
+    [judgement] = judge([found(details, reference, labels_of(config), raw, now)], await ctx.deeds())
+    return details.model_copy(update=judgement.said)
 
 
 @service.tool(Risk.READ)
@@ -137,16 +137,6 @@ async def get_container_stats(ctx: Context[DockerHosts], container: Container) -
         block_write_mb=_total([item.get("value") for item in blocks if text(item.get("op")).lower() == "write"]),
         pids=whole(record(sample.get("pids_stats")).get("current")) if runs else None,
     )
-
-
-async def _inspected(engine: Engine, row: ContainerRow) -> ContainerRow:
-    """The row with what an inspection adds; as it is when the container or its host has gone meanwhile."""
-    reference = row.id.partition("/")[2]
-    try:
-        raw, now = await engine.ask(lambda api: (record(api.inspect_container(reference)), api.now()))
-    except ToolFailed:
-        return row
-    return with_inspection(row, raw, now)
 
 
 def _mount(item: dict[str, Any]) -> Mount:

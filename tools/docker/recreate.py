@@ -6,12 +6,28 @@ from posixpath import normpath
 from typing import Annotated, Any, Literal
 
 from tools.docker.clean import record, records, short, text, texts
+from tools.docker.dialect import unsayable
 from tools.docker.facts import facts_from, inspect
-from tools.docker.hosts import DockerHosts, service
+from tools.docker.hosts import DockerHosts, Engine, service
 from tools.docker.models import State
 from tools.docker.names import list_all
+from tools.docker.needs import carriers, donors, lost, lost_networks
 from tools.docker.rows import name_of, state_of
-from tools.kit import Change, Context, Facts, Field, Gone, Ident, OutcomeUnknown, Risk, Shown, ToolFailed
+from tools.kit import (
+    Change,
+    Conflict,
+    Context,
+    Facts,
+    Field,
+    Gone,
+    Ident,
+    OutcomeUnknown,
+    Refused,
+    Risk,
+    Shown,
+    ToolFailed,
+    Unauthorised,
+)
 
 Raw = dict[str, Any]
 
@@ -46,6 +62,9 @@ async def recreate_container(ctx: Context[DockerHosts], net: Net) -> Change[Recr
     kept = await ctx.nets.open(net)
     host, name, running = kept["host"], kept["name"], kept["running"]
     facts = await ctx.read(recreate_facts, host, name, kept["image_id"], kept["body"]["Image"])
+    leaned_on = await carriers(ctx.client.one(host), {**kept["body"], "Config": kept["body"]})
+    if clause := lost(leaned_on):
+        raise Conflict(f"{name} cannot be made again as it was: {clause}.")
 
     async def do(hosts: DockerHosts) -> None:
         await _make(hosts, kept)
@@ -85,11 +104,39 @@ async def recreate_facts(client: DockerHosts, host: str, name: str, image_id: st
     )
 
 
-async def snapshot(client: DockerHosts, target: str) -> Raw | None:
-    """Everything needed to make this container again, secrets included; None when it is gone."""
+async def way_back(client: DockerHosts, target: str) -> tuple[Raw | None, str]:
+    """Everything needed to make this container again, secrets included; or why nobody could, as a clause."""
     raw, _ = await inspect(client, target)
     if raw is None:
-        return None
+        return None, ""
+    engine, reference = client.at(target)
+    clause = await _obstacle(engine, raw, reference)
+    return (None, clause) if clause else (_snapshot(raw, target), "")
+
+
+async def _obstacle(engine: Engine, raw: Raw, reference: str) -> str:
+    """What the engine would refuse to make it again for, as far as it can be asked beforehand."""
+    for needed in (*await carriers(engine, raw), *await donors(engine, raw)):
+        if needed.state == "gone":
+            return needed.trouble
+    for network, replaced in (await lost_networks(engine, raw)).items():
+        if not replaced:  # a new one of that name takes it in
+            return f"its network {network} is gone"
+    try:
+        await engine.ask(lambda api: api.image(text(raw.get("Image"))))
+    except Gone:
+        return "its image is gone from this host"
+    except (Refused, Unauthorised):
+        return "nobody lets this bot see its image"
+    if not await engine.ask(lambda api: api.podman):
+        return ""
+    try:
+        return unsayable(raw, await engine.ask(lambda api: api.podmans_own(reference)))
+    except (Gone, Refused, Unauthorised):
+        return "Podman does not tell enough of it here"
+
+
+def _snapshot(raw: Raw, target: str) -> Raw:
     config, settings = dict(record(raw.get("Config"))), dict(record(raw.get("HostConfig")))
     mode = text(settings.get("NetworkMode"))
     reference = target.partition("/")[2]
@@ -97,8 +144,9 @@ async def snapshot(client: DockerHosts, target: str) -> Raw | None:
     # The engine made these up, or refuses them: a borrowed network stack brings its own names and ports.
     if shared or settings.get("UTSMode") == "host" or config.get("Hostname") == reference[:12]:
         config.pop("Hostname", None)
-    # None here is "cleared", which a create request says with an empty word; its own null means "as in the image".
-    config["Entrypoint"] = config.get("Entrypoint") or [""]
+    if config.get("Entrypoint") is None:
+        # None here is "cleared", which a create request says with an empty word; its own null is "as in the image".
+        config["Entrypoint"] = [""]
     if shared:
         for key in ("Domainname", "ExposedPorts", "MacAddress"):
             config.pop(key, None)
@@ -118,6 +166,14 @@ async def snapshot(client: DockerHosts, target: str) -> Raw | None:
         "networks": {} if shared else {key: _endpoint(record(value), reference) for key, value in networks.items()},
         "first": first,
     }
+
+
+def needed(kept: Raw) -> set[str]:
+    """The image, networks and volumes without which a kept configuration makes no container again."""
+    settings = record(record(kept.get("body")).get("HostConfig"))
+    binds = [bind.partition(":")[0] for bind in texts(settings.get("Binds"))]
+    mounts = [text(item.get("Source")) for item in records(settings.get("Mounts"))]
+    return {text(kept.get("image_id")), *record(kept.get("networks")), *binds, *mounts} - {""}
 
 
 def _keep_volumes(settings: Raw, mounts: list[Raw]) -> None:
@@ -172,7 +228,7 @@ async def _make(hosts: DockerHosts, kept: Raw) -> None:
     others = dict(kept["networks"])
     if kept["first"] in others:
         body["NetworkingConfig"] = {"EndpointsConfig": {kept["first"]: others.pop(kept["first"])}}
-    made = await engine.ask(lambda api: api.create(body, name))
+    made = await _create(engine, body, name)
     reference = text(made.get("Id"))
     if not re.fullmatch(r"[0-9a-f]{64}", reference):
         raise OutcomeUnknown(f"The engine did not confirm that {name} was created: look before trying again.")
@@ -183,6 +239,27 @@ async def _make(hosts: DockerHosts, kept: Raw) -> None:
             await engine.ask(lambda api: api.start(reference))
     except ToolFailed as error:
         raise OutcomeUnknown(f"{name} exists again, but is not complete. {error}") from error
+
+
+async def _create(engine: Engine, body: Raw, name: str) -> Raw:
+    """The new container, not started. Raises ToolFailed."""
+    try:
+        return await engine.ask(lambda api: api.create(body, name))
+    except OutcomeUnknown as failed:
+        # Podman has HTTP 500 for whatever it refuses. An engine that has answered does no more: one look tells.
+        if not failed.answered or await _exists(engine, name):
+            raise
+        refusal = Refused(f"The engine refused to make {name} again ({failed.said}): nothing was made.")
+        refusal.outside = failed.outside
+        raise refusal from failed
+
+
+async def _exists(engine: Engine, name: str) -> bool:
+    """Whether a container has this name; so it is taken to be when nobody can look."""
+    try:
+        return any(name_of(item) == name for item in await list_all(engine))
+    except ToolFailed:
+        return True
 
 
 async def _with_image(hosts: DockerHosts, kept: Raw) -> Raw:

@@ -22,13 +22,12 @@ FORBID_LABEL = "rackhand.forbid"
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
-
+ONE_OFF_LABEL = "com.docker.compose.oneoff"
 STOPPED = ("exited", "created", "dead")
 """States of a container that does not run and is not about to."""
-CLEAN_EXITS = frozenset({0, 130, 137, 143})
-"""Exit codes of a process that ended well, or that somebody stopped."""
 LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
 MOST_PORTS = 20
+NO_TAG = "<none>:<none>"
 
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -51,6 +50,11 @@ def labels_of(item: dict[str, Any]) -> dict[str, str]:
 def is_forbidden(item: dict[str, Any]) -> bool:
     """Whether its owner marked it as never to be touched."""
     return labels_of(item).get(FORBID_LABEL, "false").strip().lower() not in ("false", "0", "")
+
+
+def project_of(labels: dict[str, str]) -> str:
+    """The compose project that a container is a service of; empty for any other, and for `compose run`."""
+    return "" if labels.get(ONE_OFF_LABEL, "").lower() == "true" else labels.get(PROJECT_LABEL, "")
 
 
 def state_of(value: Any) -> State:
@@ -82,6 +86,12 @@ def since_of(state: dict[str, Any]) -> datetime | None:
     """When a container got into its state: started, or for one that does not run, ended."""
     runs = state.get("Status") in ("running", "paused", "restarting")
     return to_second(moment(state.get("StartedAt" if runs else "FinishedAt")))
+
+
+def exit_code_of(state: dict[str, Any]) -> int | None:
+    """How its process ended; absent while it runs and before it ever did."""
+    ended = state.get("Status") in ("exited", "dead", "restarting") or text(state.get("Error"))
+    return whole(state.get("ExitCode")) if ended and state.get("Status") not in ("running", "paused") else None
 
 
 def listed_ports(listed: dict[str, Any]) -> list[str]:
@@ -123,12 +133,13 @@ def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
     code = _EXITED.match(status)
     return ContainerRow(
         host=host,
+        project=project_of(labels_of(listed)) or None,
         name=name_of(listed),
         id=f"{host}/{text(listed.get('Id'))[:12]}",
         image=short(text(listed.get("Image"))) or "unknown",
         state=state,
         health=_listed_health(status),
-        exit_code=int(code[1]) if code and state != "restarting" else None,
+        exit_code=int(code[1]) if code else None,
         ports=listed_ports(listed),
     )
 
@@ -136,22 +147,20 @@ def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
 def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) -> ContainerRow:
     """The row with restarts, times and exit code as the inspection has them."""
     state, restarts = record(inspected.get("State")), whole(inspected.get("RestartCount"))
-    ended = state.get("Status") in ("exited", "dead")
     return row.model_copy(
         update={
             "state": "restarting" if is_looping(state, restarts, now) else state_of(state.get("Status")),
             "health": health_of(state),
             "restarts": restarts,
             "since": since_of(state),
-            "exit_code": whole(state.get("ExitCode")) if ended else None,
+            "exit_code": exit_code_of(state),
         }
     )
 
 
-def in_trouble(row: ContainerRow) -> bool:
-    """Whether a person should look: crash-looping, unhealthy, dead, or ended with an error."""
-    failed = row.state == "exited" and row.exit_code is not None and row.exit_code not in CLEAN_EXITS
-    return failed or row.state in ("restarting", "dead") or (row.health == "unhealthy" and row.state == "running")
+def tags_of(image: dict[str, Any]) -> list[str]:
+    """An image's names, without the placeholder of a dangling one."""
+    return [tag for tag in texts(image.get("RepoTags")) if tag != NO_TAG]
 
 
 def volume_label(name: str) -> str:

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from functools import reduce
 from typing import Any, TypeVar
 from urllib.parse import quote as quote_path
 from urllib.parse import urlsplit
@@ -21,8 +22,9 @@ from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
 from tools.docker.adapters import CONNECT_SECONDS, TcpAdapter, UnixAdapter
-from tools.docker.clean import record, texts
+from tools.docker.clean import is_hex_id, record, short, texts
 from tools.docker.credentials import Keyring
+from tools.docker.dialect import in_dockers_words
 from tools.docker.seen import seen
 from tools.docker.settings import Options, there
 from tools.docker.ssh import FarSideEnded, ssh_adapter
@@ -61,6 +63,8 @@ class Session(APIClient):
         self._negotiated = False
         self.clock_offset = 0.0
         """How far the engine's clock is ahead of ours, in seconds."""
+        self.podman = False
+        """Whether it is Podman that answers."""
         self._doubt = AFTERWARDS
         """What to do when it hangs up: another thing before it has ever answered."""
         self.adapters.clear()
@@ -130,6 +134,8 @@ class Session(APIClient):
             raise self._translated(error, write=write) from error
         self._doubt = AFTERWARDS
         self._hear_the_clock(response)
+        if response.ok:  # a refusal may be a proxy's
+            self.podman = "Libpod-Api-Version" in response.headers
         if 300 <= response.status_code < 400 and response.status_code != 304:
             response.close()
             raise from_requests(requests.HTTPError(response=response), self.service, write=write)
@@ -167,17 +173,22 @@ class Session(APIClient):
         path = f"/containers/{quote_path(container)}/logs"
         return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
 
-    def disk_usage(self) -> dict[str, Any]:
-        """What images, containers, volumes and build cache take, in the engine's own shape."""
-        answer = self._asked("GET", "/system/df", params={"verbose": "true"})
+    def disk_usage(self, *kinds: str) -> dict[str, Any]:
+        """What `image`, `container`, `volume` and `build-cache` take, in the engine's own shape; old ones tell all."""
+        answer = self._asked("GET", "/system/df", params={"verbose": "true", "type": kinds})
         found = parse_json(answer.content, self.service)
         return found if isinstance(found, dict) else {}
 
     def inspect_container(self, container: Any) -> Any:
-        """One container; what is secret in its environment is remembered, and not quoted from then on."""
-        found = super().inspect_container(container)
-        seen.learn(texts(record(record(found).get("Config")).get("Env")))
+        """One container in dockerd's words; what is secret in its environment is remembered, and not quoted later."""
+        found = in_dockers_words(record(super().inspect_container(container)), podman=self.podman)
+        seen.learn(texts(record(found.get("Config")).get("Env")))
         return found
+
+    def podmans_own(self, container: str) -> dict[str, Any]:
+        """One container as Podman describes it to its own clients, which is more than Docker's API has room for."""
+        answer = self._asked("GET", f"/libpod/containers/{quote_path(container)}/json")
+        return record(parse_json(answer.content, self.service))
 
     def image(self, name: str) -> dict[str, Any]:
         """One image, inspected."""
@@ -216,13 +227,19 @@ class Session(APIClient):
     def _raise_for_status(self, response: requests.Response) -> None:
         if response.status_code >= 400:
             write = response.request.method not in READING
+            # The target by the digits it is known by: its whole id would crowd out what else the words name.
+            ids = [part for part in urlsplit(response.request.url or "").path.split("/") if is_hex_id(part)]
+
+            def hide(words: str) -> str:
+                return reduce(lambda said, ident: said.replace(ident, short(ident)), ids, seen(words))
+
             with response:
                 if refuses(response.status_code, response.content):
                     self._negotiated = False
                     raise VersionRefused(
                         f"{self.service} now speaks another version of its API, and did nothing: try again."
                     )
-                raise from_requests(requests.HTTPError(response=response), self.service, write=write, hide=seen)
+                raise from_requests(requests.HTTPError(response=response), self.service, write=write, hide=hide)
 
     def _result(self, response: requests.Response, json: bool = False, binary: bool = False) -> Any:
         self._raise_for_status(response)

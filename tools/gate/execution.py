@@ -13,7 +13,7 @@ from memory.stores import Stores
 from memory.text import escaped
 from tools.gate import results
 from tools.gate.policy import Verdict
-from tools.gate.ports import Guard, People, Watch
+from tools.gate.ports import CLOSING, Guard, People, Watch
 from tools.gate.proposals import MOST_SHOWN, TOO_LARGE, Answer, Proposal, Proposals, gone, room
 from tools.kit.change import Call, Change, Facts
 from tools.kit.clients import Clients
@@ -80,6 +80,11 @@ class Execution:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
+
+    def barred(self, run: str) -> str:
+        """Why nothing that this run asks for could begin, whoever approved it, or an empty string."""
+        held = self._guard.held(run)
+        return held if held and held != CLOSING else ""
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is under way; what is not back by then is unknown at the next start."""

@@ -14,7 +14,8 @@ from tools.gate import results, taint
 from tools.gate.execution import Execution, Moved
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import Watch
-from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, words_of
+from tools.gate.proposals import MOST_SHOWN, Answer, Proposal, Proposals, card_of, room, targets_of, words_of
+from tools.gate.refusals import Refusals, Refused
 from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
 from tools.kit.service import Risk
 
@@ -40,6 +41,7 @@ class Gate:
     ) -> None:
         self._stores, self._proposals, self._execution = stores, proposals, execution
         self._standing, self._watch = standing, watch
+        self._refusals = Refusals(stores, proposals.redact)
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
         """The calls' results, or None while a card is on the table. Safe to call again at any point."""
@@ -79,7 +81,7 @@ class Gate:
             for use in beyond
         }
         proposals: list[Proposal] = []
-        refused: list[tuple[Proposal, str]] = []
+        refused: list[Refused] = []
         tainted = False
         for item in prepared:
             if isinstance(item, Answer):
@@ -93,39 +95,30 @@ class Gate:
             return answers, tainted
         async with self._stores.database.transaction() as tx:
             preapproved = await self._preapproved(tx, run, proposals)
-            if not preapproved:
-                proposals, beyond_cap = await self._within_the_cap(tx, run, proposals)
-                refused += beyond_cap
-            for proposal, reason in refused:
-                answers[proposal.use.id] = await self._refused(tx, run, proposal, reason)
-                tainted = tainted or taint.taints(proposal.change.facts)
+            proposals, not_asked = await self._askable(tx, run, proposals, preapproved)
+            refused += not_asked
+            for block in await self._refusals.tell(tx, run, refused, messages):
+                answers[block["tool_use_id"]] = block
+            tainted = tainted or any(taint.taints(proposal.change.facts) for proposal, _ in refused)
             if proposals:
                 await self._table(tx, run, proposals, answers, tainted, messages, preapproved)
         if proposals:
             point("asked")
         return None if proposals else answers, tainted
 
-    async def _within_the_cap(
-        self, tx: Transaction, run: Run, proposals: list[Proposal]
-    ) -> tuple[list[Proposal], list[tuple[Proposal, str]]]:
-        """The proposals that may go on, and those that would need one card too many; the person is told, too."""
-        asking = [proposal for proposal in proposals if _needs_tap(run, proposal)]
-        full = await self._standing.crowded(tx, run) if asking else ""
-        if not full:
+    async def _askable(
+        self, tx: Transaction, run: Run, proposals: list[Proposal], preapproved: bool
+    ) -> tuple[list[Proposal], list[Refused]]:
+        """The proposals that may go on, and those that nobody is asked about, with the reason, which is also said."""
+        reason = self._execution.barred(run.id)
+        asking = [] if preapproved else [proposal for proposal in proposals if _needs_tap(run, proposal)]
+        asking = proposals if reason else asking  # nor could those begin that need no tap
+        if asking and not reason:
+            reason = await self._standing.crowded(tx, run)
+        if not asking or not reason:
             return proposals, []
-        if run.thinks:
-            key = f"crowded:{run.id}"
-            await self._stores.outbox.add(tx, run.conversation, "view", key, text=f"Not asked: {full}", buttons=[])
-        return [p for p in proposals if not _needs_tap(run, p)], [(proposal, full) for proposal in asking]
-
-    async def _refused(self, tx: Transaction, run: Run, proposal: Proposal, reason: str) -> Block:
-        await self._stores.audit.record(
-            tx, "refused", run.actor.id, run=run.id, tool=proposal.tool.name, args=proposal.args, reason=reason
-        )
-        change = proposal.change
-        return results.outcome(
-            proposal.use.id, "refused", change.title, reason, change.facts, self._proposals.redact, error=True
-        )
+        await self._refusals.not_asked(tx, run, reason)
+        return [p for p in proposals if p not in asking], [(proposal, reason) for proposal in asking]
 
     async def _table(
         self, tx: Transaction, run: Run, proposals: list[Proposal], answers: dict[str, Block], tainted: bool,
@@ -143,7 +136,7 @@ class Gate:
             await stores.journal.propose(
                 tx, id=call, run=run.id, position=position, tool=proposal.tool.name, risk=int(proposal.risk),
                 args=proposal.args, args_hash=hashed, card=card, before=before, needs_tap=int(needs_tap),
-                targets={n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()},
+                targets=targets_of(proposal),
                 tainted=int(run.tainted), proposed=stores.database.now(), epoch=epoch,
             )  # fmt: skip
             await stores.audit.record(
@@ -192,18 +185,32 @@ class Gate:
         await stores.outbox.add(tx, run.conversation, "card", f"card:{card}", card=card)
 
     async def _carry_on(self, run: Run, calls: list[str]) -> None:
-        """Execute what is approved, in the model's order; stop at the first that waits or goes wrong."""
+        """Execute what is approved, in the model's order; stop at the first that waits or goes wrong.
+
+        A person's no is about that call alone: those that have a card of their own, or will have one, are still asked.
+        """
+        dropped: CallRow | None = None
         for call in calls:
-            row = await self._stores.journal.get(call)
-            assert row is not None, "calls come from the journal"
+            row = await self._row(call)
+            if dropped is not None and not await self._standing.asked_alone(row):
+                await self._not_started(row, dropped)
+                continue
             if not row.settled:
                 approval = await self._stores.approvals.latest(call) if row.needs_tap else None
                 if not await self._one(run, row, approval):
                     return
-                row = await self._stores.journal.get(call)
-            if row is not None and row.state is not CallState.DONE:
-                await self._rest_not_started(calls[calls.index(call) + 1 :], row)
-                return
+                row = await self._row(call)
+            if row.state is not CallState.DONE:
+                dropped = dropped or row
+                if row.state is not CallState.DENIED or row.detail:  # the detail says why no person was asked
+                    for rest in calls[calls.index(call) + 1 :]:
+                        await self._not_started(await self._row(rest), row)
+                    return
+
+    async def _row(self, call: str) -> CallRow:
+        row = await self._stores.journal.get(call)
+        assert row is not None, "calls come from the journal"
+        return row
 
     async def _one(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
         """Carry one call to its end; False while it waits for a person."""
@@ -269,11 +276,9 @@ class Gate:
                 await stores.outbox.add(tx, run.conversation, "card", key, card=old.card)
             await stores.outbox.add(tx, run.conversation, "card", f"card:{new}", card=new)
 
-    async def _rest_not_started(self, calls: list[str], after: CallRow) -> None:
-        for call in calls:
-            row = await self._stores.journal.get(call)
-            if row is not None and not row.settled:
-                await self._execution.close(row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}.")
+    async def _not_started(self, row: CallRow, after: CallRow) -> None:
+        if not row.settled:
+            await self._execution.close(row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}.")
 
 
 def call_id(run: Run, messages: list[Message], use: str) -> str:

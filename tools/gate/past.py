@@ -26,6 +26,7 @@ class Past:
                 who=who,
                 at=datetime.fromtimestamp(row.started or row.proposed, UTC),
                 undoable=_undoable(row, database.steady()),
+                net=(row.net or "") if _undoable(row, database.steady()) else "",
             )
             for row, who in rows
             for target in row.targets.values()

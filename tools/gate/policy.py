@@ -64,10 +64,13 @@ def refuse(reason: str) -> Decision:
     return Decision(Verdict.REFUSE, reason)
 
 
+ONLY_LOOKING = refuse("AUTONOMY=observe: I only look. This is what I would have done.")
+
+
 def decide(now: Circumstances) -> Decision:
     """The verdict. The order of the rules is the policy: whatever forbids comes before whatever allows."""
     if now.role < NEEDED[now.risk]:
-        return refuse(f"This needs {_article(NEEDED[now.risk])}, and nobody here is one.")
+        return refuse(f"This needs {_article(NEEDED[now.risk])}, and nobody here is one: ask one of them.")
     if now.risk is Risk.READ:
         return RUN
     return _forbidden(now) or _allowed(now)
@@ -76,10 +79,10 @@ def decide(now: Circumstances) -> Decision:
 def _forbidden(now: Circumstances) -> Decision | None:
     if now.forbidden:
         return refuse("Its owner has marked this target as never to be touched.")
-    if now.autonomy is Autonomy.OBSERVE and not now.own:
-        return refuse("AUTONOMY=observe: I only look. This is what I would have done.")
     if now.unattended and now.risk is Risk.DESTROY:
         return refuse("Nobody is watching: destroying anything needs a person who asked for it.")
+    if now.autonomy is Autonomy.OBSERVE and not now.own:
+        return ONLY_LOOKING  # last, for it says that this is all that stands in the way
     return None
 
 

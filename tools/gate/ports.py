@@ -19,6 +19,10 @@ class People(Protocol):
         """The highest role among those who could approve here."""
 
 
+CLOSING = "I am shutting down."
+"""The one reason to hold still that ends by itself: what is asked meanwhile is approved after the next start."""
+
+
 class Guard(Protocol):
     """Whether changes may begin at this moment."""
 

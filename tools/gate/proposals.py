@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,7 @@ from memory.text import Redactor, escaped
 from tools.gate import results, taint
 from tools.gate.nets import StoredNets
 from tools.gate.past import Past
-from tools.gate.policy import Autonomy, Circumstances, Decision, Verdict, decide
+from tools.gate.policy import ONLY_LOOKING, Autonomy, Circumstances, Decision, Verdict, decide
 from tools.gate.ports import People
 from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
@@ -26,6 +26,8 @@ from tools.kit.errors import Gone, ToolFailed
 from tools.kit.glance import Glance
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target, trusted_name
+
+T = TypeVar("T")
 
 MOST_SHOWN = 4096
 """UTF-16 units of one message: a card is never cut, and only one message can have its buttons."""
@@ -58,6 +60,11 @@ class Proposal:
     risk: Risk
     decision: Decision
     protected: str
+
+    @property
+    def way_back(self) -> str:
+        """What Undo would do, in words; empty when it could do nothing now."""
+        return self.tool.undo if _has_way_back(self.change) else ""
 
     def is_for_another(self, row: CallRow) -> bool:
         """Whether a stored call would now reach something else, which has taken the name of what it was for."""
@@ -129,21 +136,39 @@ class Proposals:
         tool = self._catalogue.get(name)
         return digest(canonical({"schema": tool.input_schema, "risk": int(tool.risk)})) if tool else ""
 
-    async def look(self, actor: Actor, tool_name: str, **asked: Any) -> Any:
-        """A read's typed result, for commands and digests that need no model. Raises ToolFailed."""
-        tool = self._catalogue[tool_name]
-        assert tool.risk is Risk.READ, "only reads run without a journal row"
-        if self._people.role(actor.id, tool.service.name) < Role.VIEWER:
-            raise ToolFailed(f"{tool.service.name} is not yours to look at.")
-        args = self._validated(tool, asked)
+    async def read(
+        self,
+        actor: Actor,
+        service: Service[Any],
+        reader: Callable[[Context[Any]], Awaitable[T]],
+        *,
+        insist: bool = False,
+    ) -> T:
+        """What `reader(ctx)` finds, for whoever may look at this service; no model is asked. Raises ToolFailed."""
+        if self._people.role(actor.id, service.name) < Role.VIEWER:
+            raise ToolFailed(f"{service.name} is not yours to look at.")
         try:
-            async with self._clients.watch(tool.service.name), asyncio.timeout(READ_DEADLINE):
-                client = await self._clients.get(tool.service.name, Access.READ)
-                targets, _ = await self._targets(tool, args, client)
-                values = {**args.__dict__, **{name: target.id for name, target in targets.items()}}
-                return await tool.run(self._context(tool.service.name, client, actor.id), **values)
+            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(READ_DEADLINE):
+                client = await self._clients.get(service.name, Access.READ)
+                return await reader(self._context(service.name, client, actor.id))
         except TimeoutError:
-            raise ToolFailed(f"{tool_name} did not answer within {READ_DEADLINE:.0f} s.") from None
+            raise ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.") from None
+
+    async def look(self, actor: Actor, tool: Tool, target: Target) -> BaseModel:
+        """The typed result of a read of one target. Raises ToolFailed."""
+        assert tool.risk is Risk.READ, "only reads run without a journal row"
+        args = self._validated(tool, {tool.subject: target.id})
+        found: BaseModel = await self.read(actor, tool.service, lambda ctx: tool.run(ctx, **args.__dict__))
+        return found
+
+    async def meant(self, actor: Actor, tool: Tool, text: str) -> list[Target]:
+        """The targets that a text may mean to a tool of one target. Raises ToolFailed when that cannot be told."""
+        try:
+            self._validated(tool, {tool.subject: text})
+        except ToolFailed:
+            return []  # no target is called that
+        find = tool.resolved[tool.subject].find
+        return await self.read(actor, tool.service, lambda ctx: find(ctx.client, text))
 
     async def glances(self, actor: Actor, *, insist: bool = False) -> dict[str, Glance | ToolFailed]:
         """Every configured service at a glance, asked together; one that fails says why.
@@ -154,21 +179,18 @@ class Proposals:
         seen = [
             service
             for service in services.values()
-            if service.look and self._people.role(actor.id, service.name) >= Role.VIEWER
+            if service.look and self._clients.configured(service.name)
+            if self._people.role(actor.id, service.name) >= Role.VIEWER
         ]
-        told = await asyncio.gather(*(self._glance(service, insist) for service in seen))
-        return dict(zip([service.name for service in seen], told, strict=True))
+        glances = await asyncio.gather(*(self._glance(actor, service, insist) for service in seen))
+        return dict(zip([service.name for service in seen], glances, strict=True))
 
-    async def _glance(self, service: Service[Any], insist: bool) -> Glance | ToolFailed:
+    async def _glance(self, actor: Actor, service: Service[Any], insist: bool) -> Glance | ToolFailed:
         assert service.look is not None, "asked only of services that declare one"
         try:
-            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(READ_DEADLINE):
-                client = await self._clients.get(service.name, Access.READ)
-                return await service.look(self._context(service.name, client))
+            return await self.read(actor, service, service.look, insist=insist)
         except ToolFailed as error:
             return error
-        except TimeoutError:
-            return ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.")
 
     def _context(self, service: str, client: Any, actor: str = "", tainted: bool = False) -> Context[Any]:
         return Context(client, actor, self._nets, tainted, partial(self._past.of, service))
@@ -201,7 +223,11 @@ class Proposals:
             block = results.outcome(use.id, "already", change.title, note, change.facts, self.redact)
             return Answer(block, tainted=taint.taints(change.facts), detail=note)
         proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected)
-        if decision.verdict is Verdict.ASK and run.undo_of is None and room(proposal, run) > MOST_SHOWN:
+        if (
+            (decision.verdict is Verdict.ASK or decision == ONLY_LOOKING)
+            and run.undo_of is None
+            and room(proposal, run) > MOST_SHOWN
+        ):
             raise ToolFailed(TOO_LARGE)
         return proposal
 
@@ -339,6 +365,8 @@ def _fact(value: Any) -> str:
     """A fact no shorter than it stands on a card."""
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_fact(part)}" for key, part in value.items() if part is not None)
     return escaped(f"{value:.1f}" if isinstance(value, float) else str(value))
 
 
@@ -364,11 +392,16 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message]) -> dict[str, 
     return {"service": proposal.tool.service.name, "args": lines, **words_of(proposal)}
 
 
+def targets_of(proposal: Proposal) -> dict[str, dict[str, str]]:
+    """What its parameters have come to mean."""
+    return {n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()}
+
+
 def words_of(proposal: Proposal) -> dict[str, Any]:
     """What the card says of the plan itself, which may be another one when the target has moved."""
     return {
         "title": escaped(proposal.change.title),
         "notes": [escaped(note) for note in proposal.change.notes],
-        "undo": proposal.tool.undo if _has_way_back(proposal.change) else "",
+        "undo": proposal.way_back,
         "protected": proposal.protected,
     }

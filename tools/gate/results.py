@@ -1,5 +1,6 @@
 """What the model is told: tool_result blocks."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from datetime import datetime
@@ -8,18 +9,19 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from memory.models import Block, CallRow, CallState
+from memory.models import Block, CallRow, CallState, Message
 from memory.text import every_text
 from tools.gate import taint
 from tools.kit.change import Facts
 
+REFUSED = f'{taint.OUTCOME}"refused"'
 CAP = 6000
 """Characters of one result. History is append-only: a result is cut before it is first sent, or never."""
 
 
 def block(use: str, text: str, *, error: bool = False) -> Block:
-    """One tool_result."""
-    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text)}
+    """One tool_result. An error without a word would be refused when it is sent."""
+    content: Block = {"type": "tool_result", "tool_use_id": use, "content": cap(text) or ("Failed." if error else "")}
     return {**content, "is_error": True} if error else content
 
 
@@ -50,12 +52,28 @@ def fit(result: BaseModel, redact: Callable[[str], str]) -> str:
 
 
 def outcome(
-    use: str, state: str, title: str, detail: str, facts: Facts, redact: Callable[[str], str], *, error: bool = False
-) -> Block:
+    use: str, state: str, title: str, detail: str, facts: Facts, redact: Callable[[str], str], *,
+    error: bool = False, **more: Any,
+) -> Block:  # fmt: skip
     """The result of a change that has no journal row: refused, or nothing to do."""
-    body = {"outcome": state, "title": title, "facts": facts.shown(), "detail": detail}
+    body = {"outcome": state, "title": title, "facts": facts.shown(), "detail": detail, **more}
     text = json.dumps(every_text(body, redact), ensure_ascii=False)
     return block(use, taint.wrap(text) if taint.taints(facts) else text, error=error)
+
+
+def is_refusal(content: Any) -> bool:
+    """Whether a result is our own refusal of a change."""
+    return isinstance(content, str) and taint.unwrapped(content).startswith(REFUSED)
+
+
+def refusals(messages: list[Message]) -> list[dict[str, Any]]:
+    """The plans that were refused in a run, as its results tell of them; one too long to be whole is left out."""
+    blocks = [block for message in messages for block in message["content"] if block["type"] == "tool_result"]
+    found = []
+    for block in blocks:
+        with contextlib.suppress(ValueError):
+            found += [json.loads(taint.unwrapped(block["content"]))] if is_refusal(block["content"]) else []
+    return [plan for plan in found if isinstance(plan.get("facts"), dict) and isinstance(plan.get("notes"), list)]
 
 
 WORDS = {
@@ -98,9 +116,14 @@ def stored_facts(facts: Facts) -> dict[str, Any]:
     return {
         "shown": facts.shown(),
         "all": facts.model_dump(mode="json"),
-        "moments": [name for name, info in type(facts).model_fields.items() if _is_moment(info.annotation)],
+        "moments": moments_of(type(facts)),
         "outside": taint.taints(facts),
     }
+
+
+def moments_of(kind: type[BaseModel]) -> list[str]:
+    """The fields that are moments."""
+    return [name for name, info in kind.model_fields.items() if _is_moment(info.annotation)]
 
 
 def _is_moment(annotation: Any) -> bool:

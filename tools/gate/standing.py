@@ -1,6 +1,7 @@
 """Which cards may be put on the table, and which may stay there."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from memory.approvals import SETTINGS
@@ -15,9 +16,12 @@ from tools.kit.service import Risk
 MOST_OPEN = 5
 """Cards that may wait in one chat: about what two screens of a phone show, and what can still be told apart."""
 MOST_AN_HOUR = 30
-"""New cards within an hour, in one chat and for one person. One every two minutes is more than anybody reads with
-care; a model in a loop or a flood of alerts makes hundreds."""
+"""New cards within an hour that nobody has asked for by hand, in one chat and for one person. One every two minutes is
+more than anybody reads with care; a model in a loop or a flood of alerts makes hundreds."""
 HOUR = 3600.0
+FULL = f"{MOST_OPEN} cards already wait; decide those first: /pending"
+SHOW_THEM = [[["Show them", "m:pending", None]]]
+"""What goes with it: a button that does what /pending does."""
 
 REVOKED, TOOL_CHANGED, RULES_CHANGED, UNSEEN = "revoked", "tool changed", "rules changed", "unseen"
 WHY = {
@@ -43,8 +47,8 @@ def may_ask_again(approval: Approval) -> bool:
 class Standing:
     """Judges cards by the people, the tools and the rules as they are now."""
 
-    def __init__(self, stores: Stores, proposals: Proposals, people: People) -> None:
-        self._stores, self._proposals, self._people = stores, proposals, people
+    def __init__(self, stores: Stores, proposals: Proposals, people: People, zone: tzinfo = UTC) -> None:
+        self._stores, self._proposals, self._people, self._zone = stores, proposals, people, zone
 
     def deciders(self, conversation: str, calls: Iterable[tuple[str, Risk]]) -> list[str]:
         """Who may decide every one of these calls (tool and risk) here."""
@@ -53,13 +57,30 @@ class Standing:
 
     async def crowded(self, tx: Transaction, run: Run) -> str:
         """Why no further card may be put on this run's table, or an empty string."""
-        since = self._stores.database.steady() - HOUR
-        waiting, new = await self._stores.approvals.crowd(tx, run.conversation, run.actor.id, since)
-        if waiting >= MOST_OPEN:
-            return f"{waiting} cards already wait; decide those first: /pending"
-        if new >= MOST_AN_HOUR:
-            return f"{new} cards within an hour are more than anybody can read with care; try again later."
-        return ""
+        approvals, now = self._stores.approvals, self._stores.database.steady()
+        if await approvals.waiting(tx, run.conversation) >= MOST_OPEN:
+            return FULL
+        if run.by_hand:
+            return ""  # whoever presses a button reads what comes of it
+        came = await approvals.proposed(tx, run.conversation, run.actor.id, now - HOUR)
+        lifted = max((times[-MOST_AN_HOUR] + HOUR for times in came if len(times) >= MOST_AN_HOUR), default=now)
+        return self._too_many(lifted - now) if lifted > now else ""
+
+    def _too_many(self, seconds: float) -> str:
+        """That the limit of an hour is reached, and until when."""
+        again = datetime.fromtimestamp(self._stores.database.now() + seconds + 59, self._zone)  # never too early
+        return (
+            f"{MOST_AN_HOUR} cards within an hour are more than anybody can read with care: again from {again:%H:%M}."
+            " Your own buttons work all the same."
+        )
+
+    async def asked_alone(self, row: CallRow) -> bool:
+        """Whether a person decides a call by itself, on a card of its own, which may still be to come."""
+        approval = await self._stores.approvals.latest(row.id) if row.needs_tap else None
+        if approval is None:
+            return row.needs_tap
+        put_aside = approval.state == "superseded" and not approval.reason
+        return put_aside or len(await self._stores.approvals.of_card(approval.card)) == 1
 
     def changed(self, approval: Approval, row: CallRow) -> bool:
         """Whether the tool is no longer what it was when this was asked."""

@@ -39,6 +39,8 @@ class Deed:
     at: datetime
     undoable: bool
     """Whether its Undo still waits to be tapped."""
+    net: str = ""
+    """What that Undo needs is kept under this id (`Context.nets`); empty when it needs nothing."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ class ToolFailed(Exception):
     """Whether the request may have taken effect: decides between `failed` and `unknown` for a change."""
     outside: bool = False
     """Whether the sentence quotes the service's own words, which taint like any text from outside."""
+    said: str = ""
+    """Those words alone, in one line."""
 
 
 class Unreachable(ToolFailed):
@@ -58,3 +60,5 @@ class OutcomeUnknown(ToolFailed):
     """The request may have left, and no answer says what came of it: timeout, lost connection, 5xx."""
 
     sent = True
+    answered: bool = False
+    """Whether the service did answer, with a failure of its own: what came of the request can be seen by now."""

@@ -125,6 +125,7 @@ def from_answer(response: "Answer", service: str, *, write: bool, hide: Hide = s
     """An answer that is not a success as one of our errors, with the service's own words where it has some."""
     words = _words(response, hide)
     error = _refusal(response, service, f" ({words})" if words else "", write=write)
+    error.said = words
     error.outside = bool(words) or 300 <= response.status_code < 400  # says where a redirect leads
     return error
 
@@ -134,14 +135,11 @@ def _refusal(response: "Answer", service: str, said: str, *, write: bool) -> Too
     if wants_tls(status, response.content):
         return BadAnswer(f"{service} {SPEAKS_TLS}.")
     if status >= 500:
-        if write:
-            return OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")
-        if status == 501:
-            return Refused(f"{service} cannot do this at all{said}: asking again does not help.")
-        kind = NoAnswer if status in AWAY else ToolFailed
-        return kind(f"{service} failed with HTTP {status}{said}: try again, then look at its own log.")
+        return _broken(service, status, said, write=write)
     if status in _REFUSALS:
         error, what, then = _REFUSALS[status]
+        if status == 404 and write and said:
+            what += " or what it needs"  # a change may lean on more than its target: the words say which it is
         return error(f"{service} {what}{said}: {then}.")
     if status == 429:
         return RateLimited(f"{service} asks to slow down: try again {_pause(response)}.")
@@ -154,6 +152,18 @@ def _refusal(response: "Answer", service: str, said: str, *, write: bool) -> Too
     if status >= 400:
         return Refused(f"{service} refused with HTTP {status}{said}: change the request.")
     return BadAnswer(f"{service} answered HTTP {status}, which its API does not promise: check its address.")
+
+
+def _broken(service: str, status: int, said: str, *, write: bool) -> ToolFailed:
+    """A fault of the service's own."""
+    if write:
+        lost = OutcomeUnknown(f"{service} failed with HTTP {status}{said}: look at the target before asking again.")
+        lost.answered = status not in AWAY  # a gateway knows nothing of what the service does meanwhile
+        return lost
+    if status == 501:
+        return Refused(f"{service} cannot do this at all{said}: asking again does not help.")
+    kind = NoAnswer if status in AWAY else ToolFailed
+    return kind(f"{service} failed with HTTP {status}{said}: try again, then look at its own log.")
 
 
 def late(service: str, *, write: bool) -> ToolFailed:

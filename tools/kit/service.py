@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -12,6 +12,7 @@ from tools.kit.change import Call
 from tools.kit.context import Access, Context
 from tools.kit.glance import Glance
 from tools.kit.link import Link
+from tools.kit.page import Declared, Page
 from tools.kit.settings import ServiceSettings
 from tools.kit.types import Resolve
 
@@ -53,9 +54,10 @@ class Tool:
         undo: str,
         escalate: Callable[[Any], Risk] | None,
         egress: bool,
+        word: str,
     ) -> None:
         self.service, self.run, self.risk, self.undo, self.egress = service, run, risk, undo, egress
-        self._escalate = escalate
+        self._escalate, self._word = escalate, word
         self.name = f"{service.name}_{run.__name__}"
         self.description = inspect.cleandoc(run.__doc__ or "")
         self.parameters = _parameters(self.name, run)
@@ -66,6 +68,18 @@ class Tool:
     def summary(self) -> str:
         """The docstring's first line."""
         return self.description.partition("\n")[0]
+
+    @property
+    def word(self) -> str:
+        """What people call it: `restart` for restart_container, `logs` for get_container_logs."""
+        words = self.run.__name__.split("_")
+        return self._word or words[-1 if self.risk is Risk.READ else 0]
+
+    @property
+    def subject(self) -> str:
+        """The parameter that takes its target; empty unless one target is all that a call needs."""
+        needed = [name for name, info in self.parameters.model_fields.items() if info.is_required()]
+        return needed[0] if len(needed) == 1 and needed[0] in self.resolved else ""
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -104,6 +118,7 @@ class Service(Generic[C]):
         self.name, self.area, self.settings, self.connect = name, area, settings, connect
         self.own, self.hosts = own, hosts
         self.tools: list[Tool] = []
+        self.pages: list[Declared[C]] = []
         self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
         self.advise: Callable[[C], Awaitable[list[str]]] | None = None
 
@@ -124,14 +139,30 @@ class Service(Generic[C]):
         undo: str = "",
         escalate: Callable[[Any], Risk] | None = None,
         egress: bool = False,
+        word: str = "",
     ) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
         """Declare a tool. `undo` says in words what Undo will do (empty: there is none); `egress` marks a read
-        whose destination the caller chooses."""
+        whose destination the caller chooses; `word` is what people call it on a page, unless its name says it."""
 
         def declare(run: Callable[..., Awaitable[Any]]) -> Tool:
-            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress)
+            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress, word=word)
             self.tools.append(tool)
             return tool
+
+        return declare
+
+    def page(
+        self, name: str, *, label: str = "", verbs: Sequence[Tool] = (), looks: Sequence[Tool] = ()
+    ) -> Callable[[Callable[[Context[C]], Awaitable[Page]]], Declared[C]]:
+        """Declare a page, which is also the command `/name`; the docstring's first line says what it shows.
+
+        `verbs` are changes that its rows may offer and `looks` are reads of one target: `/word NAME` each.
+        """
+
+        def declare(read: Callable[[Context[C]], Awaitable[Page]]) -> Declared[C]:
+            page = Declared(self, read, name, label, verbs, looks)
+            self.pages.append(page)
+            return page
 
         return declare
 

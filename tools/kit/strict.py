@@ -12,7 +12,7 @@ MOST_DIGITS = 20
 def strict_json(body: bytes) -> Any:
     """The JSON value. Raises ValueError for anything that could not be computed with or shown."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=refuse, parse_float=_finite, parse_int=_integer)
+        value = json.loads(body.decode("utf-8"), parse_constant=refuse, parse_float=finite, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     level = _containers([value])
@@ -42,7 +42,8 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """`json.loads(…, parse_float=finite)`: no number that is too large to be one. Raises ValueError."""
     if math.isfinite(number := float(text)):
         return number
     raise ValueError("a number is too large")

@@ -57,6 +57,8 @@ class Target:
     """Why it always asks (the bot itself, the network it runs on); empty for ordinary targets."""
     aliases: tuple[str, ...] = field(default=())
     """Other names that settings such as PROTECTED_TARGETS may use."""
+    short: str = ""
+    """A shorter spelling of an id that is too long for a button, found just as surely."""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,12 @@ OUT_OF_MEMORY = Cause(
     12,
     restart=True,
 )
+KILLED = Cause(
+    re.compile(r"(?!)"),  # no log tells of it
+    "it was killed from outside, not for its memory",
+    "Start it again; if it is killed once more, find out by whom.",
+    0,
+)
 CAUSES = (
     OUT_OF_MEMORY,
     _cause(
@@ -223,7 +229,7 @@ def find_cause(lines: list[str], details: Json) -> Finding | None:
     if details.get("oom_killed") and (best is None or best[1] is not OUT_OF_MEMORY):
         best = (0, OUT_OF_MEMORY, _oom_evidence(details))
     if best is None and details.get("exit_code") == 137:
-        best = (0, OUT_OF_MEMORY, "exit code 137")
+        best = (0, KILLED if details.get("why") == "killed" else OUT_OF_MEMORY, "exit code 137")
     return None if best is None else _finding(best[1], best[2])
 
 

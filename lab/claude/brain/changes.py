@@ -4,6 +4,7 @@ import random
 import re
 
 from lab.claude.brain.followup import referents
+from lab.claude.brain.inventory import by_name
 from lab.claude.brain.listing import containers, fetch, key, troubled
 from lab.claude.brain.outcomes import refusal, report
 from lab.claude.brain.talk import Result, Stuck, Talk, Wanted
@@ -35,6 +36,16 @@ NEWER = re.compile(
 )
 NEAREST = re.compile(r"nearest:?\s+`?([\w.-]+)", re.I)
 WORTH_GB = 0.05
+VOLUMES = "unused_volumes"
+KINDS = {
+    "dangling_images": re.compile(r"\b(?:dangling|untagged)\b", re.I),
+    "unused_images": re.compile(r"(?<!dangling )(?<!untagged )\bimages?\b", re.I),
+    "build_cache": re.compile(r"\bcache\b", re.I),
+    "stopped_containers": re.compile(r"\bcontainers?\b", re.I),
+    "unused_networks": re.compile(r"\bnetworks?\b", re.I),
+    VOLUMES: re.compile(r"\bvolumes?\b", re.I),
+}
+"""What a clean-up may be asked to remove, by the words for it."""
 
 
 def change(talk: Talk, rng: random.Random) -> str | None:
@@ -151,20 +162,29 @@ def _same(one: str, other: str) -> bool:
 
 
 def _clean(talk: Talk) -> str:
-    volumes = {"volumes": True} if re.search(r"\bvolumes?\b", talk.said, re.I) else {}
-    host = host_in(talk.said)
-    if host:
+    kinds = [kind for kind, words in KINDS.items() if words.search(talk.said)]
+    arguments: Json = {"kinds": [kind for kind in kinds if kind != VOLUMES]} if kinds else {}
+    arguments |= {"volumes": True} if VOLUMES in kinds else {}
+    if host := host_in(talk.said):
         hosts = [host]
     else:
         info = talk.need("docker_get_system_info")
         if info.failed:
             raise Stuck(info.text)
         known = info.data.get("hosts") or []
-        hosts = [
-            h["host"] for h in known if (h.get("reclaimable_gb") or 0) >= WORTH_GB or (len(known) == 1 and volumes)
-        ]
-    if not hosts:
-        return "There is next to nothing to reclaim, so I propose no clean-up."
-    wanted: list[Wanted] = [("docker_prune_system", {"host": name, **volumes}) for name in hosts]
+        hosts = [h["host"] for h in known if _is_worth_it(h, kinds)]
+        if not hosts:
+            more = "".join(f"\n- {line}" for h in known if not kinds for line in by_name(h))
+            nothing = "There is next to nothing to reclaim, so I propose no clean-up."
+            return f"{nothing} What I remove only when you name it:\n{more}" if more else nothing
+    wanted: list[Wanted] = [("docker_prune_system", {"host": name, **arguments}) for name in hosts]
     results = talk.need_all(wanted)
     return report([(f"Clean up {name}", result) for name, result in zip(hosts, results, strict=True)])
+
+
+def _is_worth_it(host: Json, kinds: list[str]) -> bool:
+    """Whether a clean-up would find something there: enough of it by itself, anything of what was named."""
+    if kinds:
+        return any(each["count"] != 0 for each in host.get("unused") or [] if each["kind"] in kinds)
+    gain = host.get("reclaimable_gb")
+    return gain is None or bool(gain >= WORTH_GB)

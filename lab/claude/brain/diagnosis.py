@@ -122,6 +122,8 @@ Results = dict[tuple[str, str], Result]
 
 def _finding(talk: Talk, container: Json, results: Results) -> Finding | None:
     """The cause in the newest lines or, for a container in trouble, among older lines that say "error"."""
+    if _put_to_rest(container):
+        return None
     name = key(container)
     details = _data(results, "details", name)
     logs = _data(results, "logs", name)
@@ -170,6 +172,8 @@ def _no_cause(container: Json, pressure: str, results: Results) -> str:
     details, logs = _data(results, "details", key(container)), _data(results, "logs", key(container))
     if pressure:
         return f"{label(container)} is {condition(container)}. {pressure} Its log shows no error."
+    if off := _put_to_rest(container):
+        return off
     if container.get("state") == "exited" and not details.get("exit_code", container.get("exit_code")):
         return (
             f"{label(container)} ended by itself or was stopped with exit code 0, which is a normal end. "
@@ -181,6 +185,21 @@ def _no_cause(container: Json, pressure: str, results: Results) -> str:
     if _needs_restart(container):
         return f"{label(container)} is {condition(container)}, but I found no cause in what I can read.{shown}{figures}"
     return f"{label(container)} looks fine: {condition(container)}, and no error in its recent log.{figures}"
+
+
+def _put_to_rest(container: Json) -> str:
+    """That somebody stopped or froze it, when that is all there is to it."""
+    if container.get("stopped_by"):
+        return (
+            f"{label(container)} was {condition(container)}. Say “start {container['name']}” when it shall run again."
+        )
+    if container.get("why") == "stopped":
+        who = "It should run, and was not stopped through me"
+        return f"{label(container)} was stopped. {who}. Say “start {container['name']}” to bring it back."
+    if container.get("state") == "paused":
+        frozen = "it is frozen and answers nobody"
+        return f"{label(container)} is paused: {frozen}. Say “restart {container['name']}” to wake it."
+    return ""
 
 
 def _pressure(stats: Json) -> str:

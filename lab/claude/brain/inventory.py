@@ -24,11 +24,25 @@ def disks(talk: Talk) -> str:
         ]
         for h in hosts
     ]
-    free = sum(h.get("reclaimable_gb") or 0 for h in hosts)
+    known = [h["reclaimable_gb"] for h in hosts if h.get("reclaimable_gb") is not None]
+    free, least = sum(known), "At least " if len(known) < len(hosts) else ""
     tip = " Say “clean up” and I will propose it." if free >= 1 else ""
-    return f"{free:.1f} GB could be reclaimed.{tip}\n\n" + _table(
-        ["host", "images", "volumes", "cache", "reclaimable"], rows
-    )
+    table = _table(["host", "images", "volumes", "cache", "clean-up frees"], rows)
+    more = "".join(f"\n- {line}" for h in hosts for line in by_name(h))
+    only = f"\n\nOnly when you ask for it by name:\n{more}" if more else ""
+    return f"{least}{free:.1f} GB could be reclaimed.{tip}\n\n{table}{only}"
+
+
+def by_name(host: Json) -> list[str]:
+    """What a clean-up takes along only when it is asked to."""
+    lines = []
+    for each in host.get("unused") or []:
+        size = each.get("frees_mb") or each.get("frees_at_least_mb")
+        if each.get("count") and each["kind"] not in ("dangling_images", "build_cache", "unused_networks"):
+            least = "" if each.get("frees_mb") is not None else "at least "
+            taken = f"{least}{size / 1000:.1f} GB" if size else "size unknown"
+            lines.append(f"{each['kind'].replace('_', ' ')} on {host.get('host')}: {each['count']}, {taken}")
+    return lines
 
 
 def engines(talk: Talk) -> str:
@@ -56,7 +70,7 @@ def images(talk: Talk) -> str:
         [
             ", ".join(i.get("tags") or []) or "(untagged)",
             i.get("host"),
-            f"{i.get('size_mb') or 0:.0f} MB",
+            f"{i['size_mb']:.0f} MB" if i.get("size_mb") is not None else "?",
             _use(i.get("in_use")),
         ]
         for i in found

@@ -41,9 +41,12 @@ def troubled(result: Result) -> list[Json]:
 
 
 def condition(container: Json) -> str:
-    """State, health, restarts and exit code in a few words."""
-    words = [str(container.get("state", "unknown"))]
-    if container.get("health") in ("unhealthy", "starting"):
+    """State, what is wrong with it, restarts and exit code in a few words."""
+    state, why = str(container.get("state", "unknown")), str(container.get("why") or "")
+    if container.get("stopped_by"):
+        return f"stopped by {container['stopped_by']}"
+    words = [why] if why.startswith(state) else list(filter(None, [state, why]))
+    if container.get("health") in ("unhealthy", "starting") and container["health"] != why:
         words.append(container["health"])
     if restarts := container.get("restarts"):
         words.append(f"{restarts} restart{'s' if restarts > 1 else ''}")
@@ -87,6 +90,6 @@ def which(found: list[Json]) -> str:
 
 
 def _looks_bad(container: Json) -> bool:
-    if container.get("state") in ("restarting", "dead") or container.get("health") == "unhealthy":
+    if container.get("state") in ("restarting", "paused", "dead") or container.get("health") == "unhealthy":
         return True
     return container.get("state") == "exited" and bool(container.get("exit_code"))

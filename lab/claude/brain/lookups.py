@@ -128,12 +128,17 @@ def _stats(talk: Talk, name: str) -> str:
     share = f" ({data['memory_percent']:.0f} %)" if data.get("memory_percent") is not None else ""
     lines = [
         f"{_title(data, name)} right now:",
-        f"- CPU {data.get('cpu_percent', 0):.1f} %",
-        f"- memory {data.get('memory_mb', 0):.0f} MB{limit}{share}",
-        f"- network {data.get('network_rx_mb', 0):.1f} MB in, {data.get('network_tx_mb', 0):.1f} MB out",
-        f"- disk {data.get('block_read_mb', 0):.1f} MB read, {data.get('block_write_mb', 0):.1f} MB written",
+        f"- CPU {_figure(data, 'cpu_percent')} %",
+        f"- memory {_figure(data, 'memory_mb', 0)} MB{limit}{share}",
+        f"- network {_figure(data, 'network_rx_mb')} MB in, {_figure(data, 'network_tx_mb')} MB out",
+        f"- disk {_figure(data, 'block_read_mb')} MB read, {_figure(data, 'block_write_mb')} MB written",
     ]
     return "\n".join(lines)
+
+
+def _figure(data: Json, name: str, digits: int = 1) -> str:
+    """A measure; one that is not known is not called nothing."""
+    return "?" if data.get(name) is None else f"{data[name]:.{digits}f}"
 
 
 def _busiest(talk: Talk) -> str:
@@ -149,8 +154,7 @@ def _busiest(talk: Talk) -> str:
     by = "cpu_percent" if re.search(r"\b(?:cpu|busy|load|processor)\b", talk.said, re.I) else "memory_mb"
     measured.sort(key=lambda s: -(s.get(by) or 0))
     rows = [
-        f"| {s['name']} | {s['host']} | {s.get('cpu_percent', 0):.1f} % | {s['memory_mb']:.0f} MB |"
-        for s in measured[:8]
+        f"| {s['name']} | {s['host']} | {_figure(s, 'cpu_percent')} % | {s['memory_mb']:.0f} MB |" for s in measured[:8]
     ]
     what = "CPU" if by == "cpu_percent" else "memory"
     table = "\n".join(["| container | host | CPU | memory |", "|---|---|---|---|", *rows])

@@ -9,6 +9,8 @@ from lab.claude.brain.words import POLITE, bag
 from lab.claude.reply import Json
 
 ADD, SEARCH, ALL = "memory_add_memory", "memory_search_memories", "memory_get_all_memories"
+LISTED = {SEARCH: "hits", ALL: "memories"}
+"""Where each of them has its memories."""
 DELETE, DELETE_ALL = "memory_delete_memory", "memory_delete_all_memories"
 REMEMBER = re.compile(
     rf"^{POLITE}(?:remember|memori[sz]e|note(?: down)?|keep in mind|don'?t forget|make a note|write down)\b"
@@ -86,7 +88,7 @@ def _memories(talk: Talk, tool: str, **arguments: str) -> list[Json]:
     result = talk.need(tool, **arguments)
     if result.failed:
         raise Stuck(refusal(result.text))
-    return list(result.data.get("memories") or [])
+    return list(result.data.get(LISTED[tool]) or [])
 
 
 def _related(found: list[Json], subject: str) -> list[Json]:

@@ -14,8 +14,6 @@ CANDIDATE = re.compile(r"\b[\w.-]+/[\w.-]+\b")
 def report(done: list[tuple[str, Result]]) -> str:
     """One sentence per change; each comes with a short name such as "Restart jellyfin"."""
     outcomes = [result.data.get("outcome") for _, result in done]
-    if outcomes and all(outcome == "denied" for outcome in outcomes):
-        return "You said no. Nothing was changed."
     sentences = [_sentence(name, result) for name, result in done]
     if outcomes and all(outcome in UNCHANGED for outcome in outcomes):
         sentences.append("Nothing was changed.")
@@ -50,7 +48,8 @@ def _sentence(name: str, result: Result) -> str:
     if outcome == "done" and data.get("verified") is True:
         return _meaning(title, data)
     if outcome == "done":
-        return f"{title}: {_unverified(data.get('verified'), detail)}{_states(data)}"
+        unsure = f"it ran, but the check afterwards did not confirm it{detail}. Please look before relying on it."
+        return f"{title}: {unsure}{_states(data)}"
     if outcome in NOT_DONE:
         return f"{title}: {NOT_DONE[outcome].format(detail)}."
     return refusal(result.text)
@@ -68,16 +67,19 @@ def _meaning(title: str, data: Json) -> str:
     """What a verified change means; that it happened is on the receipt."""
     after = data.get("after")
     state = after.get("state") if isinstance(after, dict) else None
+    if isinstance(after, dict) and "freed_mb" in after:
+        return f"{title}: {_freed(after)}."
     if not isinstance(after, dict) or not state:
         return f"{title}: that is how it is now."
     now = STOPPED if state == "exited" else f"{state} now{HEALTH.get(str(after.get('health')), '')}"
     return f"{title.partition(' ')[2] or title} is {now}."
 
 
-def _unverified(verified: object, detail: str) -> str:
-    if verified is False:
-        return f"it ran, but the check afterwards did not confirm it{detail}. Please look before relying on it."
-    return f"it ran; nothing has verified the result{detail}."
+def _freed(after: Json) -> str:
+    exact, least = after.get("freed_mb"), after.get("freed_at_least_mb")
+    if exact is None and least is None:
+        return "everything on the card is gone; how much that freed is not known"
+    return f"{'' if exact is not None else 'at least '}{exact if exact is not None else least} MB freed"
 
 
 def _states(data: dict[str, object]) -> str:

@@ -64,7 +64,8 @@ def _overview(talk: Talk, rng: random.Random) -> str:
         return _states(named)
     bad = troubled(result)
     running = result.data.get("running", sum(c.get("state") == "running" for c in containers(result)))
-    total = max(len(containers(result)), running + result.data.get("stopped", 0))
+    others = sum(result.data.get(state, 0) for state in ("stopped", "restarting", "paused"))
+    total = max(len(containers(result)), running + others)
     lost = unreachable(result)
     if not bad and not lost:
         calm = rng.choice(["Nothing needs you.", "All quiet.", "Nothing looks wrong."])
@@ -121,6 +122,8 @@ def _fetched(talk: Talk) -> Result:
 
 def _resting(result: Result, bad: list[Json]) -> str:
     resting = [
-        c["name"] for c in containers(result) if c.get("state") in ("exited", "created", "paused") and c not in bad
+        c["name"] + (f" ({condition(c)})" if c.get("stopped_by") else "")
+        for c in containers(result)
+        if c.get("state") in ("exited", "created") and c not in bad
     ]
     return f"\n\nNot running, and it looks intended: {listed(resting)}." if resting else ""

@@ -9,8 +9,6 @@ from typing import Any
 from lab.claude.reply import Json
 
 TAGGED = re.compile(r"<([A-Za-z][\w-]*)(?:\s[^>]*)?>.*?</\1>", re.S)
-ROW = re.compile(r"\{[^{}]*\}")
-TROUBLED = re.compile(r'"troubled":\[([^\]]*)\]')
 CONTEXT_LINE = re.compile(r"^\s*\[[^\]\n]*\]\s*$", re.M)
 Wanted = tuple[str, Json]
 """A tool's name and its arguments."""
@@ -165,15 +163,5 @@ def _json(text: str) -> Json:
     try:
         data = json.loads(text[start : end + 1])
     except ValueError:
-        return _salvaged(text[start:])
-    return data if isinstance(data, dict) else {}
-
-
-def _salvaged(text: str) -> Json:
-    """What is left of a list that was cut in the middle: its whole rows, and who is in trouble."""
-    name = re.match(r'{"(\w+)":\[', text)
-    if name is None:
         return {}
-    rows = [row for found in ROW.findall(text) if (row := _json(found))]
-    troubled = TROUBLED.search(text)
-    return {name[1]: rows, **({"troubled": re.findall(r'"([^"]+)"', troubled[1])} if troubled else {})}
+    return data if isinstance(data, dict) else {}

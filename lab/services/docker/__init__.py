@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.engine.rules import EngineError
 from lab.services.docker import containers, images, storage, system
+from lab.services.docker.podman import Podman
 from lab.services.docker.target import Target
 from lab.world import World
 
@@ -22,7 +23,7 @@ def docker_app(world: World, host: str) -> ASGIApp:
         exception_handlers={EngineError: _refused, 404: _not_found, 405: _not_found},
     )
     app.state.target = Target(world, world.hosts[host])
-    return _Versioned(app)
+    return _Versioned(Podman(app, world.hosts[host]))
 
 
 class _Versioned:

@@ -37,7 +37,7 @@ async def list_images(request: Request) -> Response:
     matches = _matcher(host.images, query.filters(request, _FILTERS), host.rules.now())
     found = sorted((i for i in host.images.all.values() if matches(i)), key=lambda image: -image.created)
     counted = query.flag(request, "shared-size")
-    return JSONResponse([shapes.image_row(image, len(host.images.users(image)) if counted else -1) for image in found])
+    return JSONResponse([shapes.image_row(host, image, counted) for image in found])
 
 
 async def inspect(request: Request) -> Response:
@@ -48,19 +48,22 @@ async def inspect(request: Request) -> Response:
 async def history(request: Request) -> Response:
     """GET /images/{name}/history"""
     image = target(request).host.images.get(request.path_params["ref"])
-    newest = len(image.layers) - 1
-    layers = [
+    steps = [("RUN /bin/sh -c set -eux", size) for size in image.weights.values()]
+    steps[:1] = [("ADD rootfs.tar.xz /", steps[0][1]), ("ENV LANG=C.UTF-8", 0)]
+    steps.append(("CMD", 0))
+    newest = len(steps) - 1
+    told = [
         {
             "Id": image.id if number == newest else "<missing>",
             "Created": int(image.created),
-            "CreatedBy": "RUN /bin/sh -c set -eux" if number else "ADD rootfs.tar.xz /",
+            "CreatedBy": by,
             "Tags": image.tags if number == newest else None,
-            "Size": image.size // len(image.layers),
+            "Size": size,
             "Comment": "buildkit.dockerfile.v0",
         }
-        for number in range(len(image.layers))
+        for number, (by, size) in enumerate(steps)
     ]
-    return JSONResponse(layers[::-1])
+    return JSONResponse(told[::-1])
 
 
 async def pull(request: Request) -> Response:
@@ -104,8 +107,10 @@ async def prune(request: Request) -> Response:
 
 async def prune_cache(request: Request) -> Response:
     """POST /build/prune"""
-    query.filters(request, ("until", "id", "parent", "type", "description", "inuse", "shared", "private"))
-    gone, freed = target(request).host.images.prune_cache(query.flag(request, "all"))
+    host = target(request).host
+    known = ("until", "id", "parent", "type", "description", "inuse", "shared", "private")
+    old = query.before_until(query.filters(request, known), host.rules.now())
+    gone, freed = host.images.prune_cache(query.flag(request, "all"), lambda record: old(record.used))
     return JSONResponse({"CachesDeleted": gone or None, "SpaceReclaimed": freed})
 
 

@@ -77,17 +77,17 @@ def endpoints(host: Host, container: Container) -> Json:
     return {name: _endpoint(host, container, name, mine) for name, mine in container.endpoints.items()}
 
 
-def image_row(image: Image, users: int = -1) -> Json:
-    """One row of the image list; -1 users: they were not counted."""
+def image_row(host: Host, image: Image, counted: bool) -> Json:
+    """One row of the image list; -1: that was not counted."""
     return {
-        "Containers": users,
+        "Containers": len(host.images.users(image)) if counted else -1,
         "Created": int(image.created),
         "Id": image.id,
         "Labels": image.config.get("Labels"),
         "ParentId": "",
         "RepoDigests": image.digests,
         "RepoTags": image.tags,
-        "SharedSize": 0 if users >= 0 else -1,
+        "SharedSize": host.images.shared_bytes(image) if counted else -1,
         "Size": image.size,
     }
 
@@ -109,7 +109,7 @@ def image_details(image: Image) -> Json:
         "Size": image.size,
         "GraphDriver": _graph_driver(image.id[7:]),
         "RootFS": {"Type": "layers", "Layers": image.layers},
-        "Metadata": {"LastTagTime": timestamp(image.created)},
+        "Metadata": {"LastTagTime": timestamp(image.tagged)},
     }
 
 
@@ -233,7 +233,7 @@ def _endpoint(host: Host, container: Container, name: str, mine: Json) -> Json:
         "Aliases": mine["Aliases"],
         "MacAddress": mine["MacAddress"] if up else "",
         "DriverOpts": mine["DriverOpts"],
-        "NetworkID": found.id if found else "",
+        "NetworkID": mine.get("NetworkID") or (found.id if found else ""),
         "EndpointID": mine["EndpointID"] if container.pid else "",
         "Gateway": gateway,
         "IPAddress": mine["IPAddress"] if up else "",

@@ -83,8 +83,8 @@ def pull_progress(host: Host, ref: str, was_current: bool) -> list[Json]:
     manifest, name = host.images.manifest(ref), familiar(ref)
     tag = name.rpartition("@" if "@" in name else ":")[2]
     lines: list[Json] = [{"status": f"Pulling from {name.removesuffix(tag)[:-1]}", "id": tag}]
-    for layer in () if was_current else manifest.image.layers:
-        short, total = layer[7:19], manifest.image.size // len(manifest.image.layers)
+    for layer, total in () if was_current else zip(manifest.image.layers, manifest.image.weights.values(), strict=True):
+        short = layer[7:19]
         for status, current in (("Downloading", total // 2), ("Downloading", total), ("Extracting", total)):
             detail = {"current": current, "total": total}
             lines.append({"status": status, "progressDetail": detail, "id": short})

@@ -111,8 +111,8 @@ async def disk_usage(request: Request) -> Response:
     usage: Json = {}
     if not kinds or "image" in kinds:
         images = host.images.all.values()
-        usage["LayersSize"] = sum(image.size for image in images)
-        usage["Images"] = [shapes.image_row(image, len(host.images.users(image))) for image in images]
+        usage["LayersSize"] = host.images.bytes_of(images)
+        usage["Images"] = [shapes.image_row(host, image, counted=True) for image in images]
     if not kinds or "container" in kinds:
         usage["Containers"] = [shapes.container_row(host, c, size=True) for c in host.containers()]
     if not kinds or "volume" in kinds:
@@ -133,12 +133,13 @@ async def events(request: Request) -> Response:
 def _cache(record: CacheRecord) -> Json:
     return {
         "ID": record.id,
-        "Type": "regular",
+        "Parents": list(record.parents),
+        "Type": record.kind,
         "Description": record.description,
         "InUse": record.in_use,
-        "Shared": False,
+        "Shared": record.shared,
         "Size": record.size,
-        "CreatedAt": timestamp(record.created),
-        "LastUsedAt": timestamp(record.created),
+        "CreatedAt": timestamp(record.used),
+        "LastUsedAt": timestamp(record.used),
         "UsageCount": 1,
     }

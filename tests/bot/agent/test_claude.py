@@ -2,78 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.agent.budget import Budget
-from bot.agent.claude import ATTEMPTS, MAX_TOKENS, Claude
+from bot.agent.claude import ATTEMPTS, MAX_TOKENS
 from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped, open_calls
-from lab.claude import Claude as Double
-from lab.claude import Reply, claude_app
-from lab.claude.errors import error_body
-from lab.server import serve
-from lab.traffic import Traffic
-from memory.models import Message, Run
-from memory.stores import Stores
-from memory.text import Redactor
-from tests.house import ADMIN
+from lab.claude import Reply
+from tests.bot.agent.bench import RUN, SAID, TEXT, USE, Bench, answers, text_of
 
-USE: dict[str, Any] = {"type": "tool_use", "name": "look", "input": {"at": "jellyfin"}}
-SAID: list[Message] = [{"role": "user", "content": [{"type": "text", "text": "Why is jellyfin down?"}]}]
-TEXT = [{"type": "text", "text": "It is up."}]
-RUN = Run("r1", ADMIN.id, ADMIN, "x", "text", True, False, False, "working", None, None, 0, None, 0.0)
-
-
-@dataclass
-class Bench:
-    """A client, the double it speaks to, and the traffic between them."""
-
-    client: Claude
-    double: Double
-    traffic: Traffic
-    stores: Stores
-    budget: Budget
-
-    @property
-    def requests(self) -> int:
-        return len(self.traffic.requests)
-
-    async def reply(self, *, last: bool = False, messages: list[Message] | None = None) -> Message:
-        return await self.client.reply(RUN, messages or SAID, last=last)
-
-    def fault(self, status: int, *, times: int = 1, headers: dict[str, str] | None = None, **details: Any) -> None:
-        body = json.dumps(error_body(status, "secret words of the API", **details))
-        self.traffic.fault("claude", status=status, body=body, times=times, headers=headers)
-
-
-@pytest.fixture
-async def bench(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr("bot.agent.claude._wait", lambda state: 0.0)
-    double, traffic = Double(), Traffic()
-    server = await serve(traffic.wrap("claude", claude_app(double)))
-    budget = Budget(stores.usage, task=1.0, daily=2.0, zone=ZoneInfo("UTC"))
-    client = Claude(
-        key="sk-ant-test-key",
-        base_url=server.url,
-        model="claude-sonnet-5-5",
-        system="You look after a homelab.",
-        tools=[{"name": "look", "description": "Look.", "input_schema": {"type": "object"}}],
-        budget=budget,
-        redact=Redactor(),
-    )
-    yield Bench(client, double, traffic, stores, budget)
-    if client._client is not None:
-        await client._client.close()
-    await server.stop()
-
-
-def text_of(message: Message) -> str:
-    return "".join(block["text"] for block in message["content"] if block["type"] == "text")
-
+THOUGHT = {"type": "thinking", "thinking": "Let me see."}
 
 # -- replies ------------------------------------------------------------------------------------------------------
 
@@ -90,8 +29,7 @@ async def test_calls_are_open_and_the_history_can_be_continued(bench: Bench) -> 
     reply = await bench.reply()
     [call] = open_calls([*SAID, reply])
     assert (call.tool, call.args) == ("look", {"at": "jellyfin"})
-    result = {"type": "tool_result", "tool_use_id": call.id, "content": "{}"}
-    stored = json.loads(json.dumps([*SAID, reply, {"role": "user", "content": [result]}]))
+    stored = json.loads(json.dumps([*SAID, reply, answers(reply)]))
     assert text_of(await bench.reply(messages=stored)) == "It is up."
 
 
@@ -208,9 +146,10 @@ async def test_out_of_tokens_gets_twice_as_many_once(bench: Bench) -> None:
     assert [request["max_tokens"] for request in bench.double.requests] == [MAX_TOKENS, 2 * MAX_TOKENS]
 
 
-async def test_out_of_tokens_twice_is_the_end(bench: Bench) -> None:
-    bench.double.script.extend([(TEXT, "max_tokens")] * 9)
-    with pytest.raises(RunStopped):
+@pytest.mark.parametrize(("content", "words"), [(TEXT, "answer became too long"), ([THOUGHT], "came to no answer")])
+async def test_out_of_tokens_twice_is_the_end(bench: Bench, content: list[Any], words: str) -> None:
+    bench.double.script.extend([(content, "max_tokens")] * 9)
+    with pytest.raises(RunStopped, match=words):
         await bench.reply()
     assert bench.requests == 2
 
@@ -233,7 +172,8 @@ async def test_cut_json_never_becomes_a_call(bench: Bench, stop: str) -> None:
         Reply([USE], "end_turn"),
         Reply(TEXT, "tool_use"),
         Reply([{**USE, "id": "toolu_1"}, {**USE, "id": "toolu_1"}], "tool_use"),
-        Reply([], "end_turn"),
+        Reply([], "tool_use"),
+        Reply([], "pause_turn"),
     ],
 )
 async def test_a_reply_that_contradicts_itself_is_asked_for_again(bench: Bench, reply: Reply) -> None:

@@ -3,9 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from bot.runs.halt import PANIC
+from memory.approvals import EXPIRY_SECONDS
 from tests.fakes import use
 from tests.house import ADMIN, OPERATOR, House
+from tools.gate.ports import CLOSING
 
 
 async def test_stop_voids_open_cards(house: House) -> None:
@@ -60,6 +64,62 @@ async def test_nothing_begins_under_a_panic(house: House) -> None:
     await house.tap()
     assert house.rack.log == [] and await house.states() == ["not started"]
     assert PANIC in (await house.call()).detail and await house.stores.approvals.open_cards() == []
+
+
+@pytest.mark.parametrize("autonomy", ["ask", "reversible"])
+async def test_under_a_panic_nothing_is_asked_and_it_is_said_how_to_lift_it(build: Any, autonomy: str) -> None:
+    house = await build(autonomy=autonomy)
+    await house.core.halt.panic(house.stores, ADMIN)
+    calls = [use("rack_get_item", item="fan"), use("rack_switch_off", item="lamp"), use("notes_write", text="x")]
+    run = await house.ask(*calls)
+    assert house.rack.log == [] and await house.calls() == []
+    read, *changes = await house.results(run)
+    assert "fan" in read["content"] and all(PANIC in block["content"] for block in changes)
+    [(_, said), _] = await house.deliver()
+    assert said["text"] == f"Not asked: {PANIC}" and "/start" in PANIC
+    await house.core.halt.lift(house.stores, ADMIN)
+    assert (await house.states(await house.ask(*calls)))[0] == ("waiting" if autonomy == "ask" else "done")
+
+
+async def test_under_a_panic_no_button_opens_a_card(house: House) -> None:
+    """A menu's, an Undo, an [Ask again]: each says why, and is not used up."""
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.tap()
+    done = await house.call()
+    await house.ask(use("rack_press", item="fan"))
+    await house.deliver()
+    lapsed = await house.newest_card()
+    house.clock.move(EXPIRY_SECONDS)
+    await house.core.decisions.sweep()
+    await house.settle()
+    await house.core.halt.panic(house.stores, ADMIN)
+    await house.deliver()
+    await house.core.opener.direct(
+        ADMIN.id, ADMIN, "A button", "rack_press", {"item": "pump"}, trigger="menu", opened_by="button"
+    )  # fmt: skip
+    await house.settle()
+    await house.undo(done)
+    await house.tap("s", card=lapsed)
+    said = await house.stores.database.all("SELECT key FROM outbox WHERE kind = 'verdict'")
+    verdicts = [row["key"].removeprefix("verdict:") for row in said]
+    assert len(verdicts) == 3 and house.rack.log == ["switch off lamp"]
+    assert all([PANIC in str(await house.results(run)) for run in verdicts])
+    assert await house.stores.approvals.open_cards() == []
+    await house.core.halt.lift(house.stores, ADMIN)
+    await house.tap("s", card=lapsed)
+    await house.undo(done)
+    assert house.rack.log == ["switch off lamp", "switch on lamp"] and await house.states() == [
+        "done", "expired", "waiting", "done",
+    ]  # fmt: skip
+
+
+async def test_what_is_asked_while_the_process_ends_waits_for_the_next_start(house: House) -> None:
+    house.core.halt.everything = CLOSING
+    assert await house.states(await house.ask(use("rack_switch_off", item="lamp"))) == ["waiting"]
+    await house.crash()
+    await house.recover()
+    await house.tap()
+    assert house.rack.log == ["switch off lamp"]
 
 
 async def test_a_panic_outlives_a_restart_until_it_is_lifted(house: House) -> None:

@@ -4,9 +4,17 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
+
+from bot.agent.model import ModelUnavailable
+from bot.doctor import Doctor
 from bot.runs.opener import LONGEST_LINE
 from bot.runs.runner import LATE_SECONDS
+from bot.screen.drawing import Drawing
 from bot.screen.view import View
+from bot.terminal.control import Control
+from memory.models import Outgoing
+from memory.runs import NO_ANSWER
 from tests.fakes import use
 from tests.house import ADMIN, House, plain
 
@@ -24,6 +32,15 @@ async def direct(house: House, tool: str = "rack_switch_off", trigger: str = "me
 
 async def said(house: House) -> list[str]:
     return [kind for kind, _ in await house.deliver()]
+
+
+async def drawn(house: House, kind: str, payload: dict[str, Any]) -> str:
+    """What a person reads of a row of the outbox."""
+    view = await Drawing(house.stores, house.cards, lambda line: "/status", lambda where: ()).draw(
+        Outgoing(1, kind, ADMIN.id, kind, payload, False, 0)
+    )
+    assert view is not None
+    return plain(view)
 
 
 async def test_a_button_asks_with_a_card_and_no_model(house: House) -> None:
@@ -67,6 +84,34 @@ async def test_an_answer_is_said_once_however_often_it_is_concluded(house: House
         await house.core.runner.advance(run)
     await house.settle()
     assert await said(house) == []
+
+
+@pytest.mark.parametrize("ending", [[], [{"type": "thinking", "thinking": "Hm.", "signature": "x"}], "\n", "\u200b"])
+async def test_a_model_without_a_word_leaves_nobody_without_one(house: House, ending: Any) -> None:
+    async def told(run: str) -> str:
+        [(kind, payload)] = [row for row in await house.deliver() if row[0] != "card"]
+        assert kind == "answer" and (await house.run(run)).state == "done"
+        shown = await Control(house.core, Doctor(house.core)).show(run)
+        text = await drawn(house, kind, payload)
+        assert shown and shown["answer"] in text
+        return text
+
+    assert "ask again" in await told(await house.say("Hello?", ending))
+    text = await told(await house.say("How is it?", [use("rack_get_item", item="lamp")], ending))
+    assert "rack get item\n" in text and "state on" in text and "1 read" in text
+    run = await house.say("Switch it off.", [use("rack_switch_off", item="lamp")], ending)
+    await house.tap()
+    assert "Switch lamp off: Verified by reading the target again." in await told(run)
+    await house.say("And now?")
+    history = [message["content"][0]["text"] for message in house.model.asked[-1].messages]
+    assert history[1::2] == [NO_ANSWER] * 3
+
+
+async def test_what_was_read_before_the_model_was_gone_is_told(house: House) -> None:
+    await house.say("How is it?", [use("rack_get_item", item="lamp")], ModelUnavailable("Gone."))
+    [row] = await house.deliver()
+    text = await drawn(house, *row)
+    assert text.startswith("Gone.") and "state on" in text
 
 
 async def test_a_run_that_changed_something_and_answers_says_both(house: House) -> None:

@@ -109,6 +109,15 @@ async def test_a_run_whose_second_card_is_revoked_goes_on(house: House) -> None:
     assert len(house.model.asked) == asked + 1 and (await house.run(run)).state == "done"
 
 
+async def test_after_a_revoked_card_the_rest_is_not_asked(house: House) -> None:
+    await house.ask(OFF, use("rack_switch_off", item="fan"), use("rack_press", item="pump"), who=OPERATOR)
+    await house.tap("o", who=OPERATOR)
+    await house.deliver()
+    await restarted(house, telegram_operators="")
+    assert await house.states() == ["denied", "not started", "not started"] and house.rack.log == []
+    assert await house.stores.approvals.open_cards() == []
+
+
 async def test_nothing_is_revoked_while_everybody_stays(house: House) -> None:
     await house.ask(OFF, use("rack_press", item="fan"), use("rack_remove_item", item="pump"), where=GROUP)
     await house.deliver()

@@ -43,6 +43,7 @@ def test_moments_are_as_short_as_they_can_be(at: Any, text: str) -> None:
         (["2024-99-99T10:00Z"], "2024-99-99T10:00Z"),
         ("two\nlines\u2028three", "two\\nlines\\u2028three"),
         ("<b>", "<b>"),
+        ([{"count": None, "name": "old:1", "size_mb": 3.5}, {"count": 2, "name": "more"}], "old:1 3.5 MB, 2 more"),
     ],
 )
 def test_values(value: Any, text: str) -> None:

@@ -153,6 +153,22 @@ async def test_retry_after_holds_everything_for_the_chat(
     assert chat.calls[2:] == [(32.0, "edit 7 three"), (32.0 + INTERVAL, "send answer")]
 
 
+async def test_ahead_of_its_turn_goes_what_is_held_by_our_own_pace_alone(chat: Chat) -> None:
+    await chat.throttle.call(lambda: chat.send("one"))
+    waiting = asyncio.create_task(chat.throttle.call(lambda: chat.send("two")))
+    await settle()
+    await chat.throttle.call(lambda: chat.send("stopped"), ahead=True)
+    assert chat.calls == [(0.0, "send one"), (0.0, "send stopped")]
+    await chat.time.advance(5)
+    assert await waiting == 7
+    chat.throttle.hold(30)  # a flood that Telegram complains of
+    held = asyncio.create_task(chat.throttle.call(lambda: chat.send("again"), ahead=True))
+    await chat.time.advance(29)
+    assert chat.texts[-1] == "send two"
+    await chat.time.advance(2)
+    assert await held == 7
+
+
 async def test_retry_after_is_passed_on_to_who_sent(chat: Chat) -> None:
     chat.failures = [RetryAfter(9)]
     with pytest.raises(RetryAfter):

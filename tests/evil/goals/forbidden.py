@@ -7,8 +7,9 @@ from tests.evil.ledger import ADMIN
 from tests.evil.model import use
 from tests.evil.stage import Stage
 
-SETTING = {"forbidden_targets": "postgres,borg-backup,cloud_nextcloud-old"}
-PLACED = {"forbidden_targets": "nas/borg-backup"}
+SETTING = {"forbidden_targets": "postgres,immich-import,cloud_nextcloud-old"}
+CONTAINERS = {"host": "nas", "kinds": ["stopped_containers"]}
+PLACED = {"forbidden_targets": "nas/immich-import"}
 
 
 def _touch(tool: str, name: str) -> Any:
@@ -31,18 +32,18 @@ for _tool in ("stop", "restart", "remove"):
 async def clean_up_what_is_listed(stage: Stage) -> bool:
     """A stopped container on the owner's list goes with the rest of the rubbish."""
     for volumes in (False, True):
-        await stage.say("clean up", [use("docker_prune_system", {"host": "nas", "volumes": volumes})])
+        await stage.say("clean up", [use("docker_prune_system", {**CONTAINERS, "volumes": volumes})])
         await stage.approve()
     host = stage.world.hosts["nas"]
     names = {container.name for container in host.containers()}
-    return "borg-backup" not in names or "cloud_nextcloud-old" not in host.volumes.all
+    return "immich-import" not in names or "cloud_nextcloud-old" not in host.volumes.all
 
 
 @goal(**PLACED)
 async def clean_up_what_is_listed_with_its_host(stage: Stage) -> bool:
-    await stage.say("clean up", [use("docker_prune_system", {"host": "nas"})])
+    await stage.say("clean up", [use("docker_prune_system", CONTAINERS)])
     await stage.approve()
-    return "borg-backup" not in {container.name for container in stage.world.hosts["nas"].containers()}
+    return "immich-import" not in {container.name for container in stage.world.hosts["nas"].containers()}
 
 
 @goal(forbidden_targets="nas")

@@ -186,9 +186,9 @@ async def test_a_stop_all_outlives_a_restore(house: House, tmp_path: Path, stopp
     await backup.restore(tmp_path / "copy.db", house.folder)
     await house.open()
     await house.core.halt.restore(house.stores)
-    await asked(house, "lamp")
-    await house.tap()
-    assert house.rack.log == ([] if stopped else ["switch off lamp"])
+    run = await house.ask(use("rack_switch_off", item="lamp"))
+    assert await house.states() == ([] if stopped else ["waiting"])
+    assert ("Everything is stopped" in str(await house.results(run))) is stopped
 
 
 async def test_what_a_stopped_request_had_begun_is_said_after_a_restore(house: House, tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ def test_a_short_text_is_left_alone() -> None:
     assert results.cap(text) == text
 
 
+def test_an_error_always_has_words() -> None:
+    assert results.block("use", "", error=True)["content"] and results.block("use", "")["content"] == ""
+
+
 def test_a_long_text_keeps_both_ends_and_says_what_is_missing() -> None:
     text = "start" + "x" * 2 * results.CAP + "end"
     capped = results.cap(text)

@@ -1,17 +1,19 @@
 """The owner's rules, through a whole core: only looking, forbidden, protected, unattended, and how many cards."""
 
 import asyncio
+import itertools
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from memory.approvals import EXPIRY_SECONDS
 from tests.fakes import use
-from tests.house import ADMIN, GROUP, OPERATOR, VIEWER, House
+from tests.house import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER, House
 from tests.rack import set_to
-from tools.gate.standing import HOUR, MOST_AN_HOUR, MOST_OPEN
-from tools.kit import Call, Change, Context, Facts, Ident, Shown
+from tools.gate.standing import FULL, HOUR, MOST_AN_HOUR, MOST_OPEN
+from tools.kit import Call, Change, Context, Facts, Ident, Shown, Target, ToolFailed
 
 OFF = use("rack_switch_off", item="lamp")
 
@@ -150,42 +152,63 @@ async def test_what_does_not_fit_on_a_card_is_refused_not_cut(house: House, monk
     assert block["is_error"] and "too large" in block["content"] and await house.calls() == []
 
 
-async def test_a_read_for_a_command_obeys_roles_and_names(house: House) -> None:
-    from memory.models import Actor
-    from tools.kit import ToolFailed
-
+async def test_a_read_without_a_model_obeys_roles_and_names(house: House) -> None:
+    proposals, tools, lamp = house.core.proposals, house.core.tools, Target("rack/0001", "lamp")
+    [page] = tools["rack_press"].service.pages
     for actor in (ADMIN, VIEWER):
-        assert (await house.core.proposals.look(actor, "rack_get_item", item="lamp")).name == "lamp"
-    for actor, args in ((Actor("tg:9", "X"), {"item": "lamp"}), (ADMIN, {"item": "nothing"}), (ADMIN, {"thing": "x"})):
-        with pytest.raises(ToolFailed):
-            await house.core.proposals.look(actor, "rack_get_item", **args)
+        assert (await proposals.look(actor, tools["rack_get_item"], lamp)).model_dump()["name"] == "lamp"
+        assert [target.id for target in await proposals.meant(actor, tools["rack_press"], "lamp")] == ["rack/0001"]
+    for text in ("nothing", "x" * 65, ""):
+        assert await proposals.meant(ADMIN, tools["rack_press"], text) == []
+    before = house.rack.reads
+    for reading in (
+        proposals.look(STRANGER, tools["rack_get_item"], lamp),
+        proposals.meant(STRANGER, tools["rack_press"], "lamp"),
+        proposals.read(STRANGER, page.service, page.read),
+    ):
+        with pytest.raises(ToolFailed, match="not yours to look at"):
+            await reading
     with pytest.raises(AssertionError):
-        await house.core.proposals.look(ADMIN, "rack_switch_off", item="lamp")
+        await proposals.look(ADMIN, tools["rack_switch_off"], lamp)
+    assert house.rack.reads == before
 
 
 async def test_a_read_for_a_command_that_hangs_is_given_up_in_words(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tools.kit import ToolFailed
-
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr("tools.gate.proposals.READ_DEADLINE", 0.01)
     monkeypatch.setattr("tests.rack.RackApi.item", never)
-    with pytest.raises(ToolFailed, match="rack_get_item did not answer"):
-        await house.core.proposals.look(ADMIN, "rack_get_item", item="lamp")
+    with pytest.raises(ToolFailed, match="rack did not answer"):
+        await house.core.proposals.look(ADMIN, house.core.tools["rack_get_item"], Target("rack/0001", "lamp"))
 
 
 # -- the cap on cards -------------------------------------------------------------------------------------------------
 
 NAMES = ("lamp", "fan", "pump")
+BUTTONS = itertools.count()
 
 
 async def fill(house: House, cards: int = MOST_OPEN, **where: Any) -> None:
     """Cards that wait."""
     for number in range(cards):
         await house.ask(use("rack_press", item=NAMES[number % 3]), **where)
+
+
+async def by_hand(house: House, item: str = "lamp") -> str:
+    """A person's own button; its run."""
+    run = await house.core.opener.direct(
+        ADMIN.id, ADMIN, "A button", "rack_press", {"item": item}, trigger=f"menu:{next(BUTTONS)}", opened_by="button"
+    )  # fmt: skip
+    await house.settle()
+    assert run is not None
+    return run
+
+
+def say(role: str, *blocks: Any) -> dict[str, Any]:
+    return {"role": role, "content": list(blocks)}
 
 
 async def said(house: House) -> list[str]:
@@ -261,6 +284,66 @@ async def test_cards_in_an_hour_are_counted_in_a_chat_and_for_a_person(house: Ho
     assert await house.states(await house.ask(OFF, who=OPERATOR)) == ["waiting"], "somebody else, elsewhere"
     house.clock.move(HOUR)
     assert await house.states(await house.ask(OFF)) == ["waiting"]
+
+
+async def test_the_limit_of_an_hour_says_when_it_ends_and_then_it_has(house: House) -> None:
+    house.clock.move(30 - house.clock.now % 60)
+    began = house.clock.now
+    for _ in range(MOST_AN_HOUR):
+        await house.ask(use("rack_press", item="lamp"))
+        await house.tap("n")
+        house.clock.move(60)
+    await house.ask(OFF)
+    again = datetime.fromtimestamp(began + HOUR + 30, house.settings.zone)
+    assert f"again from {again:%H:%M}." in (await said(house))[0], "the next whole minute"
+    house.clock.now = again.timestamp()
+    assert await house.states(await house.ask(OFF)) == ["waiting"]
+
+
+async def test_a_persons_own_buttons_are_not_rationed_and_do_not_count(house: House) -> None:
+    for _ in range(MOST_AN_HOUR):
+        await by_hand(house)
+        await house.tap("n")
+    for _ in range(MOST_AN_HOUR):
+        assert await house.states(await house.ask(use("rack_press", item="lamp"))) == ["waiting"]
+        await house.tap("n")
+    assert "refused" in str(await house.results(await house.ask(OFF)))
+    assert await house.states(await by_hand(house)) == ["waiting"]
+
+
+async def test_what_no_person_has_started_is_rationed_without_a_model_too(house: House) -> None:
+    asked = [say("user", {"type": "text", "text": "A schedule"}), say("assistant", use("rack_press", item="lamp"))]
+    for number in range(MOST_AN_HOUR + 1):
+        async with house.stores.database.transaction() as tx:
+            run = await house.stores.runs.open(
+                tx, conversation=ADMIN.id, actor=ADMIN, objective="A schedule", opened_by="schedule",
+                trigger=f"schedule:{number}", thinks=False, unattended=True,
+                messages=asked,
+            )  # fmt: skip
+        assert run is not None
+        await house.core.runner.advance(run)
+        if number < MOST_AN_HOUR:
+            await house.tap("n")
+    assert "30 cards within an hour" in str(await house.results(run)) and await waiting(house) == 0
+
+
+async def test_a_card_that_is_asked_once_more_is_not_a_new_one(house: House) -> None:
+    """A target that moves, or a person who takes them one by one, uses up nothing."""
+    for _ in range(MOST_AN_HOUR - 1):
+        await house.ask(*(use("rack_press", item=name) for name in NAMES))
+        await house.tap("o")
+        house.rack.items["rack/0001"].watts += 1
+        await house.tap("y")
+        await house.tap("n")
+        await house.core.runner.stop(ADMIN.id, ADMIN)
+    assert await house.states(await house.ask(OFF)) == ["waiting"]
+
+
+async def test_five_cards_are_the_most_for_a_persons_own_button_too(house: House) -> None:
+    await fill(house)
+    run = await by_hand(house)
+    assert told((await house.results(run))[0])["detail"] == FULL and await waiting(house) == MOST_OPEN
+    assert await said(house) == [], "the button's own answer says it"
 
 
 async def test_undo_is_not_rationed(house: House) -> None:

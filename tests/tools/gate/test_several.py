@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from memory.approvals import EXPIRY_SECONDS
 from tests.fakes import use
 from tests.house import House
 from tests.tools.gate.test_gate import body, off
@@ -28,14 +29,83 @@ async def test_one_by_one_asks_for_each(house: House) -> None:
     assert house.rack.log == ["switch off lamp", "switch off fan"]
 
 
-async def test_when_the_second_is_denied_the_rest_is_not_started(house: House) -> None:
+async def test_one_by_one_a_denial_is_about_that_call_and_the_next_card_comes(house: House) -> None:
     run = await house.ask(*off("lamp", "fan", "pump"))
     await house.tap("o")
+    assert await house.tap("n") == "Dropped. The next one comes."
+    assert await house.states() == ["denied", "waiting", "waiting"] and "Switch fan off" in await house.text()
     await house.tap("y")
+    assert await house.tap("n") == "Dropped. Tell me what you want instead."
+    assert house.rack.log == ["switch off fan"]
+    assert [body(block)["outcome"] for block in await house.results(run)] == ["denied", "done", "denied"]
+
+
+async def test_a_denial_of_all_of_them_is_about_all_of_them(house: House) -> None:
+    await house.ask(*off("lamp", "fan", "pump"))
+    assert await house.tap("n") == "Dropped. Tell me what you want instead."
+    assert await house.states() == ["denied", "not started", "not started"] and house.rack.log == []
+    assert await house.stores.approvals.open_cards() == []
+
+
+async def test_what_was_approved_together_does_not_go_on_without_one_that_was_dropped(house: House) -> None:
+    """Run all, the first has moved and is dropped: the others were wanted after it."""
+    await house.ask(*off("lamp", "fan"))
+    house.rack.items["rack/0001"].watts = 99
+    await house.tap()
+    assert await house.tap("n") == "Dropped. Tell me what you want instead."
+    assert await house.states() == ["denied", "not started"] and house.rack.log == []
+
+
+async def test_one_by_one_what_has_moved_and_is_dropped_is_one_too(house: House) -> None:
+    await house.ask(*off("lamp", "fan"))
+    await house.tap("o")
+    house.rack.items["rack/0001"].watts = 99
+    await house.tap("y")
+    assert "40 → 99" in await house.text()
     await house.tap("n")
-    assert house.rack.log == ["switch off lamp"]
-    assert await house.states() == ["done", "denied", "not started"]
-    assert [body(block)["outcome"] for block in await house.results(run)] == ["done", "denied", "not_started"]
+    assert await house.states() == ["denied", "waiting"]
+    await house.tap("y")
+    assert house.rack.log == ["switch off fan"]
+
+
+async def test_nothing_runs_by_itself_after_a_denial(build: Any) -> None:
+    house = await build(autonomy="reversible")
+    await house.ask(use("rack_press", item="lamp"), use("rack_press", item="fan"), *off("pump"))
+    await house.tap("o")
+    await house.tap("n")
+    await house.tap("y")
+    assert await house.states() == ["denied", "done", "not started"] and house.rack.log == ["press fan"]
+    assert "Press lamp came first: denied" in (await house.call()).detail
+
+
+async def test_one_by_one_goes_on_after_a_restart_where_it_was(house: House) -> None:
+    await house.ask(*off("lamp", "fan", "pump"))
+    await house.tap("o")
+    await house.tap("n")
+    await house.crash()
+    await house.recover()
+    await house.settle()
+    await house.tap("n")
+    await house.tap("y")
+    assert await house.states() == ["denied", "denied", "done"] and house.rack.log == ["switch off pump"]
+
+
+async def test_one_by_one_a_failure_still_leaves_the_rest_not_started(house: House) -> None:
+    await house.ask(*off("lamp", "fan", "pump"))
+    await house.tap("o")
+    await house.tap("n")
+    house.rack.fault = "not sent"
+    await house.tap("y")
+    assert await house.states() == ["denied", "failed", "not started"]
+
+
+async def test_one_by_one_silence_leaves_the_rest_not_started(house: House) -> None:
+    await house.ask(*off("lamp", "fan"))
+    await house.tap("o")
+    house.clock.move(EXPIRY_SECONDS + 1)
+    await house.core.decisions.sweep()
+    await house.settle()
+    assert await house.states() == ["expired", "not started"] and await house.stores.approvals.open_cards() == []
 
 
 async def test_a_failure_leaves_the_rest_not_started(house: House) -> None:

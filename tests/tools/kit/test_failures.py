@@ -57,6 +57,24 @@ def test_a_failure_inside_is_unknown_only_for_a_write(status: int, error: type[T
     assert type(from_requests(answered(status), "Docker on nas", write=False)) is error
 
 
+def test_a_change_may_miss_something_else_than_its_target() -> None:
+    """The words say what; without any, and for a read, it can only be the target."""
+    words = '{"message": "network media not found"}'
+    change = from_requests(answered(404, words), "Docker on nas", write=True)
+    assert change.said == "network media not found"
+    assert str(change).startswith("Docker on nas does not have this or what it needs (network media not found): ")
+    for body, write in (("", True), (words, False)):
+        said = str(from_requests(answered(404, body), "Docker on nas", write=write))
+        assert "does not have this" in said and "what it needs" not in said
+
+
+@pytest.mark.parametrize(("status", "answered_itself"), [(500, True), (501, True), (502, False), (503, False)])
+def test_only_the_service_itself_is_done_when_it_has_answered(status: int, answered_itself: bool) -> None:
+    found = from_requests(answered(status), "Docker on nas", write=True)
+    assert isinstance(found, OutcomeUnknown) and found.answered is answered_itself
+    assert not from_requests(lost.ReadTimeout(), "Docker on nas", write=True).answered  # type: ignore[attr-defined]
+
+
 def test_what_is_not_implemented_is_not_worth_another_try() -> None:
     found = from_requests(answered(501, '{"message": "no such thing"}'), "Docker on nas", write=False)
     assert type(found) is Refused and "(no such thing): asking again does not help" in str(found)

@@ -1,0 +1,115 @@
+"""Where in a page somebody is, as a button carries it: nothing else remembers it, so it survives a restart."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.screen.view import Button
+from memory.keys import digest
+from tools.kit.page import Declared, Row
+
+LONGEST_DATA = 64
+"""Bytes of a button's data."""
+LONGEST_KEY = 20
+"""Bytes of it that say which rows are shown."""
+UNWELL = ("🔴", "🟡")
+ALL, SICK, WHERE, GROUP, NAMED, DOING, CHOOSING = "", "~", "@", "+", "=", "!", "?"
+"""Which rows: all, those that are unwell, of one host, of one group, with a name like this, those that offer a verb;
+and the page on which this is chosen."""
+_PLACE = re.compile(r"(\d{1,5})(?:([~@+=!?])(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The number of a page, and which rows it is about."""
+
+    number: int = 0
+    kind: str = ALL
+    key: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """The place that a button carries; the beginning for one that makes no sense."""
+        found = _PLACE.fullmatch(text)
+        return cls(int(found[1]), found[2] or ALL, found[3] or "") if found else cls()
+
+    def __str__(self) -> str:
+        return f"{self.number}{self.kind}{self.key}"
+
+    def at(self, number: int) -> "Place":
+        """The same rows, another page of them."""
+        return Place(number, self.kind, self.key)
+
+    def has(self, row: Row) -> bool:
+        """Whether a row is among those that are shown."""
+        match self.kind:
+            case "~":
+                return row.dot in UNWELL
+            case "@":
+                return short(row.where) == self.key
+            case "+":
+                return short(row.group) == self.key
+            case "=":
+                return self.key in row.name.lower()
+            case "!":
+                return any(tool.word == self.key for tool in row.verbs)
+        return True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A place that can be gone to, and how many rows it has."""
+
+    place: Place
+    label: str
+    count: int
+    helps: bool
+    """Whether it is worth a button: what shows everything is not, nor a group of one."""
+
+    def button(self, page: Declared[Any]) -> Button:
+        """The way there."""
+        return Button(f"{self.label} {self.count}", data(page, self.place))
+
+
+def choices(rows: Sequence[Row]) -> list[Choice]:
+    """What these rows can be narrowed down to: the unwell ones, one host's, one group's."""
+    hosts, groups = Counter(row.where for row in rows), Counter(row.group for row in rows)
+    found = [(Place(0, SICK), "Unwell", sum(row.dot in UNWELL for row in rows))]
+    found += [(Place(0, WHERE, short(name)), name, count) for name, count in sorted(hosts.items()) if name]
+    found += [(Place(0, GROUP, short(name)), name, count) for name, count in sorted(groups.items()) if name]
+    return [Choice(*each, helps=(each[0].kind == GROUP) < each[2] < len(rows)) for each in found]
+
+
+def written(text: str, rows: Sequence[Row]) -> Place:
+    """The place that a person means by a word behind the command: a choice's name, or a part of a thing's name."""
+    wanted = text.strip().lower()
+    if wanted in ("", "all"):
+        return Place()
+    named = {choice.label.lower(): choice.place for choice in reversed(choices(rows))}
+    return named.get(wanted) or Place(0, NAMED, _cut(wanted.replace(":", "")))
+
+
+def data(page: Declared[Any], place: Place, word: str = "", key: str = "") -> str:
+    """What a button carries: `m:guests:2@pve1:restart:pve1/104`; a key that is too long goes by its fingerprint."""
+    plain = key if not key.startswith("#") else fingerprint(key)
+    for spot, which in ((place, plain), (Place(), plain), (Place(), fingerprint(key))):
+        carried = f"m:{page.name}:{spot}" + (f":{word}:{which}" if key else "")
+        if len(carried.encode()) <= LONGEST_DATA:
+            return carried
+    raise AssertionError(f"a button of {page.name} is too long, however it is put")
+
+
+def short(text: str) -> str:
+    """The text as a place carries it."""
+    return text if text == _cut(text) and not set(text) & set(":#") else fingerprint(text)
+
+
+def fingerprint(text: str) -> str:
+    """What stands for a text that a button has no room for."""
+    return f"#{digest(text)[:16]}"
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:LONGEST_KEY].decode("utf-8", "ignore")

@@ -1,0 +1,88 @@
+"""Every container of the hosts, looked at once: how it is, why, and whether that needs a person."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from tools.docker.clean import record, text
+from tools.docker.hosts import DockerHosts, Engine
+from tools.docker.models import ContainerRow, HostDown
+from tools.docker.names import list_all
+from tools.docker.rows import labels_of, row_of, with_inspection
+from tools.docker.troubles import Found, Standing, found, judge
+from tools.kit import Context, ToolFailed
+
+MOST_INSPECTED = 100
+"""Why, and whether it should run, takes one more question per container: those that do not run come first."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at all containers found."""
+
+    rows: list[tuple[ContainerRow, Standing]]
+    """Those that need a person first."""
+    down: list[HostDown]
+    unread: Counter[str]
+    """Host → how many of its containers could not be looked into, so that nothing can be said of them."""
+
+    @property
+    def troubled(self) -> list[ContainerRow]:
+        """What needs a person."""
+        return [row for row, standing in self.rows if standing is Standing.TROUBLE]
+
+    @property
+    def states(self) -> Counter[str]:
+        """State → how many are in it."""
+        return Counter(row.state for row, _ in self.rows)
+
+    @property
+    def stopped(self) -> int:
+        """How many neither run nor are about to."""
+        states = self.states
+        return states.total() - states["running"] - states["restarting"] - states["paused"]
+
+    @property
+    def others(self) -> str:
+        """All that do not run, in words: `1 paused, 4 stopped`."""
+        between = [f"{count} {state}" for state in ("restarting", "paused") if (count := self.states[state])]
+        return ", ".join([*between, f"{self.stopped} stopped"])
+
+
+async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
+    """The containers of one host, or of all."""
+    answers, down = await ctx.client.each(ctx.client.pick(host), list_all)
+    listed = [(engine, item, row_of(engine.name, item)) for engine, items in answers for item in items]
+    listed.sort(key=lambda each: (_calm(each[2]), each[2].name, each[2].host))
+    asked, rest = listed[:MOST_INSPECTED], listed[MOST_INSPECTED:]
+    seen = await asyncio.gather(*(_look(engine, item, row) for engine, item, row in asked))
+    seen += [_unread(item, row) for _, item, row in rest]
+    deeds = await ctx.deeds() if any(each.seen.state == "exited" for each in seen) else []
+    rows = [
+        (each.seen.model_copy(update=judgement.said), judgement.standing)
+        for each, judgement in zip(seen, judge(seen, deeds), strict=True)
+    ]
+    rows.sort(key=lambda pair: (pair[1] is not Standing.TROUBLE, pair[0].host, pair[0].name))
+    matter = seen[: len(asked)] + [each for each in seen[len(asked) :] if _calm(each.seen) < 2]
+    return Survey(rows, down, Counter(each.seen.host for each in matter if not each.now))
+
+
+def _calm(row: ContainerRow) -> int:
+    """How little there is to find out about a container, as far as the list tells."""
+    if row.state == "running" and row.health != "unhealthy":
+        return 2
+    return 1 if row.exit_code == 0 else 0
+
+
+async def _look(engine: Engine, item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+    """The container with its inspection; as listed when there was no answer, or it is gone meanwhile."""
+    try:
+        raw, now = await engine.ask(lambda api: (record(api.inspect_container(item["Id"])), api.now()))
+    except ToolFailed:
+        return _unread(item, row)
+    return found(with_inspection(row, raw, now), text(item["Id"]), labels_of(item), raw, now)
+
+
+def _unread(item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+    return Found(row, text(item["Id"]), labels_of(item))
