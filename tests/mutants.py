@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.mutants_clean_up import CLEAN_UP
 from tests.mutants_docker import DOCKER
 from tests.mutants_hearing import HEARING
+from tests.mutants_wire import WIRE
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 180
@@ -46,7 +47,6 @@ BACKUP, DOORS, CHAT = "tests/memory/test_backup.py", "tests/bot/terminal/test_do
 COMMANDS, APPROVALS = "tests/bot/menus/test_commands.py", "tests/memory/test_approvals.py"
 PAGES, BY_NAME = "tests/bot/menus/test_declared.py", "tests/bot/menus/test_by_name.py"
 INBOX, STATUS = "tests/memory/test_inbox.py", "tests/bot/menus/test_status.py"
-TROUBLES = "tests/tools/test_docker_troubles.py"
 TOPICS, UNREACHABLE = "tests/bot/telegram/test_topics.py", "tests/bot/telegram/test_unreachable.py"
 ORDERS, POLLER = "tests/tools/gate/test_orders.py", "tests/bot/telegram/test_poller.py"
 
@@ -179,15 +179,6 @@ MUTANTS = [
            "if key in (text, fingerprint(text)) and tool and desk.may(request, tool):", "if tool:", PAGES),
     Mutant("a digest tells everybody everything", "scheduler/digests.py",
            "self._proposals.glances(reader)", "self._proposals.glances(self._owner)", COMMANDS),
-    Mutant("a stop of last week excuses today's", "tools/docker/troubles.py",
-           "started - container.ahead <= deed.at + CLOCKS_DIFFER", "True", TROUBLES),
-    Mutant("what is out of memory ended well", "tools/docker/troubles.py",
-           'out_of_memory=state.get("OOMKilled") is True,', "", TROUBLES),
-    Mutant("what was stopped behind its back is taken for meant", "tools/docker/troubles.py",
-           'if container.policy in ("always", "unless-stopped"):', "if False:", TROUBLES),
-    Mutant("what could not be looked into is well", "tools/docker/glance.py",
-           "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
-           "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
     Mutant("an outage makes what it hides gone", "scheduler/digests.py",
            "if _unseen(name, glances)}", "if False}", STATUS),
     Mutant("all is well while an outcome is unknown", "bot/screen/digest.py",
@@ -212,7 +203,7 @@ MUTANTS = [
            "        piece = self._safe(piece)\n", "", DELIVERY),
     Mutant("buttons are not redacted", "bot/telegram/chats.py", "self.shown(b.text).strip()", "b.text", DELIVERY),
     Mutant("a service's own words are stored as they came", "tools/gate/execution.py",
-           "return escaped(self._proposals.redact(str(words)))", "return str(words)", DELIVERY),
+           "return escaped(short_ids(self._proposals.redact(str(words))))", "return str(words)", DELIVERY),
     Mutant("a row that cannot be drawn is tried for ever", "bot/telegram/delivery.py",
            "if self._faults[row.id] < MOST_DRAWS:", "if True:", DELIVERY),
     Mutant("names that look like moments become moments", "bot/screen/view.py",
@@ -338,7 +329,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    *(Mutant(*row) for row in (*CLEAN_UP, *DOCKER, *HEARING)),
+    *(Mutant(*row) for row in (*CLEAN_UP, *DOCKER, *HEARING, *WIRE)),
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The defences around Docker: name, file, its line, the line without it, and the test that holds it."""
 
 NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
+TROUBLES = "tests/tools/test_docker_troubles.py"
 
 DOCKER = [
     ("an engine gets its own words back", "tools/docker/dialect.py",
@@ -17,25 +18,13 @@ DOCKER = [
            "if not _is_refusal(error, before, now):", "if True:", NEEDS),
     ("a start that may have happened is called refused", "tools/docker/needs.py",
            "return error.answered and idle and not before.alive", "return True", NEEDS),
-    ("TLS that docker was told to speak is left out", "tools/docker/settings.py",
-           're.sub("^tcp:", "https:", address)', "address", "tests/tools/test_docker_tls.py"),
-    ("the public authorities vouch for any engine", "tools/docker/adapters.py",
-           "def cert_verify(self, *_: Any) -> None:", "def unused(self, *_: Any) -> None:",
-           "tests/tools/test_docker_tls.py"),
-    ("a change is sent again in another version", "tools/docker/transport.py",
-           "                if write:\n                    raise\n", "", "tests/tools/test_docker_versions.py"),
-    ("an alert in the place of an answer proves that nothing was sent", "tools/kit/failures.py",
-           "if reason and not (write and may_have_left(error)):", "if reason:", "tests/tools/kit/test_failures.py"),
-    ("a revoked host key is as good as another", "tools/docker/ssh_config.py",
-           "if base64.b64encode(entry.key.asbytes()).decode() not in revoked:", "if True:",
-           "tests/tools/test_docker_ssh.py"),
-    ("an option of ssh that cannot be obeyed is passed over", "tools/docker/ssh_config.py",
-           'if found.get(name, "none").lower() not in ("none", "ssh_auth_sock"):', "if False:",
-           "tests/tools/test_docker_ssh.py"),
-    ("what a host says of its trouble is trusted", "tools/docker/hosts.py",
-           "HostDownInItsWords if error.outside else HostDown", "HostDown", "tests/tools/test_docker_ssh.py"),
-    ("what nobody has signed is pulled", "tools/docker/pull.py",
-           "if ctx.client.options.only_signed:", "if False:", "tests/tools/test_docker_registry.py"),
-    ("the doctor takes any key for a good one", "bot/doctor.py",
-           'await model.trouble() if isinstance(model, Claude) else ""', '""', "tests/bot/test_doctor.py"),
+    ("a stop of last week excuses today's", "tools/docker/troubles.py",
+           "started - container.ahead <= deed.at + CLOCKS_DIFFER", "True", TROUBLES),
+    ("what is out of memory ended well", "tools/docker/troubles.py",
+           'out_of_memory=state.get("OOMKilled") is True,', "", TROUBLES),
+    ("what was stopped behind its back is taken for meant", "tools/docker/troubles.py",
+           'if container.policy in ("always", "unless-stopped"):', "if False:", TROUBLES),
+    ("what could not be looked into is well", "tools/docker/glance.py",
+           "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
+           "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from tools.docker.dialect import awake
 from tools.docker.hosts import Engine
 from tools.docker.models import State
 from tools.docker.rows import DEPENDS_LABEL, STOPPED, labels_of, state_of
+from tools.docker.versions import VersionRefused
 from tools.kit import Conflict, Gone, OutcomeUnknown, Refused, ToolFailed
 from tools.kit.types import trusted_name
 
@@ -148,6 +149,8 @@ async def _look(engine: Engine, container: str) -> Raw:
 
 def _is_refusal(error: ToolFailed, before: "ContainerFacts", now: Raw) -> bool:
     """Whether nothing was done, and for another reason than that the container is gone."""
+    if isinstance(error, VersionRefused):
+        return False  # it has not looked at the request
     if not isinstance(error, OutcomeUnknown):
         return bool(now) or not isinstance(error, Gone)
     # Much of what is missing is answered with HTTP 500, and an engine that has answered does no more.

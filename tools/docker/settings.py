@@ -53,7 +53,7 @@ class Options:
     def of(self, host: str) -> "Options":
         """The same for one host, which may have certificates of its own."""
         own = (self.certificates or self.folder) / host
-        return replace(self, certificates=own) if there(own) else self
+        return replace(self, certificates=own) if there(own / "ca.pem") else self
 
 
 class Settings(ServiceSettings):

@@ -52,14 +52,20 @@ class FarSideEnded(ConnectionResetError):
 
 
 class _Channel(Timed):
-    """A channel to the far side's command, which knows why it ended."""
+    """A channel to the far side's command; as long as nothing has come through it, it knows why the command ended."""
 
     def __init__(self, channel: Any, service: str) -> None:
         super().__init__(channel)
-        self._service = service
+        self.service = service
+        self.begun = False
+        """Whether Docker has answered through it: what the command prints later says nothing of a request's fate."""
 
     def makefile(self, *_: Any, **__: Any) -> Buffered:
-        return Buffered(_FarReader(self._sock, self._service))
+        return Buffered(_FarReader(self))
+
+    def ending(self) -> Exception:
+        """Why there is nothing more."""
+        return (None if self.begun else _last_words(self._sock, self.service)) or FarSideEnded("")
 
     def sendall(self, data: bytes) -> None:
         try:
@@ -67,29 +73,29 @@ class _Channel(Timed):
         except TimeoutError:
             raise
         except OSError:
-            raise _last_words(self._sock, self._service) or FarSideEnded("") from None
+            raise self.ending() from None
 
 
 class _FarReader(Reader):
-    def __init__(self, channel: Any, service: str) -> None:
-        super().__init__(channel)
-        self._service = service
-        self._begun = False
+    def __init__(self, channel: _Channel) -> None:
+        super().__init__(channel._sock)
+        self._channel = channel
 
     def readinto(self, buffer: Any) -> int:
         count = super().readinto(buffer)
-        if not self._begun and not count:
-            raise _last_words(self._sock, self._service) or FarSideEnded("")
-        if not self._begun and bytes(buffer[:5]) != b"HTTP/"[:count]:
-            error = NoAnswer(
-                f"{self._service} prints something before Docker can answer"
-                f' ("{quote(bytes(buffer[:count]).decode("utf-8", "replace"), seen)}"): a plain `ssh HOST true` must'
-                " print nothing."
-            )
-            error.outside = True
-            raise error
-        self._begun = True
+        if not count:
+            raise self._channel.ending()
+        if not self._channel.begun and bytes(buffer[:5]) != b"HTTP/"[:count]:
+            raise _chatter(self._channel.service, bytes(buffer[:count]))
+        self._channel.begun = True
         return count
+
+
+def _chatter(service: str, printed: bytes) -> NoAnswer:
+    said = quote(printed.decode("utf-8", "replace"), seen)
+    error = NoAnswer(f'{service} prints "{said}" before Docker can answer: a plain `ssh HOST true` must print nothing.')
+    error.outside = True
+    return error
 
 
 def _last_words(channel: Any, service: str) -> Exception | None:
@@ -99,9 +105,9 @@ def _last_words(channel: Any, service: str) -> Exception | None:
     while channel.recv_stderr_ready() and len(said) < MOST_SAID:
         said += channel.recv_stderr(MOST_SAID)
     printed = said.decode("utf-8", "replace").strip()
+    told = f"{printed} (not found)" if channel.exit_status == NOT_FOUND else printed
     for pattern, why, then in _FAR:
-        known = pattern.startswith("not found") and channel.exit_status == NOT_FOUND
-        if known or re.search(pattern, printed, re.IGNORECASE):
+        if re.search(pattern, told, re.IGNORECASE):
             return unreachable(service, (why, then))
     return FarSideEnded(printed.rpartition("\n")[2]) if printed else None
 

@@ -50,14 +50,7 @@ _LOST = (OSError, HTTPError, SSHException, EOFError)
 class Session(APIClient):
     """A connection to one engine."""
 
-    def __init__(
-        self,
-        service: str,
-        address: str,
-        access: Access,
-        patience: float,
-        options: Options,
-    ) -> None:
+    def __init__(self, service: str, address: str, access: Access, patience: float, options: Options) -> None:
         # Not the SDK's own: it reads the docker command's files, breaks where those are damaged, and asks the engine.
         requests.Session.__init__(self)
         self.service, self.access, self.timeout = service, access, patience  # type: ignore[assignment]
@@ -103,11 +96,12 @@ class Session(APIClient):
                     raise
                 self._negotiate()
                 return call(self)
-        except (DockerException, requests.RequestException) as error:  # before anything was sent, as far as we know
-            kind = OutcomeUnknown if write else ToolFailed
-            raise kind(
-                f"{self.service} could not be asked this ({quote(str(error), seen)}): ask in another way."
-            ) from error
+        except (DockerException, requests.RequestException) as error:  # the SDK's own, before it sends anything
+            why = quote(str(error), seen)
+            if write:
+                text = f"{self.service} may have been asked this ({why}): look at the target before asking again."
+                raise OutcomeUnknown(text) from error
+            raise ToolFailed(f"{self.service} could not be asked this ({why}): ask in another way.") from error
 
     def _negotiate(self, *, afresh: bool = False) -> None:
         """Speak the newest version that both sides know."""
