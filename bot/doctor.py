@@ -114,13 +114,12 @@ class Doctor:
     async def _services(self) -> list[Check]:
         glances = await self._core.proposals.glances(console_actor(), insist=True)
         clients, services = self._core.clients, {tool.service.name: tool.service for tool in self._core.tools.values()}
-        idle = not any(clients.configured(name) for name, service in services.items() if not service.own)
-        found = []
+        shown = [name for name, service in services.items() if service.look and not service.own]
+        idle = not any(map(clients.configured, shown))  # nothing to look after is no state to be well in
+        off = [name for name in shown if not clients.configured(name)]
+        found = [Check(name, "bad" if idle else "ok", f"not set up: {clients.absence(name)}") for name in off]
         for name, glance in glances.items():
-            if not clients.configured(name):
-                # Nothing to look after is no state to be well in.
-                found.append(Check(name, "bad" if idle else "ok", f"not set up: {clients.absence(name)}"))
-            elif isinstance(glance, ToolFailed):
+            if isinstance(glance, ToolFailed):
                 found.append(Check(name, "bad", str(glance)))
             else:
                 # Trouble of the service itself, such as a host that does not answer; its guests' is for /status.
