@@ -76,6 +76,8 @@ class Place(House):
         """End it. Raises Leaked if a canary got into what it leaves behind, what it sent, or told the model."""
         # The write-ahead log is gone with the last connection.
         self.watch.files(self.folder, "*-wal", but=self.watch.said_by(self.model))
+        for core in self._old:
+            await core.close(0.0)
         await self.core.close(1.0)
         if isinstance(self.core.model, Claude) and self.core.model._client is not None:
             await self.core.model._client.close()

@@ -22,7 +22,7 @@ ANSWERED = SAID | frozenset(
         """
         i i'm i'll we me my your yours you're a an the and or to for at in on of with from about what what's which who
         can could may shall should would like want need know ask tell try look looks after help assist show check
-        watch do today now here pleasure any time glad always nice meet homelab server servers container containers
+        watch do today now here pleasure any time glad always nice meet homelab server servers
         services hosts logs status wrong
         ich bin dein deine kann was dich dir ihr helfen womit wobei für euch schauen
         en qué puedo ayudarte te ayudar je peux vous aider comment puis de rien nada prego posso aiutarti come

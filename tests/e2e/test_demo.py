@@ -170,7 +170,7 @@ async def test_the_books(home: Home) -> None:
     cost = await home.ask("/cost", "today")
     assert f"today ${spent:.3f} of $1" in cost.text
     audit = await home.ask("/audit 50", "chain intact")
-    for event in ("run how is sonarr", "proposed Stop radarr", "approved Stop radarr", "started", "done"):
+    for event in ("asked: how is sonarr", "asked for: Stop radarr", "approved: Stop radarr", "started", "done"):
         assert event in audit.text
     doctor = await home.ask("/doctor", "database")
     assert "🔴" not in doctor.text and "chain intact" in doctor.text and "docker" in doctor.text

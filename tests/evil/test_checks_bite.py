@@ -48,7 +48,7 @@ def send(stage: Stage, chat: int = ADMIN, text: str = "hello", **fields: Any) ->
     body |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
     method = body.pop("method", "sendMessage")
     stage.traffic.requests.append(
-        Request("telegram", "POST", f"/bot/{method}", "", {}, urlencode(body).encode(), stage.clock.now)
+        Request("telegram", "POST", f"/bot/{method}", "", {}, urlencode(body).encode(), stage.clock.now, False)
     )
 
 

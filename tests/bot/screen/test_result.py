@@ -1,0 +1,48 @@
+"""A read's result for people: texts are code whatever they say, secrets go before anything is cut."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from bot.screen.render import render
+from bot.screen.result import LONGEST_LINE, MOST_LINES, result_text
+from bot.screen.view import Format
+from memory.text import MASK, Redactor
+from tools.kit import Ident, Outside, Result
+
+SECRET = "hunter2-the-whole-secret"
+
+
+class Printed(Result):
+    host: Ident = "nas"
+    name: Ident = "web"
+    lines: list[Outside]
+    shown: int = 1
+
+
+class Measured(Result):
+    name: Ident = "web"
+    memory_mb: float | None = None
+    since: datetime
+    note: Outside = ""
+
+
+def told(found: Result) -> str:
+    [piece] = render(result_text("web", found, Format(ZoneInfo("UTC")), Redactor([SECRET])))
+    return piece.text
+
+
+def test_a_secret_at_the_cut_leaves_no_half_behind() -> None:
+    text = told(Printed(lines=["x" * (LONGEST_LINE - 9) + SECRET, "`" * 3 + "\n[a](tg://user?id=1)"]))
+    assert SECRET[:4] not in text and MASK in text and "'''\n[a](tg://user?id=1)" in text
+
+
+def test_the_newest_lines_are_shown_and_nothing_is_said_as_such() -> None:
+    text = told(Printed(lines=[f"line {number:03d}" for number in range(99)]))
+    assert text.startswith("web · nas\n") and text.endswith("line 098") and text.count("line ") == MOST_LINES
+    assert "(nothing)" in told(Printed(lines=[]))
+
+
+def test_without_texts_the_fields_are_told_with_their_units() -> None:
+    moment = datetime(2020, 11, 3, 8, 12, tzinfo=UTC)
+    assert told(Measured(memory_mb=412.25, since=moment)) == "web\nmemory 412.2 MB · since 3 Nov 08:12"
+    assert SECRET[:4] not in told(Measured(since=moment, note=f"it is {SECRET}"))
