@@ -5,11 +5,11 @@ from bot.screen.cards import Cards
 from bot.screen.footer import footer
 from bot.screen.plain import plain_results
 from bot.screen.render import escape
-from bot.screen.view import View, buttons_of, view_of
+from bot.screen.view import Button, View, view_of
 from memory.models import Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
-from tools.gate.standing import FULL, SHOW_THEM
+from tools.gate.standing import FULL
 
 
 class Drawing:
@@ -52,4 +52,4 @@ class Drawing:
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
         found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
-        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else ())
+        return View(escape(found), ((Button("Show them", "m:pending"),),) if FULL in found else ())
