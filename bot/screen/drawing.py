@@ -6,12 +6,12 @@ from bot.screen.cards import Cards
 from bot.screen.footer import DID_NOT_WORK, footer
 from bot.screen.plain import plain_results, without_words
 from bot.screen.render import escape
-from bot.screen.view import Button, View, buttons_of, view_of
+from bot.screen.view import Button, View, view_of
 from memory.models import CallState, Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.results import is_refusal
-from tools.gate.standing import FULL, SHOW_THEM
+from tools.gate.standing import FULL
 
 STATUS = Button("Status", "m:status")
 
@@ -65,7 +65,9 @@ class Drawing:
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
         found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
-        return View(escape(found), buttons_of(SHOW_THEM) if FULL in found else await self._what_next(run_id))
+        return View(
+            escape(found), ((Button("Show them", "m:pending"),),) if FULL in found else await self._what_next(run_id)
+        )
 
     async def _what_next(self, run_id: str) -> tuple[tuple[Button, ...], ...]:
         """The obvious next steps where something has failed: the same once more, unless it has taken effect; a look."""

@@ -109,10 +109,10 @@ class Delivery:
         self._stores.outbox.changed.set()
 
     async def _next(self, lane: Lane) -> Outgoing | None:
-        """What is new goes out before what is only drawn again in its place: somebody waits for it."""
+        """The oldest row; but a card that is only drawn again waits for all the others: nobody waits for it."""
         rows = [row for row in await self._stores.outbox.open(lane[0]) if _lane(row) == lane]
         for row in rows:
-            if await self._message(row) is None:
+            if row.kind != "card" or await self._message(row) is None:
                 return row
         return rows[0] if rows else None
 

@@ -76,7 +76,7 @@ class Gate:
         looked, beyond = uses[:MOST_CALLS], uses[MOST_CALLS:]
         self._watch.doing(run.id, f"Looking: {', '.join(use.tool.replace('_', ' ')[:40] for use in looked[:4])} …")
         point("looking")
-        told = await self._proposals.told(run, messages)
+        told = await self._proposals.told(run, messages, looked)
         prepared = await asyncio.gather(*(self._proposals.prepare(run, use, told=told) for use in looked))
         answers = {
             use.id: results.block(use.id, f"Too many calls at once: at most {MOST_CALLS}.", error=True)

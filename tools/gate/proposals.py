@@ -1,6 +1,7 @@
 """From a tool_use block to a result or a plan: validate, resolve, judge, read. Nothing here can change anything."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -113,9 +114,12 @@ class Proposals:
         self.rules, self.redact = rules, redact
         self._nets, self._past, self._runs = StoredNets(stores.nets), Past(stores), stores.runs
 
-    async def told(self, run: Run, messages: list[Message]) -> taint.Told:
-        """What a run has been told until now, and by whom; where it is tainted, also in what led to it."""
-        before = await self._runs.before(run) if run.tainted else []
+    async def told(self, run: Run, messages: list[Message], uses: list[Use]) -> taint.Told:
+        """What a run has been told until now, and by whom: where these calls may change something and it is tainted,
+        also in the requests that led to it."""
+        tools = [tool for use in uses if (tool := self._catalogue.get(use.tool))]
+        matters = run.tainted and any(tool.risk is not Risk.READ or tool.egress for tool in tools)
+        before = await self._runs.before(run) if matters else []
         return taint.Told(
             run, messages, self._catalogue, [(each, await self._runs.messages(each.id)) for each in before]
         )
@@ -232,11 +236,8 @@ class Proposals:
             return Answer(block, tainted=taint.taints(change.facts), detail=ALREADY, facts=change.facts)
         named = await self._named(tool, client, targets, told) if run.tainted and told else frozenset[str]()
         proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected, named)
-        if (
-            (decision.verdict is Verdict.ASK or decision == ONLY_LOOKING)
-            and run.undo_of is None
-            and room(proposal, run) > MOST_SHOWN
-        ):
+        asks = decision.verdict is Verdict.ASK or decision == ONLY_LOOKING
+        if asks and run.undo_of is None and room(proposal, run) > MOST_SHOWN:
             raise ToolFailed(TOO_LARGE)
         return proposal
 
@@ -310,14 +311,14 @@ class Proposals:
 
     async def _named(self, tool: Tool, client: Any, targets: dict[str, Target], told: taint.Told) -> frozenset[str]:
         """The parameters whose target a person has named, by a word that alone means it and nothing else."""
-        found = set()
+        named = set()
         for parameter, target in targets.items():
-            for name in dict.fromkeys((target.name, *target.aliases)):
-                meant = await tool.resolved[parameter].find(client, name) if told.typed(name) else []
-                if [each.id for each in meant] == [target.id]:
-                    found.add(parameter)
-                    break
-        return frozenset(found)
+            typed = [name for name in dict.fromkeys((target.name, *target.aliases)) if told.typed(name)]
+            for name in typed:
+                with contextlib.suppress(ToolFailed):
+                    meant = await tool.resolved[parameter].find(client, name)
+                    named |= {parameter} if [each.id for each in meant] == [target.id] else set()
+        return frozenset(named)
 
     async def _target(self, client: Any, find: Any, suggest: Any, text: str) -> Target:
         found = await find(client, text)

@@ -10,7 +10,6 @@ from memory.text import Redactor, every_text
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.proposals import Proposal, card_of, targets_of
-from tools.gate.standing import FULL, SHOW_THEM
 from tools.gate.taint import Told
 
 Refused = tuple[Proposal, str]
@@ -40,9 +39,8 @@ class Refusals:
     async def not_asked(self, tx: Transaction, run: Run, reason: str) -> None:
         """Say once why nobody is asked; whoever has pressed a button is told so by its own answer."""
         if run.thinks:
-            key, buttons = f"not asked:{run.id}", SHOW_THEM if reason == FULL else []
-            text = f"Not asked: {reason}"
-            await self._stores.outbox.add(tx, run.conversation, "view", key, text=text, buttons=buttons)
+            key, text = f"not asked:{run.id}", f"Not asked: {reason}"
+            await self._stores.outbox.add(tx, run.conversation, "view", key, text=text, buttons=[])
 
     async def _result(self, tx: Transaction, run: Run, proposal: Proposal, reason: str) -> Block:
         change, tool = proposal.change, proposal.tool

@@ -23,23 +23,9 @@ _ARTICLES = frozenset(("the", "der", "die", "das", "el", "la", "los", "las"))
 _KINDS = frozenset(("container", "containers", "contenedor", "dienst", "service", "servicio"))
 """What people put behind a name with a hyphen."""
 _AGAINST = frozenset(
-    (
-        "no",
-        "not",
-        "never",
-        "without",
-        "except",
-        "but",
-        "keep",
-        "leave",
-        "spare",
-        "dont",
-        "don",
-        "nicht",
-        "kein",
-        "keine",
-    )
-    + ("ohne", "ausser", "behalte", "lass", "aber", "sin", "excepto", "salvo", "menos", "pero", "deja", "conserva")
+    ("no", "not", "never", "without", "except", "but", "keep", "leave", "spare", "dont", "don")
+    + ("nicht", "kein", "keine", "ohne", "ausser", "behalte", "lass", "aber")
+    + ("sin", "excepto", "salvo", "menos", "pero", "deja", "conserva")
 )
 """What turns a request to spare something into one to include it, if it is overread."""
 _NUMBERS = (

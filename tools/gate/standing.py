@@ -20,8 +20,6 @@ MOST_AN_HOUR = 30
 more than anybody reads with care; a model in a loop or a flood of alerts makes hundreds."""
 HOUR = 3600.0
 FULL = f"{MOST_OPEN} cards already wait; decide those first: /pending"
-SHOW_THEM = [[["Show them", "m:pending", None]]]
-"""What goes with it: a button that does what /pending does."""
 
 REVOKED, TOOL_CHANGED, RULES_CHANGED, UNSEEN = "revoked", "tool changed", "rules changed", "unseen"
 WHY = {

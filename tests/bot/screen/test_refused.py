@@ -45,13 +45,6 @@ async def test_where_five_cards_wait_a_button_shows_them(live: Live) -> None:
     assert len(await live.stores.approvals.open_cards()) == MOST_OPEN
 
 
-async def test_a_model_that_asks_too_much_is_told_of_with_the_same_button(live: Live) -> None:
-    await five_cards(live)
-    live.model.script.append([use("docker_restart_container", container="mini/pihole")])
-    answer = await live.write("restart pihole", "Not asked: 5 cards already wait")
-    assert [button["text"] for button in answer.buttons] == ["Show them"]
-
-
 # -- what the rules refuse ----------------------------------------------------------------------------------------
 
 
