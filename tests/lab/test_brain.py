@@ -157,7 +157,7 @@ async def test_a_note_is_read_out_wherever_its_text_stands(chat: Chat) -> None:
 
 
 SMALL_TALK = (
-    ("hello!", "I look after your containers"),
+    ("hello!", "I look after your homelab"),
     ("who are you?", "scripted stand-in for Claude"),
     ("are you a real AI?", "scripted stand-in for Claude"),
     ("thanks a lot", "You're welcome|Glad to help|Any time"),

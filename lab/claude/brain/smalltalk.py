@@ -41,7 +41,7 @@ AUDIT = any_of(
     r"\bwhat (?:have|did) (?:you|we|i) (?:change|do)",
 )
 REPLIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
-    (GREETING, tuple(f"{hello} I look after your containers. What would you like to know?" for hello in HELLOS)),
+    (GREETING, tuple(f"{hello} I look after your homelab. What would you like to know?" for hello in HELLOS)),
     (any_of(r"^how are you\b"), ("I run as scripted, thank you. “How is everything?” tells how your containers are.",)),
     (THANKS, ("You're welcome.", "Glad to help.", "Any time.")),
     (BYE, ("Until later. Nothing I proposed runs without your tap.",)),

@@ -31,7 +31,7 @@ async def test_an_answer_that_called_nothing_says_so_whatever_it_claims(house: H
         ("hello", "Hello! What can I do for you?"),
         ("Good morning 👋", "Good morning! How can I help you today?"),
         ("thank you very much!", "You’re welcome."),
-        ("hi", "Hi. I look after your containers. What would you like to know?"),
+        ("hi", "Hi. I look after your homelab. What would you like to know?"),
         ("Guten Morgen", "Guten Morgen! Womit kann ich dir helfen?"),
     ],
 )
