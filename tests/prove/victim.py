@@ -164,6 +164,9 @@ def set_schema(name: str, kind: str) -> None:
 
     tool = next(tool for service in discover() for tool in service.tools if tool.name == name)
     upgrade(tool, grace=(int, 10 if kind == "optional" else ...))
+    if kind == "required":  # a release that asks for more than the target takes it off the pages, or would not start
+        for page in tool.service.pages:
+            page.verbs = tuple(verb for verb in page.verbs if verb is not tool)
 
 
 def shorten_changes(seconds: float) -> None:
