@@ -237,7 +237,8 @@ async def test_logs_of_both_streams(bench: Bench, tty: bool) -> None:
 
 async def test_a_log_that_nobody_keeps(bench: Bench) -> None:
     elsewhere = {"syslog-address": "udp://127.0.0.1:1514", "cache-disabled": "true"}
-    for number, (driver, options) in enumerate((("none", {}), ("syslog", elsewhere))):
+    drivers = (("none", {}), ("syslog", elsewhere))[: 1 if bench.podman else 2]  # Podman has no other that keeps none
+    for number, (driver, options) in enumerate(drivers):
         settings = {"NetworkMode": "none", "LogConfig": {"Type": driver, "Config": options}}
         target = await bench.make(f"silent{number}", HostConfig=settings)
         with pytest.raises(Refused, match=f"log driver is {driver}:"):
@@ -287,24 +288,29 @@ async def test_why_one_does_not_run_is_what_the_engine_says(bench: Bench) -> Non
     notes = [note for note in (*glance.troubles, *glance.quiet) if bench.mark in note.name]
     said = {note.name.partition("-")[0]: f"{note.dot} {note.detail}" for note in notes}
     assert said.pop("looping").startswith("🔴 restarting again and again")
+    why = "🔴 could not be started: its command is not there"
     assert said == {
         "killed": "🔴 killed (exit code 137)",
         "paused": "🟡 paused",
-        "broken": "🔴 could not be started: its command is not there",
         "done": "⚪ stopped by Ana",
+        **({} if bench.podman else {"broken": why}),  # Podman keeps no reason, and calls it created
     }
     await engine.ask(lambda api: api.unpause(paused.partition("/")[2]))
 
 
 async def test_out_of_memory_is_what_the_engine_says(bench: Bench) -> None:
     engine, limits = bench.writer.one("local"), {"NetworkMode": "none", "Memory": 12 * 2**20}
-    if not (await engine.ask(lambda api: api.info()))["MemoryLimit"]:
+    info = await engine.ask(lambda api: api.info())
+    if not info["MemoryLimit"]:
         return  # this kernel limits nothing: it would eat the machine's memory instead
     hungry = await bench.make("hungry", "tail /dev/zero", HostConfig=limits)
     await engine.ask(lambda api: api.wait(hungry.partition("/")[2], timeout=20))
+    details = await bench.read("get_container_details", container=hungry)
+    if bench.podman and info["CgroupVersion"] == "1":  # there it does not learn what killed it
+        assert (details.why, details.oom_killed, details.exit_code) == ("killed", False, 137)
+        return
     [line] = [str(trouble) for trouble in (await bench.glance()).troubles if bench.mark in trouble.name]
     assert line == f"🔴 hungry-{bench.mark} · local · out of memory"
-    details = await bench.read("get_container_details", container=hungry)
     assert (details.why, details.oom_killed, details.exit_code) == ("out of memory", True, 137)
 
 

@@ -51,6 +51,15 @@ async def test_dockerds_own_words_are_not_touched(rack: Rack) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "restarts", "state"),
+    [("stopped", 0, "exited"), ("stopped", 23, "restarting"), ("exited", 23, "exited"), ("configured", 0, "created")],
+)
+def test_podmans_words_for_a_state(word: str, restarts: int, state: str) -> None:
+    said = in_dockers_words({"State": {"Status": word}, "RestartCount": restarts}, podman=True)
+    assert said["State"]["Status"] == state
+
+
+@pytest.mark.parametrize(
     ("more", "why"),
     [
         ({"Pod": "a" * 64}, "belongs to a pod"),

@@ -14,6 +14,8 @@ Raw = dict[str, Any]
 
 LEFT_OUT = "Podman does not tell everything: Undo brings back no sysctls, log options, IPC mode or chosen addresses."
 """What no inspection by Podman shows, as a line for the card."""
+STATES = {"configured": "created", "initialized": "created", "stopping": "running", "stopped": "exited"}
+"""Podman's own words for the state of a container → dockerd's."""
 ULIMITS = frozenset({
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
     "rttime", "sigpending", "stack",
@@ -43,9 +45,13 @@ def _from_podman(found: Raw, settings: Raw, config: Raw) -> Raw:
     config["Env"] = [line for line in texts(config.get("Env")) if line != made_up]
     if config.get("Entrypoint") == [""]:
         config["Entrypoint"] = None  # cleared; an empty list says that the image has none
+    state = dict(record(found.get("State")))
+    # One that its policy starts again is `stopped` between two crashes; one that stays off is soon `exited`.
+    between = state.get("Status") == "stopped" and found.get("RestartCount")
+    state["Status"] = "restarting" if between else STATES.get(text(state.get("Status")), state.get("Status"))
     networks = record(found.get("NetworkSettings"))
     endpoints = {name: {**record(each), "MacAddress": ""} for name, each in record(networks.get("Networks")).items()}
-    return {**found, "NetworkSettings": {**networks, "Networks": endpoints}}
+    return {**found, "State": state, "NetworkSettings": {**networks, "Networks": endpoints}}
 
 
 def _ulimit(limit: Raw) -> str:
