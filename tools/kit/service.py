@@ -53,8 +53,10 @@ class Tool:
         undo: str,
         escalate: Callable[[Any], Risk] | None,
         egress: bool,
+        hidden: bool,
     ) -> None:
-        self.service, self.run, self.risk, self.undo, self.egress = service, run, risk, undo, egress
+        self.service, self.run, self.risk, self.undo = service, run, risk, undo
+        self.egress, self.hidden = egress, hidden
         self._escalate = escalate
         self.name = f"{service.name}_{run.__name__}"
         self.description = inspect.cleandoc(run.__doc__ or "")
@@ -118,12 +120,13 @@ class Service(Generic[C]):
         undo: str = "",
         escalate: Callable[[Any], Risk] | None = None,
         egress: bool = False,
+        hidden: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
         """Declare a tool. `undo` says in words what Undo will do (empty: there is none); `egress` marks a read
-        whose destination the caller chooses."""
+        whose destination the caller chooses; `hidden` what only Undo calls, and no model is told of."""
 
         def declare(run: Callable[..., Awaitable[Any]]) -> Tool:
-            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress)
+            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress, hidden=hidden)
             self.tools.append(tool)
             return tool
 
