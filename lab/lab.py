@@ -46,6 +46,9 @@ class Lab:
         self.telegram_url = self.claude_url = self.page_url = ""
         self.docker_hosts: dict[str, str] = {}
         self._reached: dict[str, str] = {}
+        """The variables of the twins; before they are served, without their addresses."""
+        for twin in self.twins.values():
+            self._reached |= twin.environment(dict.fromkeys(twin.apps(), ""))
         self._view = View(self.telegram, self.traffic, self.world, None if real_claude else self.claude)
         self._port = port
         self._real_claude = real_claude

@@ -216,8 +216,14 @@ class Hole:
                 f"{stats}/top_domains": self.top_domains,
                 f"{stats}/top_clients": self.top_clients,
                 f"{stats}/upstreams": self.upstreams,
-                f"{stats}/query_types": lambda asked: {"types": {"A": 30_112, "AAAA": 14_034, "HTTPS": 4_067}, "took": 0.0},
-                f"{stats}/recent_blocked": lambda asked: {"blocked": ["ads.example.com", "telemetry.example.org"], "took": 0.0},
+                f"{stats}/query_types": lambda asked: {
+                    "types": {"A": 30_112, "AAAA": 14_034, "HTTPS": 4_067},
+                    "took": 0.0,
+                },
+                f"{stats}/recent_blocked": lambda asked: {
+                    "blocked": ["ads.example.com", "telemetry.example.org"],
+                    "took": 0.0,
+                },
                 "GET /api/history": self.history,
                 f"GET {domains}": lambda asked: {"domains": _rows(self.domains.where(**asked.path)), "took": 0.0},
                 f"POST {domains}": self.add_domain,

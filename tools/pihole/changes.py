@@ -281,9 +281,10 @@ async def _apart(holes: Holes, steps: list[Step]) -> Apart:
 async def _bring_about(holes: Holes, steps: list[Step]) -> None:
     for step in steps:
         api = holes.one(step.pihole)
-        if step.row is None:
+        here = await step.entry.row(api) is not None
+        if here and step.row is None:
             await step.entry.remove(api)
-        elif await step.entry.row(api) is None:
+        elif not here and step.row is not None:
             await step.entry.add(api, step.row)
 
 
