@@ -159,7 +159,7 @@ def in_view(tools: dict[str, Tool], clients: Clients) -> list[dict[str, Any]]:
     return [
         {"name": name, "description": tool.description, "input_schema": json.loads(json.dumps(tool.input_schema))}
         for name, tool in tools.items()
-        if clients.configured(tool.service.name)
+        if clients.configured(tool.service.name) and not tool.hidden
     ]
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from lab.engine.log import Chatter
-from lab.engine.model import App
+from lab.services.docker.engine.log import Chatter
+from lab.services.docker.engine.model import App
 
 MB = 1024 * 1024
 

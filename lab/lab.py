@@ -13,7 +13,7 @@ from lab.claude import Claude, claude_app
 from lab.kit.twin import discover
 from lab.page import page_app
 from lab.server import Server, serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.supervisor import Supervisor
 from lab.telegram import ADMIN, OPERATOR, VIEWER, TelegramWorld, telegram_app
 from lab.traffic import Traffic, never
@@ -47,6 +47,9 @@ class Lab:
         self.telegram_url = self.claude_url = self.page_url = ""
         self.docker_hosts: dict[str, str] = {}
         self._reached: dict[str, str] = {}
+        """The variables of the twins; before they are served, without their addresses."""
+        for twin in self.twins.values():
+            self._reached |= twin.environment(dict.fromkeys(twin.apps(), ""))
         self._view = View(self.telegram, self.traffic, self.world, None if real_claude else self.claude)
         self._port = port
         self._real_claude = real_claude

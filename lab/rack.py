@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lab.engine.model import Json
+from lab.services.docker.engine.model import Json
 
 SECRET = "<secret>"
 """Stands for a value that every world invents anew."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
-from lab.engine.log import Chatter
-from lab.engine.model import Fault
+from lab.services.docker.engine.log import Chatter
+from lab.services.docker.engine.model import Fault
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class Request:
     changes: bool
     """Whether it could change something in the homelab."""
     status: int | None = None
+    answer: bytes = b""
+    """What was answered, where `Traffic.keeps_answers`."""
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Traffic:
 
     requests: list[Request] = field(default_factory=list)
     """Everything received, oldest first."""
+    keeps_answers: bool = False
     version: int = 0
     """Rises with every new request and every new status."""
     _faults: list[Fault] = field(default_factory=list)
@@ -145,6 +148,8 @@ class Traffic:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
                 self.version += 1
+            elif self.keeps_answers and message["type"] == "http.response.body":
+                request.answer += message.get("body", b"")
             await send(message)
 
         return noting

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab.catalogue import LOCAL_BUILDS, MB, PROGRAMS, Program
-from lab.engine.host import Host, shown_image
-from lab.engine.model import LAST_BACKOFF, CacheRecord, Container, Image, Json, Manifest, Network, Trait
-from lab.engine.rules import Rules, is_anonymous
-from lab.engine.text import status_line
 from lab.rack import MACHINES, SECRET, Deployment, Machine
+from lab.services.docker.engine.host import Host, shown_image
+from lab.services.docker.engine.model import LAST_BACKOFF, CacheRecord, Container, Image, Json, Manifest, Network, Trait
+from lab.services.docker.engine.rules import Rules, is_anonymous
+from lab.services.docker.engine.text import status_line
 from lab.story import noise, tell
 
 DAY = 86400.0

@@ -57,7 +57,7 @@ class Command:
 
 
 def needed(role: Role, *services: str) -> str:
-    """`an operator of pihole`."""
+    """`an operator of a service`."""
     name = role.name.lower()
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}" + (f" of {' or '.join(services)}" if services else "")
 

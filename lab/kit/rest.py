@@ -46,6 +46,8 @@ class Asked:
     """One request, its body read."""
 
     method: str
+    url: str
+    """The whole path."""
     path: Mapping[str, str]
     """The segments that the route names."""
     query: Mapping[str, str]
@@ -133,7 +135,9 @@ def api(
     def endpoint(handler: Handler) -> Any:
         async def answer(request: Request) -> Response:
             body = await request.body()
-            asked = Asked(request.method, request.path_params, request.query_params, request.headers, body)
+            asked = Asked(
+                request.method, request.url.path, request.path_params, request.query_params, request.headers, body
+            )
             try:
                 if guard is not None:
                     guard(asked)

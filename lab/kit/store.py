@@ -1,6 +1,6 @@
 """Things that a service keeps: found, added, changed and removed, unless it lies."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Protocol
 
@@ -34,9 +34,9 @@ class Store:
         """The row, or None."""
         return self.rows.get(key)
 
-    def where(self, fits: Callable[[Json], bool] = lambda row: True, **fields: Any) -> list[Json]:
-        """The rows with these values that fit."""
-        return [row for row in self if fits(row) and all(row.get(name) == value for name, value in fields.items())]
+    def where(self, **fields: Any) -> list[Json]:
+        """The rows with these values."""
+        return [row for row in self if all(row.get(name) == value for name, value in fields.items())]
 
     def put(self, row: Json) -> Json:
         """The row as it is now; a row with the same key is replaced."""

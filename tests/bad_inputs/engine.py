@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.world import World
 from tests.bad_inputs.rows import Bench, row
 from tests.bad_inputs.text import logs_of

@@ -6,7 +6,7 @@ from typing import Any
 from lab.claude.reply import Reply
 from lab.claude.sse import encode
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.traffic import Traffic
 from lab.world import World
 from tests.bad_inputs.rows import Bench, row

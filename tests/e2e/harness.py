@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.engine.model import Container
 from lab.lab import Lab
+from lab.services.docker.engine.model import Container
 from lab.supervisor import Supervisor
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query

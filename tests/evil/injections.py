@@ -8,7 +8,7 @@ from typing import Any
 from bot.screen.digest import TelegramNotifier
 from bot.screen.view import Format
 from bot.settings.people import console_actor
-from lab.engine.model import Container
+from lab.services.docker.engine.model import Container
 from scheduler.digests import Digests
 from tests.evil.gullible import INJECTION, ORDERS, Gullible, obey
 from tests.evil.ledger import ADMIN, GROUP, OUTSIDE

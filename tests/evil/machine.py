@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from loguru import logger
 
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.rules import EngineError
 from tests.evil import junk
 from tests.evil.hurry import SHORT
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, STRANGER, VIEWER

@@ -17,9 +17,9 @@ from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
 from bot.telegram.poller import Poller
 from bot.telegram.progress import TelegramScreen
-from lab.engine.model import Container
 from lab.server import Server, serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
+from lab.services.docker.engine.model import Container
 from lab.telegram import TelegramWorld, telegram_app
 from lab.telegram.state import Message
 from lab.traffic import Traffic

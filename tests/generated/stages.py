@@ -1,6 +1,7 @@
 """How to bring the simulated homelab to where a tool makes sense: one entry for each tool.
 
-A new tool fails the generated tests until it has an entry in `CHANGES` or `READS`. An entry says:
+A new tool fails the generated tests until the `STAGES` in its service's test file has an entry for it: the arguments of
+a read, or the Stage of a change, which says:
 
 * `args`: prepare the world and return the arguments;
 * `moves`: for each shown fact, what somebody else does to the target so that this fact is different;
@@ -8,17 +9,20 @@ A new tool fails the generated tests until it has an entry in `CHANGES` or `READ
 * `fixed`: shown facts that nothing can move where this tool is staged.
 """
 
+import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import pytest
 
-from lab.engine.host import Host
-from lab.engine.model import CacheRecord, Container, Manifest
+from lab.services.docker.engine.host import Host
+from lab.services.docker.engine.model import CacheRecord, Container, Manifest
 from tests.fakes import use
 from tests.place import Place
 from tools.docker.models import KINDS
+from tools.kit.registry import discover
 
 Args = Mapping[str, Any] | Callable[[Place], Awaitable[dict[str, Any]]]
 Move = Callable[[Place], Any]
@@ -41,21 +45,32 @@ async def set_up(place: Place, args: Args) -> dict[str, Any]:
     return found
 
 
+@cache
+def staged() -> dict[str, Stage | Args]:
+    """Every stage by its tool's name: those below, and the STAGES of each service's test file."""
+    found: dict[str, Stage | Args] = {**CHANGES, **READS}
+    for service in discover():
+        found |= getattr(importlib.import_module(f"tests.tools.test_{service.name}"), "STAGES", {})
+    return found
+
+
 def stage_of(tool: str) -> Stage:
     """The stage of a change; a tool without one fails the test that asks."""
-    if tool not in CHANGES:
+    stage = staged().get(tool)
+    if not isinstance(stage, Stage):
         pytest.fail(
-            f'tests/generated/stages.py does not know {tool}: add `"{tool}": Stage(args, moves={{shown fact: move}})`'
-            " to CHANGES."
+            f'There is no stage for {tool}: add `"{tool}": Stage(args, moves={{shown fact: move}})` to STAGES in the'
+            " test file of its service."
         )
-    return CHANGES[tool]
+    return stage
 
 
 def read_args(tool: str, schema: Mapping[str, Any]) -> Args:
     """The arguments of a read; none are needed for one without required parameters."""
-    if tool not in READS and schema.get("required"):
-        pytest.fail(f'tests/generated/stages.py does not know {tool}: add `"{tool}": {{arguments}}` to READS.')
-    return READS.get(tool, {})
+    args = staged().get(tool, {})
+    if isinstance(args, Stage) or (not args and schema.get("required")):
+        pytest.fail(f'There are no arguments for {tool}: add `"{tool}": {{…}}` to STAGES in its service\'s test file.')
+    return args
 
 
 # -- Docker -----------------------------------------------------------------------------------------------------------

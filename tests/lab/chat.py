@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.agent.model import open_calls
-from lab.engine.model import Container, Fault
+from lab.services.docker.engine.model import Container, Fault
 from memory.runs import final_text
 from tests.place import Place
 

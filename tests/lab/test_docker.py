@@ -11,9 +11,9 @@ import docker
 import httpx
 import pytest
 
-from lab.engine.model import CacheRecord
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
+from lab.services.docker.engine.model import CacheRecord
 from lab.world import World
 
 

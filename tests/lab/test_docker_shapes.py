@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.world import World
 
 SPEC = Path(__file__).parents[3] / "shared" / "specs" / "docker.json"

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from lab.engine.host import Host
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.host import Host
+from lab.services.docker.engine.rules import EngineError
 from lab.story import CULPRITS
 from lab.world import World
 

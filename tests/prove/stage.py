@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.engine.model import Container
 from lab.lab import Lab
+from lab.services.docker.engine.model import Container
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
 from lab.traffic import Request

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lab.engine.host import Host
-from lab.engine.model import Container
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
+from lab.services.docker.engine.host import Host
+from lab.services.docker.engine.model import Container
 from lab.traffic import Traffic
 from lab.world import World
 from tests.engines import ADDRESSES

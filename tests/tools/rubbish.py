@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from lab.engine.host import Host
-from lab.engine.model import Container, Image
+from lab.services.docker.engine.host import Host
+from lab.services.docker.engine.model import Container, Image
 from tests.tools.conftest import TOOLS, Outcome, Rack
 from tools.docker.models import KINDS
 from tools.kit import Change, Deed

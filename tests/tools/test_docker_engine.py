@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.traffic import Traffic
 from lab.world import World
 from tests.tools import recreated

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.world import World
 from tests.tools.conftest import Rack
 from tools.docker import service, settings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.model import Container
+from lab.services.docker.engine.model import Container
 from tests.tools.conftest import Rack
 from tools.kit import Conflict, Gone, OutcomeUnknown
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.model import CacheRecord, Container
+from lab.services.docker.engine.model import CacheRecord, Container
 from tests.fakes import use
 from tests.place import Place
 from tests.tools.conftest import TOOLS, Rack

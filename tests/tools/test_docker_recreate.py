@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.rules import EngineError
 from tests.tools import recreated
 from tests.tools.conftest import Rack
 from tools.docker.recreate import _endpoint

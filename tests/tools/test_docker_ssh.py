@@ -8,7 +8,7 @@ import paramiko  # type: ignore[import-untyped]
 import pytest
 
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.world import World
 from tests.tools.far import Far, a_key, ends_with, far_side, leads_to
 from tools.docker import ssh_config

@@ -16,7 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from lab.server import serve
-from lab.services.docker import docker_app
+from lab.services.docker.app import docker_app
 from lab.traffic import Traffic
 from lab.world import World
 from tests.tools.kit.test_tls import Identity, identity

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.engine.model import Container, Json
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.model import Container, Json
+from lab.services.docker.engine.rules import EngineError
 from tests.tools.conftest import Rack
 from tools.docker.models import ContainerRow
 from tools.kit import Deed

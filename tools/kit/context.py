@@ -6,10 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from tools.kit.change import Facts
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Facts)
+K = TypeVar("K", bound=BaseModel)
 
 
 class Access(StrEnum):
@@ -54,6 +57,11 @@ class Context(Generic[C]):
     tainted: bool = False
     past: Callable[[], Awaitable[list[Deed]]] | None = None
     """What this bot has done to this service's targets in the last month; read it with `deeds`."""
+
+    async def kept(self, net: str, kind: type[K]) -> K:
+        """What was kept for an Undo, as the model it was made from. Raises ToolFailed when it has lapsed."""
+        assert self.nets is not None, "the gate hands nets to every tool"
+        return kind.model_validate(await self.nets.open(net))
 
     async def deeds(self) -> list[Deed]:
         """What this bot has done to this service's targets, newest first; nothing older than a month."""

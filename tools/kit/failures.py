@@ -142,7 +142,7 @@ def _refusal(response: "Answer", service: str, said: str, *, write: bool) -> Too
             what += " or what it needs"  # a change may lean on more than its target: the words say which it is
         return error(f"{service} {what}{said}: {then}.")
     if status == 429:
-        return RateLimited(f"{service} asks to slow down: try again {_pause(response)}.")
+        return RateLimited(f"{service} asks to slow down{said}: try again {_pause(response)}.")
     if status == 303 and write:
         # "See what came of it over there": the one redirect that may follow a change already made.
         return _unusable(service, "with a redirect: look at the target before asking again", write=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Generic, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from tools.kit.errors import OutcomeUnknown, ToolFailed
 from tools.kit.types import Ident, Outside, Own, Result
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Result)
 M = TypeVar("M", bound="Member")
 
 
@@ -41,6 +42,17 @@ class DownInItsWords(Down):
 Which = Annotated[str, Field(max_length=64, description="Which one of several, by its name; all of them by default.")]
 
 
+class Answers(Result, Generic[R]):
+    """One answer of each, by name, and those that gave none."""
+
+    found: dict[Ident, R]
+    down: list[Down] = []
+
+
+Names = Which | Sequence[Which] | None
+"""One, several, or all of them."""
+
+
 class Instances(Generic[M]):
     """Every one that is configured, by name."""
 
@@ -65,37 +77,44 @@ class Instances(Generic[M]):
             raise ToolFailed(f"There are several of {self.kind}: say which one of {names}.")
         return next(iter(self._members.values()))
 
-    def pick(self, name: str | None) -> dict[str, M]:
-        """The named one, or all. Raises ToolFailed for an unknown name."""
-        return dict(self._members) if name is None else {name: self.one(name)}
+    def pick(self, names: Names) -> dict[str, M]:
+        """The named ones, or all. Raises ToolFailed for an unknown name."""
+        if names is None:
+            return dict(self._members)
+        return {name: self.one(name) for name in ([names] if isinstance(names, str) else names)}
 
     def at(self, target: str) -> tuple[M, str]:
         """Whose a resolved target is, and its id there: `cellar/17`."""
         name, _, ident = target.partition("/")
         return self.one(name), ident
 
+    async def answers(self, ask: Callable[[M], Awaitable[R]], names: Names = None) -> Answers[R]:
+        """`each` as what a tool returns."""
+        found, down = await self.each(ask, names)
+        return Answers(found=found, down=down)
+
     async def each(
-        self, ask: Callable[[M], Awaitable[T]], name: str | None = None
+        self, ask: Callable[[M], Awaitable[T]], names: Names = None
     ) -> tuple[dict[str, T], list[Down]]:  # fmt: skip
         """The answers by name, asked together, and those that gave none."""
-        members = self.pick(name)
+        members = self.pick(names)
         answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
         pairs = list(zip(members, answers, strict=True))
         found = {name: answer for name, answer in pairs if not isinstance(answer, ToolFailed)}
         return found, [_down(name, answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
 
-    async def every(self, ask: Callable[[M], Awaitable[T]], name: str | None = None) -> dict[str, T]:
+    async def every(self, ask: Callable[[M], Awaitable[T]], names: Names = None) -> dict[str, T]:
         """The answers of all. Raises the first one's ToolFailed: what rests on all of them cannot rest on some."""
-        members = self.pick(name)
+        members = self.pick(names)
         answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
         for answer in answers:
             if isinstance(answer, ToolFailed):
                 raise answer
         return dict(zip(members, answers, strict=True))  # type: ignore[arg-type]
 
-    async def change(self, do: Callable[[M], Awaitable[object]], name: str | None = None) -> None:
+    async def change(self, do: Callable[[M], Awaitable[object]], names: Names = None) -> None:
         """Do it to all. Raises ToolFailed: when some of them were changed, it is OutcomeUnknown and says which not."""
-        members = self.pick(name)
+        members = self.pick(names)
         answers = await asyncio.gather(*(_outcome(member, do) for member in members.values()))
         failed = {name: answer for name, answer in zip(members, answers, strict=True) if answer is not None}
         if not failed:

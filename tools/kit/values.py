@@ -94,7 +94,8 @@ Mac = Annotated[
     _text(_mac, "write a MAC address such as 00:00:5e:00:53:01"),
     Field(max_length=17, description="A MAC address, such as 00:00:5e:00:53:01."),
 ]
-Minutes = Annotated[int, BeforeValidator(_minutes), Field(ge=1, le=1440, description="Minutes, at most a day.")]
+NetId = Annotated[str, IDENT, Field(max_length=64, description="What was kept for this Undo.")]
+Minutes = Annotated[int, Field(ge=1, le=1440, description="Minutes, at most a day."), BeforeValidator(_minutes)]
 Count = Annotated[int, Field(ge=1, le=100, description="How many, at most 100.")]
 Percent = Annotated[float, Field(ge=0, le=100, description="From 0 to 100.")]
 Port = Annotated[int, Field(ge=1, le=65535, description="A TCP or UDP port.")]

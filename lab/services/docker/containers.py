@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lab.engine.images import familiar
-from lab.engine.model import Container, Json, Status
-from lab.engine.rules import EngineError
 from lab.services.docker import query, shapes, streams
+from lab.services.docker.engine.images import familiar
+from lab.services.docker.engine.model import Container, Json, Status
+from lab.services.docker.engine.rules import EngineError
 from lab.services.docker.target import Target, target
 
 _FILTERS = {

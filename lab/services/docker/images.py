@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lab.engine.images import Images, familiar, repository
-from lab.engine.model import Image
-from lab.engine.rules import EngineError
 from lab.services.docker import query, shapes, streams
+from lab.services.docker.engine.images import Images, familiar, repository
+from lab.services.docker.engine.model import Image
+from lab.services.docker.engine.rules import EngineError
 from lab.services.docker.target import target
 
 _FILTERS = ("before", "dangling", "label", "label!", "reference", "since", "until")

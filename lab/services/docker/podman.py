@@ -8,9 +8,9 @@ from zlib import crc32
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lab.engine.host import Host
-from lab.engine.model import Container, Json
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.host import Host
+from lab.services.docker.engine.model import Container, Json
+from lab.services.docker.engine.rules import EngineError
 
 VERSION = "4.3.1"
 LIMITS = ("NOFILE", "NPROC")

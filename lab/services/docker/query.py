@@ -7,8 +7,8 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from lab.engine.model import Json
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.model import Json
+from lab.services.docker.engine.rules import EngineError
 
 Filters = dict[str, list[str]]
 

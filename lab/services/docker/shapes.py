@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from lab.engine.host import Host, shown_image
-from lab.engine.model import Container, Image, Json, Network, Volume
-from lab.engine.text import status_line, timestamp
+from lab.services.docker.engine.host import Host, shown_image
+from lab.services.docker.engine.model import Container, Image, Json, Network, Volume
+from lab.services.docker.engine.text import status_line, timestamp
 
 ROOT = "/var/lib/docker"
 

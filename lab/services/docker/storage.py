@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.engine.model import Network, Volume
-from lab.engine.rules import EngineError
 from lab.services.docker import query, shapes
+from lab.services.docker.engine.model import Network, Volume
+from lab.services.docker.engine.rules import EngineError
 from lab.services.docker.target import target
 
 

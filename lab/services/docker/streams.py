@@ -6,11 +6,11 @@ import math
 import struct
 from collections.abc import AsyncIterator, Iterable
 
-from lab.engine.host import Event, Host
-from lab.engine.images import familiar
-from lab.engine.log import Line
-from lab.engine.model import Container, Json
-from lab.engine.text import NEVER, timestamp
+from lab.services.docker.engine.host import Event, Host
+from lab.services.docker.engine.images import familiar
+from lab.services.docker.engine.log import Line
+from lab.services.docker.engine.model import Container, Json
+from lab.services.docker.engine.text import NEVER, timestamp
 
 POLL = 0.25
 

@@ -4,10 +4,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lab.engine.model import CacheRecord, Json
-from lab.engine.rules import EngineError
-from lab.engine.text import timestamp
 from lab.services.docker import query, shapes, streams
+from lab.services.docker.engine.model import CacheRecord, Json
+from lab.services.docker.engine.rules import EngineError
+from lab.services.docker.engine.text import timestamp
 from lab.services.docker.target import target
 
 API, OLDEST_API, ENGINE, KERNEL = 47, 24, "27.5.1", "6.1.0-32-amd64"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from lab.engine.host import Host
+from lab.services.docker.engine.host import Host
 from lab.world import World
 
 

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from lab.engine.model import Container, Json
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.model import Container, Json
+from lab.services.docker.engine.rules import EngineError
 
 if TYPE_CHECKING:
-    from lab.engine.host import Host
+    from lab.services.docker.engine.host import Host
 
 
 def check(host: "Host", container: Container) -> None:

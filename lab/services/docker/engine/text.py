@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from lab.engine.model import Container
+from lab.services.docker.engine.model import Container
 
 NEVER = "0001-01-01T00:00:00Z"
 

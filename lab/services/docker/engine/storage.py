@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address, ip_network
 
-from lab.engine.model import Container, Json, Network, Volume
-from lab.engine.rules import EngineError, Rules, is_anonymous
+from lab.services.docker.engine.model import Container, Json, Network, Volume
+from lab.services.docker.engine.rules import EngineError, Rules, is_anonymous
 
 Containers = Callable[[], Iterable[Container]]
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 from math import inf
 from typing import Any, Literal
 
-from lab.engine.log import Chatter, Log
+from lab.services.docker.engine.log import Chatter, Log
 
 Json = dict[str, Any]
 Status = Literal["created", "running", "paused", "restarting", "exited"]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from posixpath import normpath
 from typing import Any
 
-from lab.engine.model import Image, Json
-from lab.engine.rules import EngineError
+from lab.services.docker.engine.model import Image, Json
+from lab.services.docker.engine.rules import EngineError
 
 RESTART_POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
 

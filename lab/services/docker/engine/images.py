@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lab.engine.model import CacheRecord, Container, Image, Json, Manifest
-from lab.engine.rules import EngineError, Rules
+from lab.services.docker.engine.model import CacheRecord, Container, Image, Json, Manifest
+from lab.services.docker.engine.rules import EngineError, Rules
 
 _REFERENCE = re.compile(r"[a-z0-9][a-z0-9._/:-]*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?")
 

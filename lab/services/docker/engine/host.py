@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Any
 
-from lab.engine import config as configs
-from lab.engine import start
-from lab.engine.images import Images, familiar
-from lab.engine.log import Log
-from lab.engine.model import Container, Json, Manifest, Status, Trait
-from lab.engine.rules import EngineError, Rules, is_anonymous
-from lab.engine.storage import Networks, Volumes
+from lab.services.docker.engine import config as configs
+from lab.services.docker.engine import start
+from lab.services.docker.engine.images import Images, familiar
+from lab.services.docker.engine.log import Log
+from lab.services.docker.engine.model import Container, Json, Manifest, Status, Trait
+from lab.services.docker.engine.rules import EngineError, Rules, is_anonymous
+from lab.services.docker.engine.storage import Networks, Volumes
 
 SWARM_SERVICE = "com.docker.swarm.service.name"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")

@@ -1,0 +1,211 @@
+"""Pi-hole: what the generated tests need to know of it, and what is special about it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.services.pihole import Hole
+from memory.models import CallRow
+from tests.fakes import use
+from tests.generated.stages import Args, Move, Stage
+from tests.house import ADMIN
+from tests.place import Place
+from tools.kit import Glance
+
+ADS, LIST, NAS = "ads.example.com", "https://lists.example.net/malware.txt", "192.0.2.10 nas.home.arpa"
+WAIT = frozenset({"failed"})
+
+
+def hole(place: Place, name: str = "attic") -> Hole:
+    found: Hole = place.lab.twins["pihole"].holes[name]  # type: ignore[attr-defined]
+    return found
+
+
+def turned(on: bool) -> Move:
+    def move(place: Place) -> Any:
+        hole(place).blocking.change("dns", blocking=on)
+
+    return move
+
+
+async def paused(place: Place) -> dict[str, Any]:
+    for name in ("attic", "cellar"):
+        hole(place, name).blocking.change("dns", blocking=False, until=place.lab.twins["pihole"].now() + 300)
+    return {}
+
+
+def ruled(type_: str, domain: str = "cdn.example.net") -> Move:
+    return lambda place: hole(place).ruled(type_, "exact", {"domain": domain})
+
+
+def unruled(type_: str, domain: str) -> Move:
+    return lambda place: hole(place).domains.remove((type_, "exact", domain))
+
+
+def both(**moves: Move) -> dict[str, Move]:
+    """An entry that comes or goes moves both facts."""
+    [move] = moves.values()
+    return {"on": move, "not_on": move}
+
+
+async def removed_rule(place: Place) -> dict[str, Any]:
+    await place.ask(use("pihole_remove_denied_domain", domain=ADS))
+    await place.approve()
+    return {"net": (await place.call()).net}
+
+
+def another(place: Place) -> Any:
+    return hole(place).ruled("deny", "exact", {"domain": "more.example.com"})
+
+
+CDN = {"domain": "cdn.example.net"}
+PRINTER = {"name": "printer.home.arpa", "address": "192.0.2.77"}
+STAGES: dict[str, Stage | Args] = {
+    "pihole_enable_blocking": Stage(paused, {"blocking": turned(True), "paused": turned(True)}, fixed=WAIT),
+    "pihole_disable_blocking": Stage({"minutes": 5}, {"blocking": turned(False), "paused": turned(False)}, fixed=WAIT),
+    "pihole_allow_domain": Stage(CDN, both(move=ruled("allow"))),
+    "pihole_deny_domain": Stage(CDN, both(move=ruled("deny"))),
+    "pihole_remove_allowed_domain": Stage(
+        {"domain": "mail.example.org"}, both(move=unruled("allow", "mail.example.org"))
+    ),
+    "pihole_remove_denied_domain": Stage({"domain": ADS}, both(move=unruled("deny", ADS))),
+    "pihole_add_list": Stage(
+        {"address": LIST}, both(move=lambda place: hole(place, "cellar").listed("block", {"address": LIST}))
+    ),
+    "pihole_remove_list": Stage(
+        {"address": LIST}, both(move=lambda place: hole(place, "cellar").listed("block", {"address": LIST}))
+    ),
+    "pihole_add_local_dns": Stage(
+        PRINTER, both(move=lambda place: hole(place).hosts.put({"line": "192.0.2.77 printer.home.arpa"}))
+    ),
+    "pihole_remove_local_dns": Stage(
+        {"name": "nas.home.arpa", "address": "192.0.2.10"}, both(move=lambda place: hole(place).hosts.remove(NAS))
+    ),
+    "pihole_update_gravity": Stage({}, {"domains": lambda place: hole(place).lists.remove(("block", LIST))}),
+    "pihole_put_back": Stage(removed_rule, {"missing": ruled("deny", ADS)}, fixed=frozenset({"too_many"})),
+    "pihole_sync_piholes": Stage({"source": "attic"}, {"missing": another}, fixed=frozenset({"too_many"})),
+    "pihole_find_blocking_rule": {"domain": ADS},
+}
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with Place(tmp_path) as made:
+        yield made
+
+
+async def changed(place: Place, tool: str, **args: Any) -> CallRow:
+    await place.ask(use(f"pihole_{tool}", **args))
+    await place.approve()
+    return await place.call()
+
+
+async def test_one_seat_for_many_calls_and_given_back_at_the_end(place: Place) -> None:
+    for _ in range(3):
+        await place.read("pihole_get_summary")
+    await changed(place, "deny_domain", **CDN)
+    assert [len(hole(place, name).sessions.open) for name in ("attic", "cellar")] == [1, 1]
+    await place.core.clients.close()
+    assert [len(hole(place, name).sessions.open) for name in ("attic", "cellar")] == [0, 0]
+
+
+async def test_a_session_that_ran_out_is_begun_anew(place: Place) -> None:
+    await place.read("pihole_get_summary")
+    hole(place).sessions.open.clear()
+    assert '"down":[]' in await place.read("pihole_get_summary")
+
+
+async def test_no_seat_left_is_said(place: Place) -> None:
+    for number in range(16):
+        hole(place).sessions.take(str(number))
+    told = await place.read("pihole_get_summary")
+    assert "API seats exceeded" in told and '"cellar":{"queries":48213' in told, "the other one answers all the same"
+
+
+async def test_a_change_goes_to_all_and_undo_to_those_that_it_changed(place: Place) -> None:
+    hole(place).blocking.change("dns", blocking=False)
+    row = await changed(place, "disable_blocking", minutes=5)
+    assert row.undo == {"tool": "pihole_enable_blocking", "args": {"piholes": ["cellar"]}}
+    assert row.before["shown"] == {"blocking": ["cellar"], "paused": ["attic"], "failed": []}
+    assert [hole(place, name).state()["blocking"] for name in ("attic", "cellar")] == ["disabled", "disabled"]
+
+
+async def test_a_pause_ends_by_itself(place: Place) -> None:
+    await changed(place, "disable_blocking", minutes=5, piholes=["attic"])
+    assert 290 < hole(place).state()["timer"] <= 300
+    place.lab.twins["pihole"].now = lambda: 4e9
+    assert hole(place).state()["blocking"] == "enabled"
+
+
+async def test_what_a_person_wrote_to_a_rule_comes_back_with_undo(place: Place) -> None:
+    row = await changed(place, "remove_denied_domain", domain=ADS)
+    await place.undo(row)
+    if await place.has_card():
+        await place.approve()
+    assert hole(place).domains.where(domain=ADS)[0]["groups"] == [0, 1]
+
+
+async def test_a_refusal_under_201_is_no_success(place: Place) -> None:
+    refused = '{"processed": {"success": [], "errors": [{"item": "x", "error": "database is locked"}]}}'
+    place.lab.traffic.fault("pihole", method="POST", path="/domains/", status=201, body=refused, times=None)
+    row = await changed(place, "deny_domain", **CDN)
+    assert row.state == "failed" and "database is locked" in row.detail
+
+
+async def test_what_reaches_one_of_two_is_unknown_and_says_which(place: Place) -> None:
+    place.lab.traffic.fault(
+        "pihole:cellar", method="POST", path="/domains/", status=400, body='{"error":{"message":"no"}}'
+    )
+    row = await changed(place, "deny_domain", **CDN)
+    assert row.state == "unknown" and "Done on attic" in row.detail and "cellar" in row.detail
+
+
+async def test_they_are_brought_in_step_and_back(place: Place) -> None:
+    hole(place).ruled("allow", "regex", {"domain": r"(\.|^)example\.net$"})
+    hole(place, "cellar").hosts.put({"line": "192.0.2.99 spare.home.arpa"})
+    before = place.lab.twins["pihole"].dump()
+    assert '"alike":false' in await place.read("pihole_compare_piholes")
+    row = await changed(place, "sync_piholes", source="attic")
+    assert row.verified and '"alike":true' in await place.read("pihole_compare_piholes")
+    await place.undo(row)
+    if await place.has_card():
+        await place.approve()
+    assert place.lab.twins["pihole"].dump() == before
+
+
+@pytest.mark.parametrize(
+    ("arrange", "verdict"),
+    [
+        (lambda place: None, "not alike"),
+        (lambda place: hole(place, "cellar").listed("block", {"address": LIST}), "survives the loss of any one"),
+        (lambda place: hole(place).lines.clear() or hole(place, "cellar").lines.clear(), "fewer than two DNS servers"),
+        (lambda place: place.lab.traffic.fault("pihole:cellar", drop=True, times=None), "Fewer than two answer"),
+    ],
+)
+async def test_whether_dns_is_redundant_is_said_with_the_reason(place: Place, arrange: Move, verdict: str) -> None:
+    arrange(place)
+    assert verdict in await place.read("pihole_get_redundancy")
+
+
+async def test_a_wildcard_is_the_pattern_that_the_pi_hole_itself_would_write(place: Place) -> None:
+    await changed(place, "deny_domain", domain="Ads.Example.NET.", wildcard=True)
+    assert hole(place).domains.where(kind="regex")[0]["domain"] == r"(\.|^)ads\.example\.net$"
+
+
+async def test_the_glance_says_what_is_paused_and_who_is_gone(place: Place) -> None:
+    hole(place).blocking.change("dns", blocking=False, until=place.lab.twins["pihole"].now() + 300)
+    place.lab.traffic.fault("pihole:cellar", drop=True, times=None)
+    glance = (await place.core.proposals.glances(ADMIN))["pihole"]
+    assert isinstance(glance, Glance) and glance.summary == "0 of 2 Pi-holes block"
+    assert [(t.name, t.red) for t in glance.troubles] == [("cellar", True), ("attic", False)]
+    assert "paused for 5 more min" in glance.troubles[1].detail
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", '{"queries": {"total": "many"}}', "null", '"x"'])
+async def test_nonsense_is_named_and_not_shown_as_zero(place: Place, body: str) -> None:
+    await place.read("pihole_get_summary")
+    place.lab.traffic.fault("pihole", path="/stats/summary", status=200, body=body, times=None)
+    told = await place.read("pihole_get_summary")
+    assert '"found":{}' in told and ("queries.total" in told or "something else" in told)

@@ -1,0 +1,27 @@
+"""Pi-hole at a glance: what /status and the digest say of it."""
+
+from tools.kit import Context, Glance, Trouble
+from tools.pihole.client import Holes, service
+from tools.pihole.models import State
+
+
+@service.glance
+async def glance(ctx: Context[Holes]) -> Glance:
+    """Which Pi-holes block, and which are paused or do not answer."""
+    states, down = await ctx.client.each(lambda api: api.read(State, "/dns/blocking"))
+    troubles = [Trouble(one.name, "pihole", one.reason) for one in down]
+    troubles += [
+        Trouble(name, "pihole", _paused(state), red=state.blocking != "disabled")
+        for name, state in states.items()
+        if state.blocking != "enabled"
+    ]
+    blocking = sum(state.blocking == "enabled" for state in states.values())
+    return Glance(
+        f"{blocking} of {len(ctx.client)} Pi-holes block", tuple(troubles), {n: s.blocking for n, s in states.items()}
+    )
+
+
+def _paused(state: State) -> str:
+    if state.blocking != "disabled":
+        return f"blocking {state.blocking}"
+    return f"paused for {state.timer / 60:.0f} more min" if state.timer is not None else "paused until turned on"
