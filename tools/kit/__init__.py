@@ -29,11 +29,11 @@ from tools.kit.settings import Addresses, HttpSettings, Secrets, ServiceSettings
 from tools.kit.threads import Threads
 from tools.kit.types import Ident, Outside, Own, Resolve, Result, Target
 from tools.kit.values import Cidr, Count, Domain, Ip, IPv4, IPv6, Mac, Minutes, NetId, Percent, Port
-from tools.kit.words import counted, so_far
+from tools.kit.words import countdown, counted, so_far
 
 __all__ = [
     "Access", "Addresses", "Answers", "Api", "Area", "at", "BadAnswer", "Call", "Change", "Cidr", "CircuitOpen",
-    "Conflict", "Context", "Count", "counted", "Deed", "Domain", "Dot", "Down", "Facts", "Field", "Glance",
+    "Conflict", "Context", "Count", "countdown", "counted", "Deed", "Domain", "Dot", "Down", "Facts", "Field", "Glance",
     "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac", "Minutes",
     "NetId", "NoAnswer", "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port", "RateLimited",
     "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service", "ServiceSettings",

@@ -22,8 +22,8 @@ from tools.kit import Glance, Unreachable
 
 @pytest.fixture
 async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
-    """A homelab in which nothing is wrong."""
-    async with Place(tmp_path) as place:
+    """A homelab of containers alone, in which nothing is wrong."""
+    async with Place(tmp_path, PIHOLE_URL="") as place:
         culprit, world = place.lab.world.story.culprit, place.lab.world
         world.hosts[culprit.host].traits.clear()
         world.hosts[culprit.host].restart(culprit.name)
