@@ -1,5 +1,7 @@
 """Slash commands and menu pages. None of them needs the model."""
 
+from dataclasses import replace
+
 from bot.menus.chronicle import entry_line
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import ALL, COMMANDS, PAGES, command, page
@@ -188,13 +190,13 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
 async def doctor(desk: Desk, request: Request, rest: str) -> View:
     """Every check in a line."""
-    return View(await desk.doctor(), outside=True)
+    return await desk.doctor()
 
 
 @command("digest", "Send the daily digest now")
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
-    return View(await desk.digest(request.actor), (desk.ways_on(request),), outside=True)
+    return replace(await desk.digest(request.actor), buttons=(desk.ways_on(request),))
 
 
 async def changes_line(desk: Desk) -> str:

@@ -48,12 +48,12 @@ class Counter:
 
 
 def a_counter(house: House) -> Counter:
-    async def words(*_: Any) -> str:
-        return "All is well."
+    async def words(*_: Any) -> View:
+        return View("All is well.")
 
-    async def digest(asker: Actor) -> str:
+    async def digest(asker: Actor) -> View:
         digests = Digests(core.stores, core.proposals, core.access, console_actor())
-        return TelegramNotifier(core.stores.outbox, form).write((await digests.gather(asker))[0])
+        return TelegramNotifier(core.stores.outbox, form).view((await digests.gather(asker))[0])
 
     core, form = house.core, Format(house.settings.zone)
     desk = Desk(

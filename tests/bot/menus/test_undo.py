@@ -87,6 +87,14 @@ async def test_what_cannot_be_seen_is_unknown(house: House, monkeypatch: pytest.
     assert "now: unknown, rack does not answer" in plain(await listed(house))
 
 
+async def test_what_was_asked_after_reading_outside_text_is_from_outside(house: House) -> None:
+    await switched_off(house, "lamp")
+    assert not (await listed(house)).outside
+    await house.ask(use("rack_read_label", item="lamp"))
+    await switched_off(house, "fan")
+    assert (await listed(house)).outside
+
+
 async def test_what_undo_could_not_do_is_not_offered(house: House) -> None:
     await switched_off(house, "lamp", "fan")
     house.rack.items["rack/0001"].state = "on"
