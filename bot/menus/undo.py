@@ -13,6 +13,8 @@ from tools.gate.policy import Verdict
 from tools.gate.proposals import ALREADY, Answer, gone
 from tools.gate.results import shows_outside, stored_facts
 
+LISTED = "l"
+"""What an Undo's button says at its end when it stands in this list, which is then drawn again."""
 MOST = 8
 """Changes with a button: about what a phone shows."""
 MOST_PASSED = 3
@@ -46,7 +48,7 @@ async def undo(desk: Desk, request: Request, rest: str) -> View:
     for number, (row, look) in enumerate(zip(shown, looks, strict=True), 1):
         parts.append(f"{number}\\. {bold(past(row.title))} {escape(await _when(desk, row))}\n{escape(look.text)}")
         if look.useful:
-            data = f"u1:{desk.stores.keys.button('undo', row.id)}"
+            data = f"u1:{desk.stores.keys.button('undo', row.id)}:{LISTED}"
             taps.append((Button(cut(f"↩ {number}. {row.title}"), data),))
     if len(rows) > MOST:
         parts.append(f"… and {len(rows) - MOST} more: each has its Undo on its receipt")

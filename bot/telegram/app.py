@@ -14,8 +14,6 @@ from telegram.request import HTTPXRequest
 
 from bot.core import Core
 from bot.doctor import Doctor
-from bot.menus import retry as retry  # what is behind [Try again]
-from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import Commands
 from bot.menus.declared import menu_of
 from bot.menus.desk import Desk

@@ -15,7 +15,8 @@ from telegram.error import TelegramError
 from bot.core import Core
 from bot.menus.commands import Commands
 from bot.menus.desk import Request
-from bot.runs.decisions import Tap
+from bot.menus.undo import LISTED
+from bot.runs.decisions import STRANGER, Tap
 from bot.runs.opener import Around
 from bot.screen.view import View
 from bot.settings.people import TELEGRAM, conversation_of, place_of
@@ -208,6 +209,8 @@ class Dispatch:
             await self._chats.toast(query, toast)
             if toast == ENDED:
                 await self._leftover(message.chat.id, tap)
+            if tap.data.startswith("u1:") and tap.data.endswith(f":{LISTED}") and toast != STRANGER:
+                await self._menu(tap, "undo")
 
     async def _place(self, message: MaybeInaccessibleMessage) -> str:
         """Where a button was pressed: in General, too, a message counts as one of the topic that it was meant for."""

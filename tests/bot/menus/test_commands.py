@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from bot.menus import retry as retry
-from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import Commands
 from bot.menus.declared import menu_of
 from bot.menus.desk import Desk, Request

@@ -33,7 +33,7 @@ def offers(view: View) -> dict[str, str]:
 
 
 async def press(house: House, view: View, text: str, **more: Any) -> str:
-    key = offers(view)[text].partition(":")[2]
+    _, key, _ = offers(view)[text].split(":")
     return await house.settled(house.core.decisions.undo(house.a_tap(**more), key))
 
 

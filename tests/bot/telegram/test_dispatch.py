@@ -8,6 +8,7 @@ from bot.runs.decisions import MOST_NOTED_A_MINUTE
 from lab.telegram.state import ADMIN
 from memory.inbox import MAX_ATTEMPTS
 from memory.stores import Stores
+from tests.fakes import use
 from tests.live import Live
 
 
@@ -45,6 +46,21 @@ async def test_a_message_that_crashes_us_is_set_aside_and_said(tmp_path: Path) -
         live.poller.arrived.set()
         assert await live.dealt_with(77) == "quarantined"
         await live.hear("update 77.*set it aside")
+
+
+async def test_what_is_taken_back_from_the_list_leaves_it(tmp_path: Path) -> None:
+    async with Live(tmp_path) as live:
+        for name in ("jellyfin", "paperless"):
+            live.model.script.append([use("docker_stop_container", container=f"nas/{name}")])
+            card = await live.write(f"stop {name}", f"Stop {name}")
+            await live.press_as(card, card.button(f"Stop {name}"))
+            await live.hear(f"✓ Stopped {name}")
+        listed = await live.write("/undo", "What can be taken back")
+        assert await live.press_as(listed, listed.button("↩ 2. Stop jellyfin")) == "Taking it back."
+        drawn = await live.hear("What can be taken back")
+        assert drawn.message_id == listed.message_id
+        assert [button["text"] for button in drawn.buttons] == ["↩ 1. Stop paperless", "↻"]
+        await live.hear("✓ Started jellyfin")
 
 
 def in_group(group: int, **fields: object) -> dict[str, object]:
