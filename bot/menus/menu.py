@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bot.screen.view import Button, View
+from bot.screen.view import STATUS, Button, View, cut
 from bot.settings.people import Roster
 from memory.models import Role
 from tools.kit.page import Declared
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 MOST_BESIDE = 4
 """Buttons in a row whose words can still be read on a phone."""
-STATUS, MENU = Button("Status", "m:status"), "m:menu"
+MENU = "m:menu"
+TYPED = "do"
+"""The page that runs a command: `m:do:status`."""
 ALL = " of all services"
 SMALL_WORDS = frozenset(
     ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
@@ -140,6 +142,14 @@ class Menu:
                 scores |= {use.page.name: scores[use.page.name] + 1 for use in uses}
         best = max(scores, key=lambda name: scores[name])
         return f"/{best if scores[best] else FALLBACK}"
+
+
+def typed(name: str, rest: str = "") -> Button:
+    """A button that does what somebody would type; what could not be read on it is left out."""
+    said = f"/{name} {rest}"
+    if not rest or cut(said) != said or len(said.encode()) > 50:
+        return Button(f"/{name}", f"m:{TYPED}:{name}")
+    return Button(said, f"m:{TYPED}:{name}:{rest}")
 
 
 def few(buttons: Iterable[Button], more: str) -> tuple[Button, ...]:

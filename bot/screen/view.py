@@ -32,6 +32,14 @@ class Button:
     style: Style | None = None
 
 
+STATUS = Button("Status", "m:status")
+
+
+def try_again(run: str) -> Button:
+    """A button that asks once more what a run was opened for."""
+    return Button("Try again", f"m:retry:{run}")
+
+
 @dataclass(frozen=True)
 class View:
     """One message."""

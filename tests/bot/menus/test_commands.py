@@ -79,8 +79,9 @@ async def test_what_is_not_offered_is_not_done_either(counter: Counter, name: st
 
 
 async def test_a_command_that_does_not_exist(counter: Counter) -> None:
-    text = await counter.says("/frobnicate" + "x" * 99)
-    assert "/help" in text and len(text) < 99
+    view = await counter.send("/frobnicate" + "x" * 99)
+    assert view is not None and len(view.text) < 99
+    assert [button.text for row in view.buttons for button in row] == ["/status", "/help"]
 
 
 async def test_an_old_button_is_told_to_be_old(counter: Counter) -> None:
