@@ -35,5 +35,7 @@ HEARING = [
     ("one stray refusal ends the process", "bot/telegram/poller.py",
      "if self._rejections >= MOST_REJECTIONS and not self._heard:", "if True:", DEAF),
     ("a token is dead though getMe knows it", "bot/telegram/poller.py", "elif knows:", "elif False:", DEAF),
-    ("who is deaf looks well", "bot/telegram/watchdog.py", "poller.deaf_since or heard", "heard", DEAF),
+    ("who is deaf looks well", "bot/telegram/watchdog.py", "poller.deaf_since or tried", "tried", DEAF),
+    ("a dead line gets it restarted", "bot/telegram/poller.py",
+     "self.last_completed = self._clock()\n        wait", "wait", DEAF),
 ]  # fmt: skip
