@@ -54,7 +54,7 @@ class Session(APIClient):
         # Not the SDK's own: it reads the docker command's files, breaks where those are damaged, and asks the engine.
         requests.Session.__init__(self)
         self.service, self.access, self.timeout = service, access, patience  # type: ignore[assignment]
-        self.keyring, self._newest = Keyring(options.folder), options.newest
+        self.keyring, self._newest = Keyring(options.folder, options.auths), options.newest
         self.trust_env = False
         own = {"User-Agent": DEFAULT_USER_AGENT, "Accept-Encoding": "identity"}
         self.headers.update(self.keyring.headers() | own)
