@@ -46,7 +46,7 @@ async def test_one_of_a_kind_is_no_plural(rack: Rack) -> None:
     only = [{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]
     rack.traffic.fault("docker:nas", path="/containers/json", status=200, body=json.dumps(only), times=None)
     rack.traffic.fault("docker:nas", path="/containers/a+/json$", status=200, body='{"State": {"Status": "running"}}')
-    del rack.reader.engines["mini"]
+    del rack.reader._members["mini"]
     assert (await rack.glance()).summary == "1 container running, 0 stopped · 1 host"
 
 
@@ -232,11 +232,11 @@ async def test_what_surrounds_the_containers(rack: Rack) -> None:
 
 
 async def test_a_host_that_is_down_does_not_take_the_others_along(rack: Rack) -> None:
-    rack.reader.engines["attic"] = type(rack.reader.engines["nas"])("attic", "tcp://127.0.0.1:1", Access.READ)
+    rack.reader._members["attic"] = type(rack.reader["nas"])("attic", "tcp://127.0.0.1:1", Access.READ)
     for tool, rows in {"list_containers": "containers", "get_system_info": "hosts", "list_images": "images"}.items():
         result = await rack.read(tool)
-        [down] = result.hosts_down
-        assert down.host == "attic" and down.reason.startswith("cannot be reached (connection refused): check ")
+        [down] = result.down
+        assert down.name == "attic" and down.reason.startswith("cannot be reached (connection refused): check ")
         assert getattr(result, rows), tool
     assert len(await find_container(rack.reader, "jellyfin")) == 1
     with pytest.raises(Unreachable, match=r"may be on attic, which does not answer now. attic: .*refused"):

@@ -75,10 +75,10 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def asked(settings: Settings, access: Access = Access.READ) -> Any:
     hosts: DockerHosts = await service.open(settings, access)
     try:
-        [engine] = hosts.engines.values()
+        [engine] = hosts.values()
         return await engine.ask(lambda api: api.containers(all=True))
     finally:
-        hosts.close()
+        await hosts.close()
 
 
 async def refused(settings: Settings) -> str:
@@ -205,7 +205,7 @@ async def saying(answer: bytes) -> AsyncIterator[str]:
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
+        await writer.close()
 
     server = await asyncio.start_server(serve_one, "127.0.0.1")
     yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -221,8 +221,8 @@ async def test_a_drip_holds_nothing_up_inside_tls_either(bench: Bench, monkeypat
         await asked(bench.settings())
     writer: DockerHosts = await service.open(bench.settings(), Access.WRITE)
     with pytest.raises(OutcomeUnknown):
-        await next(iter(writer.engines.values())).ask(lambda api: api.start("jellyfin"))
-    writer.close()
+        await next(iter(writer.values())).ask(lambda api: api.start("jellyfin"))
+    await writer.close()
     assert time.monotonic() - began < 6
 
 
@@ -231,7 +231,7 @@ async def test_a_handshake_that_hangs_has_not_asked_anything(monkeypatch: pytest
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
+        await writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1")
     settings = Settings(docker_host=f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", docker_tls_verify="1")

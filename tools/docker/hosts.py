@@ -2,26 +2,24 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type
 from tenacity.stop import stop_after_attempt, stop_before_delay
 
-from tools.docker.models import HostDown, HostDownInItsWords
 from tools.docker.settings import Options, Settings
 from tools.kit import (
     Access,
     Area,
-    CircuitOpen,
+    Instances,
     Link,
     NoAnswer,
     OutcomeUnknown,
     RateLimited,
     Service,
     Threads,
-    ToolFailed,
     Unreachable,
 )
 from tools.kit.breaker import Breaker
@@ -119,7 +117,7 @@ class Engine:
         session.close()
 
 
-class DockerHosts:
+class DockerHosts(Instances[Engine]):
     """Every configured Docker host."""
 
     def __init__(
@@ -130,62 +128,10 @@ class DockerHosts:
         options: Options = USUAL,
     ) -> None:
         self.options = options
-        self.engines = {
+        engines = {
             name: Engine(name, address, access, breaker(name), options.of(name)) for name, address in addresses.items()
         }
-
-    def pick(self, host: str | None) -> list[Engine]:
-        """The named host, or all of them. Raises ToolFailed for an unknown name."""
-        return list(self.engines.values()) if host is None else [self.one(host)]
-
-    def one(self, host: str | None) -> Engine:
-        """The named host, or the only one. Raises ToolFailed when that is not clear."""
-        if host in self.engines:
-            return self.engines[host]
-        names = ", ".join(self.engines)
-        if host is not None:
-            raise ToolFailed(f"No Docker host has this name: use one of {names}.")
-        if len(self.engines) > 1:
-            raise ToolFailed(f"There are several Docker hosts: say which one of {names}.")
-        return next(iter(self.engines.values()))
-
-    def at(self, target: str) -> tuple[Engine, str]:
-        """The host and the container id of a resolved target."""
-        host, _, container = target.partition("/")
-        return self.one(host), container
-
-    async def each(
-        self, engines: list[Engine], ask: Callable[[Engine], Awaitable[T]]
-    ) -> tuple[list[tuple[Engine, T]], list[HostDown]]:
-        """The answers of all hosts, asked together, and the hosts that gave none."""
-        answers = await asyncio.gather(*(_answer(engine, ask) for engine in engines))
-        found, down = [], []
-        for engine, answer in zip(engines, answers, strict=True):
-            if isinstance(answer, ToolFailed):
-                down.append(_down(engine, answer))
-            else:
-                found.append((engine, answer))
-        return found, down
-
-    def close(self) -> None:
-        """Hang up on every host."""
-        for engine in self.engines.values():
-            engine.close()
-
-
-async def _answer(engine: Engine, ask: Callable[[Engine], Awaitable[T]]) -> T | ToolFailed:
-    try:
-        async with engine.watched():
-            return await ask(engine)
-    except ToolFailed as error:
-        return error
-
-
-def _down(engine: Engine, error: ToolFailed) -> HostDown:
-    why = error.why if isinstance(error, CircuitOpen) else str(error)
-    kind = HostDownInItsWords if error.outside else HostDown
-    why = why.removeprefix(f"{engine.service} ").replace(f" to {engine.service} ", " ")  # the host stands beside it
-    return kind(host=engine.name, reason=why)
+        super().__init__("Docker host", engines)
 
 
 async def connect(link: Link) -> DockerHosts:

@@ -87,7 +87,7 @@ async def image_facts(client: DockerHosts, host: str, reference: str) -> ImageFa
 
 async def _holder(client: DockerHosts, image: str, host: str | None) -> Engine:
     """The one host that has this image. Raises ToolFailed when that is not clear."""
-    if host is not None or len(client.engines) == 1:
+    if host is not None or len(client) == 1:
         return client.one(host)
 
     async def has(engine: Engine) -> bool:
@@ -97,13 +97,13 @@ async def _holder(client: DockerHosts, image: str, host: str | None) -> Engine:
             return False
         return True
 
-    found, down = await client.each(client.pick(None), has)
-    holders = [engine for engine, holds in found if holds]
+    found, down = await client.each(has)
+    holders = [name for name, holds in found.items() if holds]
     if len(holders) == 1 and not down:
-        return holders[0]
+        return client.one(holders[0])
     if not holders and not down:
         raise Gone("No host has this image: list the images to see their names.")
-    names = ", ".join([*(engine.name for engine in holders), *(each.host for each in down)])
+    names = ", ".join([*holders, *(each.name for each in down)])
     raise ToolFailed(f"The image may be on several hosts: say which one of {names}.")
 
 

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
-from tools.docker.models import HostDown
 from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of
-from tools.kit import Field, Gone, Resolve, Target, Unreachable
+from tools.kit import Down, Field, Gone, Resolve, Target, Unreachable
 from tools.kit.types import outside_text, trusted_name
 
 Listed = tuple[Engine, dict[str, Any]]
@@ -51,15 +50,12 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
     do.
     """
     host, slash, rest = wanted.strip().removeprefix("/").partition("/")
-    named = _host(client, host) if slash else None
-    if slash and named is None:
-        return []
+    hosts = _hosts(client, host) if slash else None
     reference = rest if slash else host
-    if not reference.isascii() or not reference:
+    if hosts == [] or not reference.isascii() or not reference:
         return []
-    engines = [named] if named else list(client.engines.values())
-    found, down = await client.each(engines, list_all)
-    everything = [(engine, item) for engine, items in found for item in items]
+    found, down = await client.each(list_all, hosts)
+    everything = [(client[name], item) for name, items in found.items() for item in items]
     matches = _best(everything, reference)
     if not matches and down:
         raise _elsewhere(down)
@@ -72,19 +68,19 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
 
 async def suggest_container(client: DockerHosts, wanted: str) -> list[str]:
     """The nearest names, each with its host, for an answer that helps when nothing was found."""
-    found, _ = await client.each(list(client.engines.values()), list_all)
+    found, _ = await client.each(list_all)
     places: dict[str, list[str]] = {}
-    for engine, items in found:
+    for host, items in found.items():
         for item in items:
-            places.setdefault(name_of(item), []).append(engine.name)
+            places.setdefault(name_of(item), []).append(host)
     plain = wanted.strip().rpartition("/")[2].lower()
     by_lower = {name.lower(): name for name in places}
     near = [by_lower[match] for match in get_close_matches(plain, by_lower, n=3)]
     return [f"{name} ({host})" for name in near for host in places[name]]
 
 
-def _elsewhere(down: list[HostDown]) -> Unreachable:
-    hosts, why = ", ".join(each.host for each in down), " ".join(f"{each.host}: {each.reason}" for each in down)
+def _elsewhere(down: list[Down]) -> Unreachable:
+    hosts, why = ", ".join(each.name for each in down), " ".join(f"{each.name}: {each.reason}" for each in down)
     error = Unreachable(f"It may be on {hosts}, which does not answer now. {why}")
     error.outside = any(True for _ in outside_text(down))
     return error
@@ -112,11 +108,10 @@ def is_own(container: str) -> bool:
     return bool(own) and container.startswith(own)
 
 
-def _host(client: DockerHosts, name: str) -> Engine | None:
-    if name in client.engines:
-        return client.engines[name]
-    alike = [engine for key, engine in client.engines.items() if name.isascii() and key.lower() == name.lower()]
-    return alike[0] if len(alike) == 1 else None
+def _hosts(client: DockerHosts, name: str) -> list[str]:
+    """The host of this name, none when that is not clear."""
+    alike = [host for host in client if name.isascii() and host.lower() == name.lower()]
+    return [name] if name in client else alike if len(alike) == 1 else []
 
 
 def _best(everything: list[Listed], reference: str) -> list[Listed]:

@@ -38,9 +38,8 @@ from tools.docker.rows import (
 from tools.docker.seen import seen
 from tools.docker.survey import survey
 from tools.docker.troubles import found, judge
-from tools.kit import Context, Field, Risk
+from tools.kit import Context, Field, Risk, listed
 
-MOST_ROWS = 200
 MOST_LISTED = 100
 """Environment names, mounts and networks of one container."""
 
@@ -59,16 +58,17 @@ async def list_containers(
     look = await survey(ctx, host)
     shown = [row for row, _ in look.rows if row.state in ("running", "restarting") or not running_only]
     running, restarting, paused = (look.states[state] for state in ("running", "restarting", "paused"))
+    rows, more = listed(shown)
     return Containers(
-        containers=shown[:MOST_ROWS],
+        containers=rows,
         running=running,
         stopped=look.stopped,
         restarting=restarting,
         paused=paused,
-        troubled=[f"{row.host}/{row.name}" for row in look.troubled][:MOST_ROWS],
+        troubled=listed([f"{row.host}/{row.name}" for row in look.troubled])[0],
         unread=look.unread.total() or None,
-        more=len(shown) - MOST_ROWS if len(shown) > MOST_ROWS else None,
-        hosts_down=look.down,
+        more=more,
+        down=look.down,
     )
 
 
