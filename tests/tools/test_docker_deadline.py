@@ -184,7 +184,7 @@ async def test_no_more_is_read_of_a_redirect_than_of_any_answer(monkeypatch: pyt
             await writer.drain()
             sent += 1 << 20
 
-    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1 << 20)
     async with engine_at(flood, Access.READ) as engine:
         engine._patience = 20.0
         await refused(engine)

@@ -17,7 +17,6 @@ from tools.docker import service, settings
 from tools.docker.facts import container_facts
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.settings import Settings
-from tools.docker.transport import WriteRefused
 from tools.kit import (
     Access,
     BadAnswer,
@@ -32,6 +31,7 @@ from tools.kit import (
     Unreachable,
 )
 from tools.kit.http import ATTEMPTS
+from tools.kit.transport import WriteRefused
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +254,7 @@ async def _containers(engine: Engine) -> object:
 
 
 async def test_an_answer_that_is_too_large(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1000)
     with pytest.raises(ToolFailed, match="unreadable"):
         await rack.reader["nas"].ask(lambda api: api.containers(all=True))
 
@@ -320,7 +320,7 @@ async def test_a_socket_that_cannot_be_used_says_what_to_do(
 
 async def test_an_error_is_read_no_further_than_any_answer(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the answer would have been a stream."""
-    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1000)
     rack.traffic.fault("docker:nas", path="/logs$", status=409, body="x" * 5000, times=ATTEMPTS)
     with pytest.raises(BadAnswer, match="unreadable"):
         await rack.reader["nas"].ask(lambda api: api.log_stream("redis", 10, None))

@@ -205,7 +205,7 @@ async def saying(answer: bytes) -> AsyncIterator[str]:
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        await writer.close()
+        writer.close()
 
     server = await asyncio.start_server(serve_one, "127.0.0.1")
     yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -227,11 +227,11 @@ async def test_a_drip_holds_nothing_up_inside_tls_either(bench: Bench, monkeypat
 
 
 async def test_a_handshake_that_hangs_has_not_asked_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.docker.transport.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("tools.kit.session.CONNECT_SECONDS", 0.3)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        await writer.close()
+        writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1")
     settings = Settings(docker_host=f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", docker_tls_verify="1")

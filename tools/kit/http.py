@@ -20,7 +20,7 @@ from tools.kit.failures import AWAY, from_answer, from_httpx, late, not_json, re
 from tools.kit.login import LoginRefused, Seat
 from tools.kit.reasons import causes
 from tools.kit.strict import strict_json
-from tools.kit.tls import trust
+from tools.kit.tls import context
 from tools.kit.transport import Bounded, Reads
 
 DEADLINE = 20.0
@@ -76,7 +76,7 @@ class Api:
         base = _address(service, base_url)
         self._reads = Reads(base, post_reads)
         transport = httpx.AsyncHTTPTransport(
-            verify=_context(service, base, ca_file, fingerprint),
+            verify=context(service, str(base), ca_file=ca_file, fingerprint=fingerprint),
             trust_env=False,
             # A write never rides on an idle connection: one that the service has just closed loses the answer.
             limits=httpx.Limits(
@@ -306,11 +306,3 @@ def _address(service: str, base_url: str) -> httpx.URL:
     if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
         raise wrong
     return base
-
-
-def _context(service: str, base: httpx.URL, ca_file: str, fingerprint: str) -> ssl.SSLContext:
-    if base.scheme == "https":
-        return trust(service, ca_file=ca_file, fingerprint=fingerprint)
-    if ca_file or fingerprint:
-        raise ToolFailed(f"{service} has a certificate to check but an http:// address: use https://.")
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is never asked
