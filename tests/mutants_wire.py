@@ -19,7 +19,7 @@ WIRE = [
      "async with self.watched():", "if True:", "tests/generated/test_breakers.py"),
     ("a REST service is asked past its breaker", "tools/kit/http.py",
      "async with self.watched():", "if True:", "tests/generated/test_breakers.py"),
-    ("a change is sent again in another version", "tools/docker/transport.py",
+    ("a change is sent again in another version", "tools/docker/session.py",
      "                if write:\n                    raise\n", "", "tests/tools/test_docker_versions.py"),
     ("an alert in the place of an answer proves that nothing was sent", "tools/kit/failures.py",
      "if reason and not (write and may_have_left(error)):", "if reason:", "tests/tools/kit/test_failures.py"),

@@ -21,8 +21,8 @@ from lab.world import World
 from tests.tools import recreated
 from tests.tools.bench import Bench, root
 from tools.docker import service
-from tools.docker.dialect import LEFT_OUT
 from tools.docker.hosts import DockerHosts
+from tools.docker.podman import LEFT_OUT
 from tools.docker.settings import Settings
 from tools.kit import Access, Conflict, Deed, Gone, Refused
 from tools.kit.types import outside_text

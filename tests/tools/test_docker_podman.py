@@ -8,7 +8,7 @@ import pytest
 from tests.tools import recreated
 from tests.tools.conftest import Rack
 from tests.tools.test_docker_recreate import build, inspect
-from tools.docker.dialect import LEFT_OUT, in_dockers_words, unsayable
+from tools.docker.podman import LEFT_OUT, in_dockers_words, unsayable
 from tools.docker.recreate import _create
 from tools.kit import Conflict, OutcomeUnknown, Refused
 

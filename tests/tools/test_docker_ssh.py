@@ -96,7 +96,7 @@ async def test_other_words_of_the_far_side_are_quoted_as_words_from_outside(far:
 async def test_a_change_whose_connection_ends_in_other_words_is_unknown(far: Far, monkeypatch: Any) -> None:
     far.work = ends_with("killed")
     hosts = DockerHosts({"nas": far.address}, Access.WRITE)
-    monkeypatch.setattr("tools.docker.transport.Session._negotiate", lambda *_, **__: None)
+    monkeypatch.setattr("tools.docker.session.Session._negotiate", lambda *_, **__: None)
     with pytest.raises(OutcomeUnknown):
         await hosts["nas"].ask(lambda api: api.start("x"))
     await hosts.close()

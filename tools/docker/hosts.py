@@ -10,7 +10,7 @@ from tools.kit.breaker import Breaker
 from tools.kit.sdk import Sdk
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
 """Seconds that one request may take, its whole answer included: a read, a change, a pull or a clean-up."""
@@ -22,12 +22,7 @@ class Engine(Sdk["Session"]):
     """One Docker host."""
 
     def __init__(
-        self,
-        name: str,
-        address: str,
-        access: Access,
-        breaker: Breaker | None = None,
-        options: Options = USUAL,
+        self, name: str, address: str, access: Access, breaker: Breaker | None = None, options: Options = USUAL
     ) -> None:
         self.name, self._address, self._options = name, address, options
         usual, longest = (READ_PATIENCE,) * 2 if access is Access.READ else (WRITE_PATIENCE, LONG_PATIENCE)
@@ -35,7 +30,7 @@ class Engine(Sdk["Session"]):
 
     def open(self, patience: float) -> "Session":
         """A connection to the engine. Raises ToolFailed."""
-        from tools.docker.transport import Session
+        from tools.docker.session import Session
 
         return Session(self.service, self._address, self.access, patience, self._options)
 

@@ -3,19 +3,19 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.docker.clean import MB, record, records, short, size, text, texts
 from tools.docker.disk import MEASURING, or_else
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.layers import UNKNOWN, Amount, freed, read_layers, read_steps
 from tools.docker.names import Host, list_all
 from tools.docker.pull import ImageName, familiar, pull_image, with_tag
-from tools.docker.rows import is_forbidden, name_of, tags_of
+from tools.docker.rows import is_forbidden, name_of, short, tags_of
 from tools.kit import Call, Change, Conflict, Context, Facts, Gone, Ident, Refused, Risk, Shown, ToolFailed
+from tools.kit.raw import MB, Raw, record, records, size, text, texts
 from tools.kit.threads import within
 from tools.kit.types import trusted_name
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 
 class ImageFacts(Facts):
@@ -135,7 +135,7 @@ async def _gain(engine: Engine, facts: ImageFacts) -> tuple[str, ...]:
     return (f"Frees {least if gain or found.exact else 'an unknown part'}: other images keep the layers they share.",)
 
 
-def _is(listed: dict[str, Any], facts: ImageFacts) -> bool:
+def _is(listed: Raw, facts: ImageFacts) -> bool:
     return short(text(listed.get("Id"))) == facts.id
 
 

@@ -3,9 +3,7 @@
 import asyncio
 from functools import partial
 from itertools import chain
-from typing import Any
 
-from tools.docker.clean import GB, MB, moment, record, records, short, size, text, to_second, whole
 from tools.docker.disk import or_else, total
 from tools.docker.hosts import DockerHosts, Engine, service
 from tools.docker.models import (
@@ -22,12 +20,11 @@ from tools.docker.models import (
     Volumes,
 )
 from tools.docker.names import Host, list_all
-from tools.docker.rows import name_of, tags_of, volume_label
+from tools.docker.rows import name_of, short, tags_of, volume_label
 from tools.docker.stock import take_stock
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Unused, unused
 from tools.kit import Context, Risk, listed
-
-Raw = dict[str, Any]
+from tools.kit.raw import GB, MB, Raw, moment, record, records, size, text, to_second, whole
 
 
 @service.tool(Risk.READ)

@@ -6,15 +6,15 @@ import socket
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
-from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of
+from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of, short
 from tools.kit import Down, Field, Gone, Resolve, Target, Unreachable
+from tools.kit.raw import Raw, record, records, text, whole
 from tools.kit.types import outside_text, trusted_name
 
-Listed = tuple[Engine, dict[str, Any]]
+Listed = tuple[Engine, Raw]
 
 _DNS = "it answers DNS: names stop resolving while it is away"
 _DOOR = "it is the door to your other services"
@@ -38,7 +38,7 @@ _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_START = re.compile(r"[0-9a-f]{6,64}")
 
 
-async def list_all(engine: Engine) -> list[dict[str, Any]]:
+async def list_all(engine: Engine) -> list[Raw]:
     """Every container of a host as the engine lists it."""
     return [item for item in records(await engine.ask(lambda api: api.containers(all=True))) if text(item.get("Id"))]
 
@@ -126,19 +126,19 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
 
 
-def _service(item: dict[str, Any]) -> tuple[str, ...]:
+def _service(item: Raw) -> tuple[str, ...]:
     """What its compose file calls a container, if it comes from one: the `jellyfin` of `media-jellyfin-1`."""
     name = labels_of(item).get(SERVICE_LABEL, "")
     return (name,) if name and trusted_name(name) else ()
 
 
-async def carriers_of(engine: Engine, items: list[dict[str, Any]]) -> dict[str, str]:
+async def carriers_of(engine: Engine, items: list[Raw]) -> dict[str, str]:
     """Container → the one whose network stack it uses, for those listed that have none of their own.
 
     Podman's list leaves the network mode out: there each is inspected.
     """
 
-    async def mode(item: dict[str, Any]) -> str:
+    async def mode(item: Raw) -> str:
         settings = record(item.get("HostConfig"))
         if not settings:
             with suppress(Gone):
@@ -149,7 +149,7 @@ async def carriers_of(engine: Engine, items: list[dict[str, Any]]) -> dict[str, 
     return {item["Id"]: found.removeprefix("container:") for item, found in modes if found.startswith("container:")}
 
 
-def lifeline(item: dict[str, Any]) -> str:
+def lifeline(item: Raw) -> str:
     """What would break for everyone, this bot among them, when a listed container goes away; empty when nothing."""
     program = text(item.get("Image")).partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
     if named := next((reason for name, reason in LIFELINES.items() if name in program), ""):
@@ -158,7 +158,7 @@ def lifeline(item: dict[str, Any]) -> str:
     return next((reason for port, reason in LIFELINE_PORTS.items() if port in ports), "")
 
 
-def _protected(item: dict[str, Any], carriers: set[str]) -> str:
+def _protected(item: Raw, carriers: set[str]) -> str:
     if is_own(text(item["Id"])):
         return "this bot runs in it"
     if text(item["Id"]) in carriers:
@@ -166,7 +166,7 @@ def _protected(item: dict[str, Any], carriers: set[str]) -> str:
     return lifeline(item)
 
 
-def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
+def _target(engine: Engine, item: Raw, carriers: set[str]) -> Target:
     name, container, image = name_of(item), text(item["Id"]), short(text(item.get("Image")))
     return Target(
         id=f"{engine.name}/{container}",

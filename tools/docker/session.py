@@ -20,16 +20,17 @@ from docker.errors import DockerException
 from paramiko import SSHException  # type: ignore[import-untyped]
 from requests.adapters import BaseAdapter
 
-from tools.docker.clean import is_hex_id, record, short, texts
 from tools.docker.credentials import Keyring
-from tools.docker.dialect import in_dockers_words
-from tools.docker.seen import seen
+from tools.docker.podman import in_dockers_words
+from tools.docker.rows import is_hex_id, short
 from tools.docker.settings import Options, there
 from tools.docker.ssh import FarSideEnded, ssh_adapter
 from tools.docker.unix import UnixAdapter
 from tools.docker.versions import VersionRefused, agreed, refuses, written
 from tools.kit import Access, BadAnswer, Gone, NoAnswer, OutcomeUnknown, ToolFailed
 from tools.kit.failures import from_answer, quote
+from tools.kit.masking import seen
+from tools.kit.raw import Raw, record, texts
 from tools.kit.reasons import Certificates, causes
 from tools.kit.session import HttpSession
 from tools.kit.sockets import TcpAdapter
@@ -55,8 +56,9 @@ class Session(HttpSession, APIClient):
         super().__init__(service, access, patience)
         self.timeout = patience  # type: ignore[assignment]
         self.keyring, self._newest = Keyring(options.folder), options.newest
-        self.headers = {**self.keyring.headers(), **self.headers, "User-Agent": DEFAULT_USER_AGENT}
-        self._general_configs: dict[str, Any] = {}
+        own = {"User-Agent": DEFAULT_USER_AGENT, "Accept-Encoding": "identity"}
+        self.headers.update(self.keyring.headers() | own)
+        self._general_configs: Raw = {}
         self._version = DEFAULT_DOCKER_API_VERSION
         self._negotiated = False
         self.clock_offset = 0.0
@@ -130,34 +132,28 @@ class Session(HttpSession, APIClient):
         path = f"/containers/{quote_path(container)}/logs"
         return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
 
-    def disk_usage(self, *kinds: str) -> dict[str, Any]:
+    def disk_usage(self, *kinds: str) -> Raw:
         """What `image`, `container`, `volume` and `build-cache` take, in the engine's own shape; old ones tell all."""
-        answer = self._asked("GET", "/system/df", params={"verbose": "true", "type": kinds})
-        found = parse_json(answer.content, self.service)
-        return found if isinstance(found, dict) else {}
+        return self._told("/system/df", params={"verbose": "true", "type": kinds})
 
-    def inspect_container(self, container: Any) -> Any:
+    def inspect_container(self, container: Any) -> Raw:
         """One container in dockerd's words; what is secret in its environment is remembered, and not quoted later."""
         found = in_dockers_words(record(super().inspect_container(container)), podman=self.podman)
         seen.learn(texts(record(found.get("Config")).get("Env")))
         return found
 
-    def podmans_own(self, container: str) -> dict[str, Any]:
+    def podmans_own(self, container: str) -> Raw:
         """One container as Podman describes it to its own clients, which is more than Docker's API has room for."""
-        answer = self._asked("GET", f"/libpod/containers/{quote_path(container)}/json")
-        return record(parse_json(answer.content, self.service))
+        return self._told(f"/libpod/containers/{quote_path(container)}/json")
 
-    def image(self, name: str) -> dict[str, Any]:
+    def image(self, name: str) -> Raw:
         """One image, inspected."""
-        found = self.inspect_image(name)  # type: ignore[no-untyped-call]
-        return found if isinstance(found, dict) else {}
+        return record(self.inspect_image(name))  # type: ignore[no-untyped-call]
 
-    def offered(self, name: str) -> dict[str, Any]:
+    def offered(self, name: str) -> Raw:
         """What the registry has under this name; the engine asks it."""
         header, _ = self.keyring.header_for(name)
-        answer = self._asked("GET", f"/distribution/{quote_path(name, safe='/:')}/json", headers=header)
-        found = parse_json(answer.content, self.service)
-        return found if isinstance(found, dict) else {}
+        return self._told(f"/distribution/{quote_path(name, safe='/:')}/json", headers=header)
 
     def fetch(self, repository: str, tag: str) -> tuple[str, str]:
         """Pull an image: the engine's report line by line, and what was wrong with the registry's credentials."""
@@ -165,16 +161,18 @@ class Session(HttpSession, APIClient):
         params = {"fromImage": repository, "tag": tag}
         return self._result(self._asked("POST", "/images/create", params=params, headers=header)), wrong
 
-    def create(self, body: dict[str, Any], name: str) -> dict[str, Any]:
+    def create(self, body: Raw, name: str) -> Raw:
         """A new container, not started."""
         seen.learn(texts(body.get("Env")))
-        made = self.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
-        return made if isinstance(made, dict) else {}
+        return record(self.create_container_from_config(body, name))  # type: ignore[no-untyped-call]
 
-    def join_network(self, network: str, container: str, endpoint: dict[str, Any]) -> None:
+    def join_network(self, network: str, container: str, endpoint: Raw) -> None:
         """Connect a container to a network with the given endpoint settings."""
         body = {"Container": container, "EndpointConfig": endpoint}
         self._asked("POST", f"/networks/{quote_path(network)}/connect", json=body)
+
+    def _told(self, path: str, **kwargs: Any) -> Raw:
+        return record(parse_json(self._asked("GET", path, **kwargs).content, self.service))
 
     def _asked(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         response = self.request(method, f"{self.base_url}/v{self.api_version}{path}", timeout=self.timeout, **kwargs)
