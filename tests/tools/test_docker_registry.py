@@ -106,7 +106,7 @@ async def asking(rack: Rack, tmp_path: Path) -> Any:
 
     async def ask(config: Any) -> list[str | None]:
         kept(tmp_path, config)
-        hosts = {name: engine._address for name, engine in rack.reader.engines.items()}
+        hosts = {name: engine._address for name, engine in rack.reader.items()}
         settings = Settings(docker_hosts=hosts, docker_config=str(tmp_path))
         reader, writer = await service.open(settings, Access.READ), await service.open(settings, Access.WRITE)
         opened.extend((reader, writer))
@@ -120,7 +120,7 @@ async def asking(rack: Rack, tmp_path: Path) -> Any:
 
     yield ask
     for hosts in opened:
-        hosts.close()
+        await hosts.close()
 
 
 async def test_the_engine_gets_the_credentials_with_the_request(asking: Any) -> None:
@@ -167,7 +167,7 @@ async def test_headers_that_the_file_asks_for_go_with_every_request(rack: Rack, 
 async def test_the_sdks_own_refusals_are_ours_to_translate(rack: Rack) -> None:
     for hosts, error in ((rack.reader, ToolFailed), (rack.writer, OutcomeUnknown)):
         with pytest.raises(ToolFailed, match=r"asked this.*\(Resource ID was not provided\)") as caught:
-            await hosts.engines["nas"].ask(lambda api: api.start(""))
+            await hosts["nas"].ask(lambda api: api.start(""))
         assert type(caught.value) is error
 
 

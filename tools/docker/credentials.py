@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tools.docker.clean import record, text
-from tools.docker.seen import seen
 from tools.kit.failures import quote
+from tools.kit.masking import seen
+from tools.kit.raw import Raw, record, text
 from tools.kit.strict import strict_json
 from tools.kit.threads import term
 
@@ -65,7 +65,7 @@ class Keyring:
             wrong = f"{self._file} has an unusable entry for {quote(damaged[0])}: docker login mends it"
         return f"{wrong}; registries are asked without credentials" if wrong else ""
 
-    def _read(self) -> tuple[dict[str, Any], str]:
+    def _read(self) -> tuple[Raw, str]:
         try:
             with self._file.open("rb") as file:
                 found = strict_json(file.read(LARGEST_FILE))
