@@ -4,6 +4,7 @@ from bot.menus.chronicle import entry_line
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import ALL, COMMANDS, PAGES, command, page
 from bot.menus.uses import OLD, question, turn
+from bot.screen.press import Press
 from bot.screen.render import escape
 from bot.screen.view import View, bold, counted
 from memory.models import CallRow, CallState, Card, Role
@@ -31,13 +32,12 @@ class Commands:
             return View(f"/{name} needs {found.needs}.")
         return await found.run(self._desk, request, rest)
 
-    async def page(self, request: Request, path: str) -> tuple[View | None, str]:
-        """A menu page and the toast to go with it."""
-        name, _, rest = path.partition(":")
-        if (run := PAGES.get(name)) is not None:
-            return await run(self._desk, request, rest), ""
-        declared = self._desk.menu.pages.get(name)
-        return await turn(self._desk, request, declared, rest) if declared else (None, OLD)
+    async def page(self, request: Request, press: Press) -> tuple[View | None, str]:
+        """The page that a button leads to, and the toast to go with it."""
+        if (run := PAGES.get(press.key)) is not None:
+            return await run(self._desk, request, press.verb), ""
+        declared = self._desk.menu.pages.get(press.key)
+        return await turn(self._desk, request, declared, press.verb) if declared else (None, OLD)
 
 
 @command("start", "Say hello and show what I can do", yields=True, suggested=False)

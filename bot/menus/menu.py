@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bot.screen.view import Button, View
+from bot.screen.press import PAGE, Press
+from bot.screen.view import STATUS, Button, View
 from bot.settings.people import Roster
 from memory.models import Role
 from tools.kit.page import Declared
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BESIDE = 4
 """Buttons in a row whose words can still be read on a phone."""
-STATUS, MENU = Button("Status", "m:status"), "m:menu"
+MENU = Press(PAGE, "menu").data
 ALL = " of all services"
 SMALL_WORDS = frozenset(
     ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
@@ -65,7 +66,7 @@ def needed(role: Role, *services: str) -> str:
 COMMANDS: dict[str, Command] = {}
 """Our own commands; no service can take their names."""
 PAGES: dict[str, Handler] = {}
-"""Our own pages by the first part of their path: `m:status` opens `status`."""
+"""Our own pages by their names."""
 
 
 def command(
@@ -117,7 +118,11 @@ class Menu:
 
     def openers(self, sees: Callable[[str], bool]) -> list[Button]:
         """A button for every page of the services that somebody sees."""
-        return [Button(page.label, f"m:{page.name}:0") for page in self.pages.values() if sees(page.service.name)]
+        return [
+            Button(page.label, Press(PAGE, page.name, "0").data)
+            for page in self.pages.values()
+            if sees(page.service.name)
+        ]
 
     def ways_on(self, sees: Callable[[str], bool]) -> tuple[Button, ...]:
         """What stands below an answer: the way to the status and to those pages."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import command, page
+from bot.screen.press import PAGE, UNDO, Press
 from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, cut, past
 from memory.models import CallRow, Role, Use
@@ -36,13 +37,13 @@ async def undo(desk: Desk, request: Request, rest: str) -> View:
     for number, (row, (useful, seen)) in enumerate(zip(shown, looks, strict=True), 1):
         parts.append(f"{number}\\. {bold(past(row.title))} {escape(await _when(desk, row))}\n{escape(seen)}")
         if useful:
-            data = f"u1:{desk.stores.keys.button('undo', row.id)}"
-            taps.append((Button(cut(f"↩ {number}. {row.title}"), data),))
+            press = Press(UNDO, desk.stores.keys.button("undo", row.id))
+            taps.append((Button(cut(f"↩ {number}. {row.title}"), press.data),))
     if len(rows) > MOST:
         parts.append(f"… and {len(rows) - MOST} more: each has its Undo on its receipt")
     parts += map(escape, _passed(desk, passed))
     parts.append(f"looked {datetime.now(desk.form.zone):%H:%M:%S}")
-    return View("\n\n".join(parts), (*taps, (Button("↻", "m:undo"),)))
+    return View("\n\n".join(parts), (*taps, (Button("↻", Press(PAGE, "undo").data),)))
 
 
 def _own(desk: Desk, request: Request, rows: list[CallRow]) -> list[CallRow]:

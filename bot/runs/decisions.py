@@ -33,7 +33,6 @@ class Tap:
     actor: Actor
     conversation: str
     message: int | None
-    data: str
 
 
 class Decisions:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.screen.press import CARD, KNOWN, UNDO, Press
 from bot.screen.render import escape
 from bot.screen.view import QUIET, Button, Format, View, bold, cut, is_moment, past, seconds, short_id
 from memory.models import Approval, CallRow, CallState, Card
@@ -149,7 +150,7 @@ class Cards:
         return (Button(cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
 
     def _data(self, card: Card, verb: str) -> str:
-        return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
+        return Press(CARD, self._stores.approvals.key(card.id), verb).data
 
     # -- closed -------------------------------------------------------------------------------------------------
 
@@ -255,12 +256,13 @@ class Cards:
         """Undo while it lasts, named unless it stands alone; for an unknown outcome what a person can answer."""
         if row.state is CallState.UNKNOWN:
             key = self._keys.button("known", row.id)
-            answers = (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n"))
-            return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
+            happened, did_not, again = (Press(KNOWN, key, verb).data for verb in "ynr")
+            answers = (Button("It happened", happened), Button("It did not", did_not))
+            return [answers] if row.asked_again else [answers, (Button("Ask again", again),)]
         lasts = (row.undo_until or 0.0) > self._stores.database.steady()
         if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
             text = "↩ Undo" if alone else cut(f"↩ Undo: {row.title}")
-            return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
+            return [(Button(text, Press(UNDO, self._keys.button("undo", row.id)).data),)]
         return []
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from memory.text import escaped
 from tools.kit.words import counted as counted
@@ -25,11 +26,19 @@ UNITS = {"mb": "MB", "gb": "GB", "seconds": "s", "percent": "%"}
 
 @dataclass(frozen=True)
 class Button:
-    """One inline button; `data` is at most 64 bytes."""
+    """One inline button; its `data` is a `Press`."""
 
     text: str
     data: str
     style: Style | None = None
+
+
+STATUS = Button("Status", Press(PAGE, "status").data)
+
+
+def try_again(run: str) -> Button:
+    """What asks once more for what a run was asked."""
+    return Button("Try again", Press(PAGE, "retry", run).data)
 
 
 @dataclass(frozen=True)
