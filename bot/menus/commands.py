@@ -7,6 +7,7 @@ from bot.menus.chronicle import entry_line
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import ALL, COMMANDS, PAGES, TYPED, command, page, typed
 from bot.menus.uses import OLD, question, turn
+from bot.screen.press import Press
 from bot.screen.render import escape
 from bot.screen.view import STATUS, View, bold, counted
 from memory.models import CallRow, CallState, Card, Role
@@ -43,16 +44,15 @@ class Commands:
         rows = [tuple(typed(each, rest) for each in near if each in mine), (typed("help"),)]
         return View(f"There is no {escape('/' + name[:32])}. Did you mean:", tuple(filter(None, rows)))
 
-    async def page(self, request: Request, path: str) -> tuple[View | None, str]:
-        """A menu page and the toast to go with it."""
-        name, _, rest = path.partition(":")
-        if name == TYPED:
-            command, _, rest = rest.partition(":")
-            return await self.run(request, command, rest), ""
-        if (run := PAGES.get(name)) is not None:
-            return await run(self._desk, request, rest), ""
-        declared = self._desk.menu.pages.get(name)
-        return await turn(self._desk, request, declared, rest) if declared else (None, OLD)
+    async def page(self, request: Request, press: Press) -> tuple[View | None, str]:
+        """The page that a button leads to, and the toast to go with it."""
+        if press.key == TYPED:
+            name, _, rest = press.verb.partition(":")
+            return await self.run(request, name, rest), ""
+        if (run := PAGES.get(press.key)) is not None:
+            return await run(self._desk, request, press.verb), ""
+        declared = self._desk.menu.pages.get(press.key)
+        return await turn(self._desk, request, declared, press.verb) if declared else (None, OLD)
 
 
 @command("start", "Say hello and show what I can do", yields=True, suggested=False)

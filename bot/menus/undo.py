@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import command, page
+from bot.screen.press import PAGE, UNDO, Press
 from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, cut, past
 from memory.models import CallRow, Role, Use
@@ -48,14 +49,14 @@ async def undo(desk: Desk, request: Request, rest: str) -> View:
     for number, (row, look) in enumerate(zip(shown, looks, strict=True), 1):
         parts.append(f"{number}\\. {bold(past(row.title))} {escape(await _when(desk, row))}\n{escape(look.text)}")
         if look.useful:
-            data = f"u1:{desk.stores.keys.button('undo', row.id)}:{LISTED}"
-            taps.append((Button(cut(f"↩ {number}. {row.title}"), data),))
+            press = Press(UNDO, desk.stores.keys.button("undo", row.id), LISTED)
+            taps.append((Button(cut(f"↩ {number}. {row.title}"), press.data),))
     if len(rows) > MOST:
         parts.append(f"… and {len(rows) - MOST} more: each has its Undo on its receipt")
     parts += map(escape, _passed(desk, passed))
     parts.append(desk.looked())
     outside = any(look.outside for look in looks) or any(map(shows_outside, (*rows, *passed)))
-    return View("\n\n".join(parts), (*taps, (Button("↻", "m:undo"),)), outside=outside)
+    return View("\n\n".join(parts), (*taps, (Button("↻", Press(PAGE, "undo").data),)), outside=outside)
 
 
 def _own(desk: Desk, request: Request, rows: list[CallRow]) -> list[CallRow]:

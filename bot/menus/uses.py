@@ -11,6 +11,7 @@ from bot.menus.desk import Desk, Request
 from bot.menus.listing import ACTION, BACK, drawn, label, line, listed, ordered, read, single
 from bot.menus.menu import Use, beside, needed, typed
 from bot.menus.places import DOING, Place, data, fingerprint, written
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from bot.screen.result import result_text
 from bot.screen.view import Button, View, bold
@@ -59,7 +60,7 @@ async def turn(desk: Desk, request: Request, page: Declared[Any], rest: str) -> 
         return (await _use(desk, request, Use(page, tool), target, place), "") if tool else (None, OLD)
     except ToolFailed as error:
         back = Button("‹ Back", data(page, place)) if key else BACK
-        return _trouble(desk, error, Button("↻", f"m:{page.name}:{rest}"), back), ""
+        return _trouble(desk, error, Button("↻", Press(PAGE, page.name, rest).data), back), ""
 
 
 async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.screen.press import CARD, KNOWN, UNDO, Press
 from bot.screen.render import escape
 from bot.screen.view import (
     QUIET,
@@ -162,7 +163,7 @@ class Cards:
         return (Button(cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
 
     def _data(self, card: Card, verb: str) -> str:
-        return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
+        return Press(CARD, self._stores.approvals.key(card.id), verb).data
 
     # -- closed -------------------------------------------------------------------------------------------------
 
@@ -271,12 +272,13 @@ class Cards:
         """
         if row.state is CallState.UNKNOWN:
             key = self._keys.button("known", row.id)
-            answers = (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n"))
-            return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
+            happened, did_not, again = (Press(KNOWN, key, verb).data for verb in "ynr")
+            answers = (Button("It happened", happened), Button("It did not", did_not))
+            return [answers] if row.asked_again else [answers, (Button("Ask again", again),)]
         lasts = (row.undo_until or 0.0) > self._stores.database.steady()
         if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
             text = "↩ Undo" if alone else cut(f"↩ Undo: {row.title}")
-            return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
+            return [(Button(text, Press(UNDO, self._keys.button("undo", row.id)).data),)]
         if row.state is CallState.FAILED and len(await self._stores.journal.of_run(row.run)) == 1:
             run = await self._stores.runs.get(row.run)
             return [(try_again(row.run), STATUS)] if run and not run.thinks and not run.undo_of else []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bot.screen.cards import Cards
 from bot.screen.footer import DID_NOT_WORK, footer
 from bot.screen.plain import plain_results, without_words
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from bot.screen.view import STATUS, Button, View, try_again, view_of
 from memory.models import CallState, Outgoing
@@ -63,9 +64,8 @@ class Drawing:
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
         found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
-        return View(
-            escape(found), ((Button("Show them", "m:pending"),),) if FULL in found else await self._what_next(run_id)
-        )
+        show_them = ((Button("Show them", Press(PAGE, "pending").data),),)
+        return View(escape(found), show_them if FULL in found else await self._what_next(run_id))
 
     async def _what_next(self, run_id: str) -> tuple[tuple[Button, ...], ...]:
         """The obvious next steps where something has failed: the same once more, unless it has taken effect; a look."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from memory.text import escaped
 from tools.kit.words import counted as counted
@@ -26,19 +27,19 @@ THOUSANDS = re.compile(r"\d{4,15}(\.\d)?", re.ASCII)
 
 @dataclass(frozen=True)
 class Button:
-    """One inline button; `data` is at most 64 bytes."""
+    """One inline button; its `data` is a `Press`."""
 
     text: str
     data: str
     style: Style | None = None
 
 
-STATUS = Button("Status", "m:status")
+STATUS = Button("Status", Press(PAGE, "status").data)
 
 
 def try_again(run: str) -> Button:
-    """A button that asks once more what a run was opened for."""
-    return Button("Try again", f"m:retry:{run}")
+    """What asks once more for what a run was asked."""
+    return Button("Try again", Press(PAGE, "retry", run).data)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from bot.menus.desk import Desk, Request
 from bot.menus.menu import COMMANDS
 from bot.runs.halt import PANIC
 from bot.screen.digest import TelegramNotifier
+from bot.screen.press import PAGE, Press
 from bot.screen.view import Format, View
 from bot.settings.people import console_actor
 from memory.models import Actor
@@ -85,7 +86,7 @@ async def test_a_command_that_does_not_exist(counter: Counter) -> None:
 
 
 async def test_an_old_button_is_told_to_be_old(counter: Counter) -> None:
-    view, toast = await counter.commands.page(Request(1, ADMIN, ADMIN.id), "gone:1")
+    view, toast = await counter.commands.page(Request(1, ADMIN, ADMIN.id), Press(PAGE, "gone", "1"))
     assert view is None and "too old" in toast
 
 

@@ -2,6 +2,7 @@
 
 from bot.menus.commands import Request
 from bot.screen.drawing import Drawing
+from bot.screen.press import Press
 from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, OPERATOR, House
@@ -18,8 +19,7 @@ async def offered(house: House) -> dict[str, str]:
 
 
 async def press(house: House, data: str, update: int = 900, who: object = ADMIN, where: str = ADMIN.id) -> None:
-    path = data.removeprefix("m:")
-    await a_counter(house).commands.page(Request(update, who, where), path)  # type: ignore[arg-type]
+    await a_counter(house).commands.page(Request(update, who, where), Press.read(data))  # type: ignore[arg-type]
     await house.settle()
 
 

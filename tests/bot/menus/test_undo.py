@@ -7,6 +7,7 @@ import pytest
 
 from bot.menus import undo as module
 from bot.menus.commands import Request
+from bot.screen.press import PAGE, Press
 from bot.screen.view import View
 from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
@@ -117,7 +118,7 @@ async def test_in_a_group_only_for_who_may_and_elsewhere_for_nobody(house: House
     view = await listed(house, where=GROUP)
     assert offers(view) and not offers(await listed(house)), "another chat's changes are not here"
     assert not offers(await listed(house, who=OPERATOR))
-    viewed, _ = await a_counter(house).commands.page(Request(99, VIEWER, GROUP), "undo")
+    viewed, _ = await a_counter(house).commands.page(Request(99, VIEWER, GROUP), Press(PAGE, "undo"))
     assert viewed is not None and not offers(viewed) and "lamp" not in plain(viewed)
     assert "not yours" in await press(house, view, "↩ 1. Switch lamp off", who=VIEWER, where=GROUP)
     assert "no longer open" in await press(house, view, "↩ 1. Switch lamp off", who=ADMIN, where=ADMIN.id)
