@@ -162,7 +162,16 @@ async def test_what_reaches_one_of_two_is_unknown_and_says_which(place: Place) -
         "pihole:cellar", method="POST", path="/domains/", status=400, body='{"error":{"message":"no"}}'
     )
     row = await changed(place, "deny_domain", **CDN)
-    assert row.state == "unknown" and "Done on attic" in row.detail and "cellar" in row.detail
+    assert row.state == "unknown" and row.detail.startswith("Done on attic. Not on cellar. Pi-hole cellar refused")
+
+
+async def test_a_sync_that_is_refused_half_way_is_not_called_failed(place: Place) -> None:
+    for type_ in ("allow", "deny"):
+        hole(place).ruled(type_, "exact", CDN)
+    place.lab.traffic.fault("pihole:cellar", method="POST", path="/domains/deny/", status=400, times=None)
+    row = await changed(place, "sync_piholes", source="attic")
+    assert row.state == "unknown" and row.detail.startswith("Only a part of its lists was changed. Pi-hole cellar")
+    assert hole(place, "cellar").domains.where(domain=CDN["domain"])[0]["type"] == "allow"
 
 
 async def test_they_are_brought_in_step_and_back(place: Place) -> None:

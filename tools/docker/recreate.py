@@ -26,6 +26,7 @@ from tools.kit import (
     Shown,
     ToolFailed,
     Unauthorised,
+    partly,
 )
 from tools.kit.raw import Raw, record, records, text, texts
 
@@ -236,7 +237,7 @@ async def _make(hosts: DockerHosts, kept: Raw) -> None:
         if kept["running"]:
             await engine.ask(lambda api: api.start(reference))
     except ToolFailed as error:
-        raise OutcomeUnknown(f"{name} exists again, but is not complete. {error}") from error
+        raise partly(f"{name} exists again, but is not complete.", error) from error
 
 
 async def _create(engine: Engine, body: Raw, name: str) -> Raw:

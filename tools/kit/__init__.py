@@ -17,6 +17,8 @@ from tools.kit.errors import (
     ToolFailed,
     Unauthorised,
     Unreachable,
+    or_else,
+    partly,
 )
 from tools.kit.glance import Glance, Note, Trouble
 from tools.kit.http import Api
@@ -35,8 +37,8 @@ __all__ = [
     "Access", "Addresses", "Answers", "Api", "Area", "at", "BadAnswer", "Call", "Change", "Cidr", "CircuitOpen",
     "Conflict", "Context", "Count", "countdown", "counted", "Deed", "Domain", "Dot", "Down", "Facts", "Field",
     "Glance", "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "listed", "Listing",
-    "Login", "Mac", "Minutes", "NetId", "NoAnswer", "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent",
-    "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service",
-    "ServiceSettings", "Shown", "so_far", "Target", "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised",
-    "Unreachable", "Which",
+    "Login", "Mac", "Minutes", "NetId", "NoAnswer", "Note", "or_else", "OutcomeUnknown", "Outside", "Own", "Page",
+    "partly", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr",
+    "Service", "ServiceSettings", "Shown", "so_far", "Target", "Threads", "Tool", "ToolFailed", "Trouble",
+    "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from tools.kit import (
+    Api,
     Call,
     Change,
     Conflict,
@@ -22,7 +23,9 @@ from tools.kit import (
     NetId,
     Risk,
     Shown,
+    ToolFailed,
     Which,
+    partly,
 )
 from tools.pihole.client import Holes, Names, Some, service
 from tools.pihole.models import State, Summary
@@ -279,13 +282,18 @@ async def _apart(holes: Holes, steps: list[Step]) -> Apart:
 
 
 async def _bring_about(holes: Holes, steps: list[Step]) -> None:
-    for step in steps:
-        api = holes.one(step.pihole)
-        here = await step.entry.row(api) is not None
-        if here and step.row is None:
-            await step.entry.remove(api)
-        elif not here and step.row is not None:
-            await step.entry.add(api, step.row)
+    async def one(api: Api) -> None:
+        begun = False
+        for step in (step for step in steps if holes[step.pihole] is api):
+            try:
+                here = await step.entry.row(api) is not None
+                if here != (step.row is not None):
+                    await (step.entry.remove(api) if step.row is None else step.entry.add(api, step.row))
+                    begun = True
+            except ToolFailed as error:
+                raise partly("Only a part of its lists was changed.", error) if begun else error from error
+
+    await holes.change(one, sorted({step.pihole for step in steps}))
 
 
 @service.tool(Risk.CHANGE, hidden=True)
