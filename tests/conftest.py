@@ -19,6 +19,7 @@ from memory.database import Database
 from memory.stores import Stores
 from tests.fakes import Clock
 from tests.house import House
+from tests.hurry import HURRY
 from tests.watch import LEDGER, Leaked, after_test, summary
 
 STRICT_SKIPS = Path(__file__).parent / "strict_skips.py"
@@ -109,6 +110,13 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name not in KEPT and not name.startswith(KEPT_PREFIXES):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what is tried again, nor for the pace that people like."""
+    for name, value in HURRY.items():
+        monkeypatch.setattr(name, value)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from lab.telegram.client import parts_of
 from lab.telegram.state import ADMIN, OPERATOR
 from memory.stores import Stores
 from tests.lab.telegram import PIXEL
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 LOG = "\n".join(f"{number:04d} worker {number % 7} restarted the queue and went on" for number in range(210))
 """Three messages."""
@@ -123,7 +123,6 @@ def test_nothing_grows_without_end() -> None:
 
 @pytest.fixture
 async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
     monkeypatch.setattr("bot.telegram.parts.ALBUM_SECONDS", 0.2)
     async with Live(tmp_path) as live:
         await live.alive()
