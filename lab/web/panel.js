@@ -3,12 +3,16 @@
 import { ask, byTest, clock, el, find, toast } from "./dom.js";
 
 const before = new Map(); // container key → what its row said
+let containers = [];
+let services = [];
 
 /** Show the parts of an update that concern the panel. */
 export function showPanel(parts) {
   if ("bot" in parts) showBot(parts.bot);
   if ("claude" in parts) showClaude(parts.claude);
-  if ("engine" in parts) showThings(parts.engine, parts.services ?? []);
+  if ("engine" in parts) containers = parts.engine;
+  if ("services" in parts) services = parts.services;
+  if ("engine" in parts || "services" in parts) showThings();
   if ("requests" in parts) showRequests(parts.requests);
 }
 
@@ -51,16 +55,16 @@ function showClaude(claude) {
   button.querySelector("b").textContent = claude.cut ? "Reconnect Claude" : "Cut Claude";
 }
 
-function showThings(rows, services) {
-  const hosts = Map.groupBy ? Map.groupBy(rows, (row) => row.host) : grouped(rows);
+function showThings() {
+  const hosts = Map.groupBy ? Map.groupBy(containers, (row) => row.host) : grouped(containers);
   const first = before.size === 0;
-  const sections = [...hosts].map(([host, containers]) => {
-    const running = containers.filter((row) => row.state === "running").length;
+  const sections = [...hosts].map(([host, own]) => {
+    const running = own.filter((row) => row.state === "running").length;
     return el(
       "div",
       { class: "host", "data-testid": `host-${host}` },
-      el("h3", {}, host, el("small", {}, `${running} of ${containers.length} running`)),
-      el("table", {}, el("tbody", {}, containers.map((row) => containerRow(row, first)))),
+      el("h3", {}, host, el("small", {}, `${running} of ${own.length} running`)),
+      el("table", {}, el("tbody", {}, own.map((row) => containerRow(row, first)))),
     );
   });
   const others = services.filter((service) => service.rows.length).map((service) =>
