@@ -203,7 +203,9 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
 async def doctor(desk: Desk, request: Request, rest: str) -> View:
     """Every check in a line."""
-    return await desk.doctor()
+    found = await desk.doctor()
+    again = replace(typed("doctor"), text="↻")
+    return replace(found, text=f"{found.text}\n{desk.looked()}", buttons=((again,),))
 
 
 @command("digest", "Send the daily digest now")

@@ -132,7 +132,7 @@ class Dispatch:
             await self._say(request, View(LAPSED, ((typed(said.command.name, said.command.rest), STATUS),)))
         elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
-        elif not said.line:
+        elif not clean(said.line)[0].strip():
             await self._say(request, View(TEXT_ONLY))
         else:
             quote = await quote_of(message, self._bot.id, self._stores.outbox)
