@@ -65,7 +65,9 @@ def test_what_is_kept_in_the_file_goes_to_its_registry_alone(tmp_path: Path) -> 
     assert sent(keyring, "ghcr.io/x/y")["password"] == "ghcr-secret"
     assert sent(keyring, "nas:5000/x") == {"identitytoken": "a-token", "serveraddress": "nas:5000"}
     assert sent(keyring, "quay.io/x") == sent(keyring, "empty.io/x") == sent(keyring, "other.io/x") == {}
-    assert keyring.trouble() == ""
+    ahead = Keyring(tmp_path, json.dumps({"auths": {"https://ghcr.io": {"auth": basic("new", "env-secret")}}}))
+    assert [sent(ahead, image)["username"] for image in ("ghcr.io/x", "redis")] == ["new", "me"]
+    assert keyring.trouble() == ahead.trouble() == ""
 
 
 @pytest.mark.parametrize(

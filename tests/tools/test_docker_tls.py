@@ -244,7 +244,6 @@ def test_what_the_docker_command_is_told_about_safety_is_obeyed_or_refused() -> 
     for given, name in (
         ({"docker_host": "tcp://nas:2376", "docker_cert_path": "/certs"}, "docker_cert_path"),
         ({"docker_hosts": {"nas": "tcp://nas:2376"}, "docker_cert_path": "/certs"}, "docker_cert_path"),
-        ({"docker_context": "nas"}, "docker_context"),
         ({"docker_host": "http://nas:2375"}, "docker_host"),
         ({"docker_host": "https://nas"}, "docker_host"),
     ):
@@ -252,7 +251,6 @@ def test_what_the_docker_command_is_told_about_safety_is_obeyed_or_refused() -> 
             Settings(**given)
     mixed = {"nas": "https://nas:2376", "mini": "tcp://127.0.0.1:2375", "pi": "ssh://me@pi"}
     assert Settings(docker_hosts=mixed, docker_cert_path="/certs").hosts == mixed
-    assert Settings(docker_hosts=mixed, docker_context="nas").hosts == mixed
     verified = Settings(docker_hosts=mixed, docker_tls_verify="1").hosts
     assert verified == {**mixed, "mini": "https://127.0.0.1:2375"}
     with pytest.raises(ValidationError, match="two names for one address"):

@@ -65,5 +65,5 @@ async def advice(hosts: DockerHosts) -> list[str]:
     """What is wrong with the docker command's own files."""
     from tools.docker.credentials import Keyring
 
-    trouble = await asyncio.to_thread(Keyring(hosts.options.folder).trouble)
+    trouble = await asyncio.to_thread(Keyring(hosts.options.folder, hosts.options.auths).trouble)
     return [trouble] if trouble else []

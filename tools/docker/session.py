@@ -55,7 +55,7 @@ class Session(HttpSession, APIClient):
         # Not the SDK's own: it reads the docker command's files, breaks where those are damaged, and asks the engine.
         super().__init__(service, access, patience)
         self.timeout = patience  # type: ignore[assignment]
-        self.keyring, self._newest = Keyring(options.folder), options.newest
+        self.keyring, self._newest = Keyring(options.folder, options.auths), options.newest
         own = {"User-Agent": DEFAULT_USER_AGENT, "Accept-Encoding": "identity"}
         self.headers.update(self.keyring.headers() | own)
         self._general_configs: Raw = {}

@@ -29,7 +29,7 @@ from tools.kit import (
 )
 from tools.pihole.client import Holes, Names, Some, service
 from tools.pihole.models import State, Summary
-from tools.pihole.targets import Entry, Row, entries, local, rule, subscribed
+from tools.pihole.targets import Entry, Named, Row, entries, local, rule, subscribed
 
 Wildcard = Annotated[bool, Field(description="Whether every name below the domain is meant, too.")]
 ListUrl = Annotated[
@@ -138,7 +138,7 @@ async def _removed(ctx: Context[Holes], entry: Entry, title: str, piholes: Some 
 
 @service.tool(Risk.CHANGE, undo="take it off the list again")
 async def allow_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Always allow a domain, whatever lists say; use find_blocking_rule first."""
     return await _added(
@@ -149,15 +149,15 @@ async def allow_domain(
 
 @service.tool(Risk.CHANGE, undo="put it back as it was")
 async def remove_allowed_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Take a domain off the allow list: from then on the lists decide."""
     return await _removed(ctx, rule("allow", domain, wildcard), f"Stop allowing {domain}", piholes)
 
 
-@service.tool(Risk.CHANGE, undo="take it off the list again")
+@service.tool(Risk.CHANGE, undo="take it off the list again", word="block")
 async def deny_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Always block a domain."""
     return await _added(
@@ -168,7 +168,7 @@ async def deny_domain(
 
 @service.tool(Risk.CHANGE, undo="put it back as it was")
 async def remove_denied_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Take a domain off the deny list: from then on the lists decide."""
     return await _removed(ctx, rule("deny", domain, wildcard), f"Stop blocking {domain}", piholes)
