@@ -24,7 +24,7 @@ HURRY: dict[str, Any] = {
     "bot.settings.settings.available_timezones": cache(zoneinfo.available_timezones),
     "bot.telegram.chats.Throttle": lambda *_: Throttle(0.0),  # a flood that Telegram complains of still holds
     "httpx._transports.default.create_ssl_context": _trust,
-    "tools.docker.hosts.USUAL_PAUSE": wait_fixed(0.01),
+    "tools.kit.sdk.USUAL_PAUSE": wait_fixed(0.01),
     "tools.kit.http.USUAL_PAUSE": wait_fixed(0.01),
 }
 """What stands in the place of what, in every test."""

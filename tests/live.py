@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bot.screen.view import View
 from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
 from bot.telegram.poller import Poller
@@ -55,8 +56,8 @@ class Live(Place):
             await request.shutdown()
         await super().__aexit__(*error)
 
-    async def _digest(self, asker: Actor) -> str:
-        return "All well."
+    async def _digest(self, asker: Actor) -> View:
+        return View("All well.")
 
     # People
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.runs.opener import LONGEST_LINE
-from bot.telegram.dispatch import MOST_QUEUED, TEXT_ONLY
+from bot.telegram.dispatch import MOST_QUEUED, TEXT_ONLY, TOO_MANY
 from bot.telegram.parts import LONGEST_HOLD, MOST_PARTS, NEAR_LIMIT, QUIET_SECONDS, Parts
 from lab.telegram.client import parts_of
 from lab.telegram.state import ADMIN, OPERATOR
@@ -130,7 +130,9 @@ async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 async def objectives(live: Live) -> list[str]:
-    return [row["objective"] for row in await live.stores.database.all("SELECT objective FROM runs ORDER BY rowid")]
+    """The lines that were not refused."""
+    rows = await live.stores.database.all("SELECT objective FROM runs WHERE error IS NOT ? ORDER BY rowid", TOO_MANY)
+    return [row["objective"] for row in rows]
 
 
 async def restarted(live: Live) -> None:
