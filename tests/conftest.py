@@ -183,3 +183,12 @@ async def opened(house: House) -> AsyncIterator[House]:
         await house.check()
     finally:
         await house.close()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Any]:
+    """The demo's homelab with our real core over it."""
+    from tests.place import Place
+
+    async with Place(tmp_path / "place") as made:
+        yield made

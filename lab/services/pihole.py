@@ -300,7 +300,7 @@ INTENTS = (
            _redundancy),
     Intent("pihole_compare_piholes", ("piholes alike", "compare piholes", "pi-holes gleich", "compara piholes"),
            _differences),
-    Intent("pihole_sync_piholes", ("make like {source}",), forms={"source": r"(?<=like )(?:attic|cellar)"}),
+    Intent("pihole_sync_piholes", ("make like {source}",), words={"source": ("attic", "cellar")}),
     Intent("pihole_get_summary", ("dns stats", "how many queries", "pihole statistics", "DNS Statistik",
            "estadísticas dns"), _each(_stats)),
     Intent("pihole_get_forward_destinations", ("why dns slow", "warum DNS langsam", "por qué dns lento"),

@@ -8,15 +8,14 @@ from tests.lab.chat import Chat
 
 KNOWN = [intent for twin in discover() for intent in twin.intents]
 VALUES = {"domain": "ads.example.com", "minutes": "10 min", "address": "192.0.2.9", "url": "https://x.example/l.txt"}
-VALUES |= {"source": "like attic"}
 
 
 def lines() -> list[tuple[str, str]]:
     found = []
     for intent in KNOWN:
         for example in intent.examples:
-            line = example.replace("like {source}", "{source}")
-            line = SLOT.sub(lambda slot: VALUES[slot[2] or slot[1]], line)
+            values = VALUES | {name: words[0] for name, words in intent.words.items()}
+            line = SLOT.sub(lambda slot, values=values: values[slot[2] or slot[1]], example)  # type: ignore[misc]
             found.append((intent.tool, line))
     return found
 
