@@ -4,6 +4,7 @@ Each process works in a copy of the tree of its own; the checkout itself is neve
 """
 
 import argparse
+import ctypes
 import os
 import shutil
 import signal
@@ -38,6 +39,11 @@ def copy_tree(target: Path) -> None:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target / name)
+
+
+def end_with_parent() -> None:
+    """Nothing is left behind when whoever has started it is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def tree_in(folder: Path) -> Path:
@@ -88,6 +94,7 @@ def run(tree: Path, test: str) -> int:
 def _pytest(tree: Path, test: str) -> None:
     """In a process of its own: forget what is ours, and import it again from that tree."""
     os.setsid()
+    end_with_parent()
     for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
         del sys.modules[name]
     os.chdir(tree)
@@ -117,7 +124,7 @@ def main() -> int:
     options = parser.parse_args()
     mutants, began, bad = selected(options.names, options.sample), time.monotonic(), 0
     tests = [*dict.fromkeys(mutant.test for mutant in mutants)]
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs, FORK) as pool:
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs, FORK, end_with_parent) as pool:
         for trouble in pool.map(green, repeat(Path(folder)), tests):
             if trouble:
                 print(trouble)
