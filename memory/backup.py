@@ -10,6 +10,7 @@ from pathlib import Path
 
 from memory.database import Database, DatabaseBroken
 from memory.keys import Keys
+from memory.marks import STOP_ALL
 from memory.models import CallState
 from memory.stores import Stores
 
@@ -103,7 +104,7 @@ def _panics(replaced: Path) -> bool:
     """Whether everything was stopped in the database that goes; one that cannot be read does not say."""
     try:
         with contextlib.closing(sqlite3.connect(f"{replaced.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute("SELECT 1 FROM meta WHERE key = 'panic'").fetchone() is not None
+            return database.execute("SELECT 1 FROM meta WHERE key = ?", (STOP_ALL,)).fetchone() is not None
     except sqlite3.Error:
         return False
 
@@ -118,7 +119,7 @@ async def _void(path: Path, key: Path, *, panic: bool) -> None:
         await _end_everything(stores)
         if panic:
             async with stores.database.transaction() as tx:
-                await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
+                await stores.marks.set(tx, STOP_ALL)
     finally:
         await stores.close()
 

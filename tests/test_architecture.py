@@ -228,3 +228,17 @@ def test_buttons_are_packed_in_one_place() -> None:
     assert [
         short(path) for path in PRODUCTION if short(path).startswith("bot/") and packed.search(path.read_text())
     ] == []
+
+
+def test_only_memory_speaks_sql() -> None:
+    sql = re.compile(
+        r"\s*(SELECT|INSERT|REPLACE INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA|CREATE|DROP|ALTER|BEGIN|VACUUM)\b"
+    )
+    found = {
+        f"{short(path)}: {node.value[:40]}"
+        for path in PRODUCTION
+        if not short(path).startswith(("memory/", "lab/"))
+        for node in nodes(path)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and sql.match(node.value)
+    }
+    assert found == set() and sql.match("UPDATE calls SET needs_tap = 1")

@@ -266,7 +266,7 @@ class Gate:
             old = await stores.approvals.latest(row.id)
             if row.state is CallState.PROPOSED:
                 # Nothing that starts by itself survives a surprise: the person decides.
-                await tx.run("UPDATE calls SET needs_tap = 1 WHERE id = ?", row.id)
+                await stores.journal.needs_tap(tx, row.id)
                 await stores.journal.waiting(tx, row.id)
             await stores.journal.update_facts(tx, row.id, before, card)
             version = self._proposals.schema_version(row.tool)
