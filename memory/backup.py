@@ -8,7 +8,7 @@ import sqlite3
 from datetime import datetime
 from pathlib import Path
 
-from memory.database import Database, DatabaseBroken
+from memory.database import DATABASE_ERRORS, Database, DatabaseBroken
 from memory.keys import Keys
 from memory.marks import STOP_ALL
 from memory.models import CallState
@@ -105,7 +105,7 @@ def _panics(replaced: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(f"{replaced.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return database.execute("SELECT 1 FROM meta WHERE key = ?", (STOP_ALL,)).fetchone() is not None
-    except sqlite3.Error:
+    except DATABASE_ERRORS:
         return False
 
 

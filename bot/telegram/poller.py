@@ -11,7 +11,7 @@ from loguru import logger
 
 from bot.runs.halt import Halt
 from bot.telegram.answers import UNKNOWN_TOKEN, asked_to_wait, is_a_stranger, refusal_of, result_of, stranger_at
-from memory.database import is_database_error
+from memory.database import DATABASE_ERRORS
 from memory.inbox import Inbox
 from memory.points import point
 from tools.kit import Access
@@ -181,9 +181,7 @@ class Poller:
         point("received")
         try:
             await self._inbox.store(known)
-        except Exception as error:
-            if not is_database_error(error):
-                raise
+        except DATABASE_ERRORS as error:
             self.storage_trouble = (
                 f"I cannot store your messages ({error}): free some disk. I change nothing meanwhile."
             )
