@@ -12,6 +12,7 @@ from typing import Any
 
 import aiosqlite
 
+from memory import migrations
 from memory.clock import Steady
 from memory.filesystem import network_of
 
@@ -110,8 +111,6 @@ class Database:
 
         Raises DatabaseBroken.
         """
-        from memory.migrations import migrate
-
         self = cls(path, clock, monotonic)
         module, loadable = pick_driver()
         self.driver = module.__name__
@@ -133,7 +132,7 @@ class Database:
             if size is not None:
                 await self._check()
             if not as_it_is:
-                await migrate(self)
+                await self._migrate()
             for row in await self._writer.execute_fetchall("SELECT CAST(value AS REAL) FROM meta WHERE key = 'clock'"):
                 self.steady.seen(row[0])
             self._reader = await self._connect(module, loadable)
@@ -179,6 +178,23 @@ class Database:
         rows = list(await self._writer.execute_fetchall("PRAGMA quick_check(1)"))
         if rows[0][0] != "ok":
             raise DatabaseBroken(f"{self.path} is damaged: restore a backup with `python main.py restore FILE`.")
+
+    async def _migrate(self) -> None:
+        """Bring the schema to this version, each step in its own transaction."""
+        async with self.transaction() as tx:
+            version_row, id_row = await tx.one("PRAGMA user_version"), await tx.one("PRAGMA application_id")
+        version = version_row[0] if version_row else 0
+        async with self.transaction() as tx:
+            strange = version == 0 and await tx.one("SELECT 1 FROM sqlite_master")
+        if strange or (id_row and id_row[0] not in (0, APPLICATION_ID)):
+            raise DatabaseBroken(f"{self.path} belongs to another program: set DATA_DIR to a folder of its own.")
+        if version > len(migrations.MIGRATIONS):
+            raise DatabaseBroken(f"{self.path} was written by a newer Rackhand: update, or restore an older backup.")
+        for number, step in enumerate(migrations.MIGRATIONS[version:], start=version + 1):
+            async with self.transaction() as tx:
+                await step(tx)
+                await tx.run(f"PRAGMA user_version = {number}")
+                await tx.run(f"PRAGMA application_id = {APPLICATION_ID}")
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

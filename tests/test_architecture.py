@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,38 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_imports_only_go_down() -> None:
     ended = lint_imports(ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def modules_imported(path: Path, modules: Collection[str]) -> set[str]:
+    """Which of these modules a file imports when it runs, at once or later; what only types need does not count."""
+    typing = [node for node in nodes(path) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    skipped = {
+        ast.dump(part, include_attributes=True) for node in typing for line in node.body for part in ast.walk(line)
+    }
+    found: set[str] = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import | ast.ImportFrom) and ast.dump(node, include_attributes=True) not in skipped:
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [name if (name := f"{node.module}.{each}") in modules else str(node.module) for each in names]
+            found.update(names)
+    return found & set(modules)
+
+
+def circle(graph: Mapping[str, Collection[str]]) -> list[str]:
+    """Modules that import each other in a ring, if there are any."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other() -> None:
+    named = {short(path)[:-3].removesuffix("/__init__").replace("/", "."): path for path in PRODUCTION}
+    graph = {name: modules_imported(path, named) - {name} for name, path in named.items()}
+    assert circle(graph) == []
+    assert circle(graph | {"memory.points": {"bot.core"}}) != [] and "memory.clock" in graph["memory.database"]
 
 
 FORBIDDEN_IMPORTS = {
