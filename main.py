@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from bot.settings.settings import BadConfiguration, configured
 from bot.terminal import doors
 from memory.models import Actor
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tools.kit.registry import BrokenService
 
 OK, UNUSABLE, CONFIGURATION = 0, 75, 78

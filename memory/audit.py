@@ -9,7 +9,8 @@ from typing import Any
 from memory.database import Database, Transaction
 from memory.keys import Keys
 from memory.models import canonical
-from memory.text import Redactor, every_text
+from memory.secrets import Redactor
+from memory.text import every_text
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from bot.telegram.progress import TelegramScreen
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
 from memory.models import Actor
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.place import Place
 
 PATIENCE = 10.0

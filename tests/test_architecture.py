@@ -277,3 +277,10 @@ def test_one_file_knows_the_drivers() -> None:
     """Everybody else catches DATABASE_ERRORS; a restore reads what it replaces, whatever that is."""
     knows = {short(path) for path in PRODUCTION for name, _ in imported(path) if name in ("sqlite3", "pysqlite3")}
     assert knows == {"memory/database.py", "memory/backup.py"}
+
+
+def test_a_secret_is_described_in_one_place() -> None:
+    """Another list of names, or a look of its own, would know less."""
+    described = re.compile(r"""re\.compile\([^\n]*(pass|secret|token|bearer)""")
+    ours = [path for path in PRODUCTION if not short(path).startswith("lab/")]
+    assert [short(path) for path in ours if described.search(path.read_text())] == ["memory/secrets.py"]

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from bot.screen.redraw import redraw_cards
 from memory.database import Transaction
 from memory.models import Actor, CallRow, Message
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor, clean, shortened
+from memory.text import clean, shortened
 from tools.gate import taint
 
 LONGEST_LINE = 12_000

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.settings.sources import Unreadable, credential_problems, env_file_problems
-from memory.text import MASK
+from memory.secrets import MASK
 from tools.gate.policy import Autonomy
 from tools.kit.registry import discover
 from tools.kit.service import Service

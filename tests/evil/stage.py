@@ -26,8 +26,8 @@ from lab.traffic import Traffic
 from memory import points
 from memory.database import Database
 from memory.keys import Keys
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.evil.checker import Checker, Scene
 from tests.evil.hurry import LONG, Clock, Killed, hurried, world
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, VIEWER, Ledger

@@ -2,11 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeVar
 
-from memory.text import MASK, SHORTEST_SECRET, Redactor, clean
+from memory.secrets import command_without_secrets
+from memory.text import clean
 
 MB, MIB, GB = 10**6, 2**20, 10**9
 HUGE = 2**60
@@ -14,18 +14,6 @@ HUGE = 2**60
 
 T = TypeVar("T")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
-_SECRET_NAME = (
-    r"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?|bearer|dsn"
-    r"|(?:api|access|private|secret|master|encryption)[-_.]?key)"
-)
-_SECRET_FLAG = re.compile(rf"(?i)--?[\w.-]*{_SECRET_NAME}")
-# Neither begins with a run of any length that could start anywhere: one long word would take minutes.
-_ASSIGNED = re.compile(
-    rf"(?i)({_SECRET_NAME}[\"']?\s*[=:]\s*)(?!//)(\"[^\"]*\"|'[^']*'|(?:bearer |basic )?[^\s,;&\"']+)"
-)
-_SPACED = re.compile(rf"(?i)((?<![\w.-])--[\w.-]*{_SECRET_NAME}\s+)[^\s-]\S*")
-_NAMED_SECRET = re.compile(rf"(?i){_SECRET_NAME}")
-_USERINFO = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 
 
 def record(value: Any) -> dict[str, Any]:
@@ -104,33 +92,6 @@ def is_hex_id(name: str) -> bool:
     return _HEX64.fullmatch(name) is not None
 
 
-def secrets_of(env: list[str]) -> list[str]:
-    """The secret values of a container's environment, longest first: they must not turn up anywhere."""
-    known = []
-    for name, _, value in (line.partition("=") for line in env):
-        if _NAMED_SECRET.search(name):
-            known.append(value)
-        known += [found.partition(":")[2] for found in _USERINFO.findall(value)]
-    return sorted((value for value in known if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
-
-
-def without_secrets(line: str, known: list[str]) -> str:
-    """The text with `•••` for known secrets, `--password=…`, `token: …` and `user:password@`."""
-    line = _redactor(tuple(known))(line)
-    line = _USERINFO.sub(MASK, line)
-    return _SPACED.sub(rf"\1{MASK}", _ASSIGNED.sub(rf"\1{MASK}", line))
-
-
-@lru_cache(4)
-def _redactor(known: tuple[str, ...]) -> Redactor:
-    """Hides these values in every usual spelling."""
-    return Redactor(known)
-
-
 def command_line(words: list[str], known: list[str]) -> str:
     """A command as one line, without its secrets."""
-    shown, hide = [], False
-    for word in words:
-        shown.append(MASK if hide else without_secrets(word, known))
-        hide = _SECRET_FLAG.fullmatch(word) is not None
-    return clean(" ".join(shown))[0].replace("\n", " ")[:500]
+    return clean(command_without_secrets(words, known))[0].replace("\n", " ")[:500]

@@ -5,8 +5,9 @@ import struct
 import time
 from typing import TYPE_CHECKING, Annotated
 
+from memory.secrets import secrets_of, without_secrets
 from memory.text import clean
-from tools.docker.clean import record, secrets_of, text, texts, without_secrets
+from tools.docker.clean import record, text, texts
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import LogNote, Logs
 from tools.docker.names import Container

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from memory.secrets import secrets_of, without_secrets
 from tools.docker.clean import (
     MB,
     MIB,
@@ -10,14 +11,12 @@ from tools.docker.clean import (
     number,
     record,
     records,
-    secrets_of,
     short,
     size,
     text,
     texts,
     to_second,
     whole,
-    without_secrets,
 )
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerDetails, Containers, Mount, Stats

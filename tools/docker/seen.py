@@ -6,8 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from memory.text import MASK
-from tools.docker.clean import secrets_of
+from memory.secrets import MASK, secrets_of
 
 MOST_VALUES = 2000
 LONGEST_VALUE = 8192
