@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.doctor import Doctor
 from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
 from bot.telegram.pace import Throttle
@@ -41,7 +42,7 @@ class Live(Place):
     async def open(self) -> None:
         await super().open()
         self.poller = Poller(self.lab.telegram_url, self.lab.token, self.stores.inbox, self.halt)
-        self.app = App(self.core, self.telegram, self.poller, self._digest)
+        self.app = App(self.core, self.telegram, self.poller, Doctor(self.core, self.poller.polling), self._digest)
         self._bot = asyncio.create_task(self.app.run())
         await self.until(lambda: self.poller.first_poll, "the first poll")
 
