@@ -10,11 +10,12 @@ from itertools import groupby
 from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
-from memory.text import ANSI, HIDING
+from memory.text import ANSI, HIDING, clean
 
 MASK = "•••"
 SHORTEST_SECRET = 6
 SHORTEST_LINE = 16
+LONGEST_COMMAND = 500
 
 _NAME = (
     r"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?|bearer|dsn"
@@ -110,13 +111,13 @@ def complaint_without_secrets(text: str) -> str:
     return _SAID.sub(rf"\1{MASK}", text)
 
 
-def command_without_secrets(words: Iterable[str], known: Iterable[str]) -> str:
+def command_line(words: Iterable[str], known: Iterable[str]) -> str:
     """A command as one line, without its secrets."""
     known, shown, hide = tuple(known), [], False
     for word in words:
         shown.append(MASK if hide else without_secrets(word, known))
         hide = _FLAG.fullmatch(word) is not None
-    return " ".join(shown)
+    return clean(" ".join(shown))[0].replace("\n", " ")[:LONGEST_COMMAND]
 
 
 @lru_cache(4)

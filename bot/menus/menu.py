@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bot.screen.press import PAGE, Press
-from bot.screen.view import STATUS, Button, View
+from bot.screen.view import STATUS, Button, View, cut
 from bot.settings.people import Roster
 from memory.models import Role
 from tools.kit.page import Declared
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_BESIDE = 4
 """Buttons in a row whose words can still be read on a phone."""
 MENU = Press(PAGE, "menu").data
+TYPED = "do"
+"""The page that runs a command: `m:do:status`."""
 ALL = " of all services"
 SMALL_WORDS = frozenset(
     ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
@@ -145,6 +147,14 @@ class Menu:
                 scores |= {use.page.name: scores[use.page.name] + 1 for use in uses}
         best = max(scores, key=lambda name: scores[name])
         return f"/{best if scores[best] else FALLBACK}"
+
+
+def typed(name: str, rest: str = "") -> Button:
+    """A button that does what somebody would type; what could not be read on it is left out."""
+    said, press = f"/{name} {rest}", Press(PAGE, TYPED, f"{name}:{rest}")
+    if not rest or cut(said) != said or not press.fits:
+        said, press = f"/{name}", Press(PAGE, TYPED, name)
+    return Button(said, press.data)
 
 
 def few(buttons: Iterable[Button], more: str) -> tuple[Button, ...]:

@@ -57,9 +57,9 @@ class Drawing:
     async def _answer(self, run_id: str) -> View:
         """The model's answer, or what was found where it has no words, and under it what code knows of it."""
         messages = await self._stores.runs.messages(run_id)
-        answer = final_text(messages) or escape(without_words(messages))
-        below = await footer(self._stores, run_id)
-        return View(f"{answer}\n\n{below}".strip(), await self._what_next(run_id) if DID_NOT_WORK in below else ())
+        answer, below = final_text(messages), await footer(self._stores, run_id)
+        text = f"{answer or escape(without_words(messages))}\n\n{below}".strip()
+        return View(text, () if answer and DID_NOT_WORK not in below else await self._what_next(run_id))
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""

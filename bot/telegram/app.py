@@ -15,14 +15,12 @@ from telegram.request import HTTPXRequest
 
 from bot.core import Core
 from bot.doctor import Doctor
-from bot.menus import retry as retry  # what is behind [Try again]
-from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import Commands
 from bot.menus.declared import menu_of
 from bot.menus.desk import Desk
 from bot.screen.cards import Cards
 from bot.screen.drawing import Drawing
-from bot.screen.view import Button, Format
+from bot.screen.view import Button, Format, View
 from bot.settings.people import TELEGRAM
 from bot.settings.settings import Settings
 from bot.telegram.chats import Chats
@@ -55,7 +53,7 @@ class App:
     """One process that owns the state and speaks to Telegram."""
 
     def __init__(
-        self, core: Core, chats: Chats, poller: Poller, doctor: Doctor, digest: Callable[[Actor], Awaitable[str]]
+        self, core: Core, chats: Chats, poller: Poller, doctor: Doctor, digest: Callable[[Actor], Awaitable[View]]
     ) -> None:
         """`digest` writes the daily digest as this person may read it. Raises BrokenService."""
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
@@ -66,7 +64,7 @@ class App:
         menu = self._menu = menu_of(core.tools, core.clients.configured)
         desk = Desk(
             stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
-            menu, doctor.text, digest,
+            menu, doctor.view, digest,
         )  # fmt: skip
         self._dispatch = Dispatch(
             core, chats, Commands(desk), unreachable, owner, menu.commands, lambda: poller.hearing_since

@@ -15,10 +15,12 @@ from telegram.error import TelegramError
 from bot.core import Core
 from bot.menus.commands import Commands
 from bot.menus.desk import Request
-from bot.runs.decisions import Tap
+from bot.menus.menu import typed
+from bot.menus.undo import LISTED
+from bot.runs.decisions import STRANGER, Tap
 from bot.runs.opener import Around
 from bot.screen.press import CARD, KNOWN, PAGE, STOP, UNDO, Press
-from bot.screen.view import View
+from bot.screen.view import STATUS, View
 from bot.settings.people import TELEGRAM, conversation_of, place_of
 from bot.telegram.chats import Chats
 from bot.telegram.parts import Parcel, Parts
@@ -34,8 +36,8 @@ from memory.text import clean
 TEXT_ONLY = "I read text only. Write it, or send the log line as text."
 FORWARDED = "I don't act on forwarded messages. Say it in your own words."
 ENDED = "It has ended already."
-LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it; say it again if you still want it."
-TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
+LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it."
+TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop; then try again."
 MOST_QUEUED = 5
 PATIENCE_SECONDS = 0.25
 """How long an update holds up the next one: lines keep their order, and a slow service delays nobody."""
@@ -126,8 +128,8 @@ class Dispatch:
             await inbox.handled(*updates)  # people talk to each other here
         elif album and not said.line and await inbox.album_handled(chat.id, album):
             await inbox.handled(*updates)  # it came late, and the album has been answered
-        elif lapsed and not (said.command and said.command.name == "stop"):
-            await self._say(request, View(LAPSED))
+        elif lapsed and said.command and said.command.name != "stop":
+            await self._say(request, View(LAPSED, ((typed(said.command.name, said.command.rest), STATUS),)))
         elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
         elif not said.line:
@@ -138,15 +140,13 @@ class Dispatch:
             if said.command:
                 await self._command(request, said.command)
             else:
-                await self._line(request, said.line)
+                await self._line(request, said.line, lapsed)
 
-    async def _line(self, request: Request, line: str) -> None:
-        if await self._opener.queued(request.conversation) >= MOST_QUEUED:
-            await self._say(request, View(TOO_MANY))
-            return
+    async def _line(self, request: Request, line: str, lapsed: bool) -> None:
+        too_many = await self._opener.queued(request.conversation) >= MOST_QUEUED
         opened = await self._opener.say(
             request.conversation, request.actor, line, trigger=f"update:{request.update}", update=request.update,
-            around=request.around,
+            around=request.around, aside=LAPSED if lapsed else TOO_MANY if too_many else "",
         )  # fmt: skip
         logger.info("update {} opened run {}", request.update, opened)
 
@@ -210,6 +210,8 @@ class Dispatch:
             await self._chats.toast(query, toast)
             if toast == ENDED:
                 await self._leftover(message.chat.id, tap, press.key)
+            if press.kind == UNDO and press.verb == LISTED and toast != STRANGER:
+                await self._menu(tap, Press(PAGE, "undo"))
 
     async def _place(self, message: MaybeInaccessibleMessage) -> str:
         """Where a button was pressed: in General, too, a message counts as one of the topic that it was meant for."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from memory.secrets import (
     MASK,
     Redactor,
-    command_without_secrets,
+    command_line,
     complaint_without_secrets,
     secrets_of,
     without_secrets,
@@ -152,7 +152,7 @@ def test_secrets_in_commands() -> None:
         "--user",
         "bob",
     ]
-    line = command_without_secrets(words, known)
+    line = command_line(words, known)
     assert not [secret for secret in ("abc123", "k-1", "correct", "p4ss", "hunter22") if secret in line]
     assert line.endswith("--user bob") and line.startswith("run --password •••")
     assert without_secrets("Authorization: Bearer abcdefghij", []) == "Authorization: •••"

@@ -4,19 +4,18 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tools.docker.clean import moment, number, record, records, text, texts
 from tools.docker.hosts import Engine
 from tools.kit import ToolFailed
+from tools.kit.raw import Raw, moment, number, record, records, text, texts
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 MEASURING = 10.0
 """Seconds that anybody waits for sizes. An engine that walks through large volumes for them may need minutes."""
 APART = (1, 42)
 """The first API version that measures only what it is asked about."""
 
-Raw = dict[str, Any]
 T = TypeVar("T")
 
 

@@ -1,18 +1,16 @@
 """Remove a container."""
 
 import asyncio
-from typing import Any
 
-from tools.docker.clean import MB, is_hex_id, records, size, text, texts
-from tools.docker.dialect import LEFT_OUT
+from tools.docker.dependencies import end
 from tools.docker.disk import MEASURING, or_else, written
 from tools.docker.facts import ContainerFacts, inspected_facts, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
 from tools.docker.names import Container, is_own, list_all
-from tools.docker.needs import end
-from tools.docker.owners import no_undo
+from tools.docker.orchestrators import no_undo
+from tools.docker.podman import LEFT_OUT
 from tools.docker.recreate import recreate_container, way_back
-from tools.docker.rows import name_of, volume_label
+from tools.docker.rows import is_hex_id, name_of, volume_label
 from tools.kit import (
     Call,
     Change,
@@ -27,8 +25,7 @@ from tools.kit import (
     ToolFailed,
     Unauthorised,
 )
-
-Raw = dict[str, Any]
+from tools.kit.raw import MB, Raw, records, size, text, texts
 
 
 class RemovalFacts(ContainerFacts):

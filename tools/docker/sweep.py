@@ -3,15 +3,15 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from tools.docker.clean import number, record, records, text
 from tools.docker.hosts import LONG_PATIENCE, Engine
 from tools.docker.layers import Amount, amount, freed
 from tools.docker.rows import tags_of
 from tools.docker.unused import Thing, Unused
 from tools.kit import Conflict, Gone, OutcomeUnknown, ToolFailed, Unauthorised
+from tools.kit.raw import number, record, records, text
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 ORDER = ("stopped_containers", "unused_networks", "unused_volumes", "dangling_images", "unused_images")
 

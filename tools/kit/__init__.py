@@ -20,7 +20,7 @@ from tools.kit.errors import (
 )
 from tools.kit.glance import Glance, Note, Trouble
 from tools.kit.http import Api
-from tools.kit.instances import Answers, Down, Instances, Which
+from tools.kit.instances import Answers, Down, Instances, Listing, Which, listed
 from tools.kit.link import Link
 from tools.kit.login import Login
 from tools.kit.page import Dot, Page, Row
@@ -34,9 +34,9 @@ from tools.kit.words import counted, so_far
 __all__ = [
     "Access", "Addresses", "Answers", "Api", "Area", "at", "BadAnswer", "Call", "Change", "Cidr", "CircuitOpen",
     "Conflict", "Context", "Count", "counted", "Deed", "Domain", "Dot", "Down", "Facts", "Field", "Glance",
-    "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac", "Minutes",
-    "NetId", "NoAnswer", "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port", "RateLimited",
-    "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service", "ServiceSettings",
-    "Shown", "so_far", "Target", "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable",
-    "Which",
+    "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "listed", "Listing", "Login",
+    "Mac", "Minutes", "NetId", "NoAnswer", "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port",
+    "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service",
+    "ServiceSettings", "Shown", "so_far", "Target", "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised",
+    "Unreachable", "Which",
 ]  # fmt: skip

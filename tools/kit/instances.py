@@ -8,16 +8,23 @@ from typing import Annotated, Generic, Protocol, TypeVar
 
 from pydantic import Field
 
-from tools.kit.errors import OutcomeUnknown, ToolFailed
-from tools.kit.types import Ident, Outside, Own, Result
+from tools.kit.errors import CircuitOpen, OutcomeUnknown, ToolFailed
+from tools.kit.glance import Trouble
+from tools.kit.types import Ident, Outside, Own, Result, outside_text
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Result)
 M = TypeVar("M", bound="Member")
 
+MOST_ROWS = 200
+"""Of one result."""
+
 
 class Member(Protocol):
     """One of them: a client with a circuit breaker of its own."""
+
+    service: str
+    """What messages call it, e.g. `Pi-hole attic`."""
 
     def watched(self) -> AbstractAsyncContextManager[None]:
         """Wrap what is asked of it: raises CircuitOpen at once while it is given a pause."""
@@ -31,6 +38,10 @@ class Down(Result):
 
     name: Ident
     reason: Own
+
+    def trouble(self, where: str) -> Trouble:
+        """It as a service's glance tells of it."""
+        return Trouble(self.name, where, self.reason, outside=any(outside_text(self)))
 
 
 class DownInItsWords(Down):
@@ -49,16 +60,32 @@ class Answers(Result, Generic[R]):
     down: list[Down] = []
 
 
+class Listing(Result):
+    """What every listing over several ends with."""
+
+    more: int | None = None
+    """How many there are beyond those listed."""
+    down: list[Down] = []
+
+
+def listed(rows: list[T]) -> tuple[list[T], int | None]:
+    """As many rows as one result holds, and how many more there are."""
+    return rows[:MOST_ROWS], len(rows) - MOST_ROWS if len(rows) > MOST_ROWS else None
+
+
 Names = Which | Sequence[Which] | None
 """One, several, or all of them."""
 
 
-class Instances(Generic[M]):
+class Instances(Mapping[str, M]):
     """Every one that is configured, by name."""
 
     def __init__(self, kind: str, members: Mapping[str, M]) -> None:
         """`kind` is what messages call one of them, e.g. `Pi-hole`."""
         self.kind, self._members = kind, dict(members)
+
+    def __getitem__(self, name: str) -> M:
+        return self._members[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -74,7 +101,7 @@ class Instances(Generic[M]):
         if name is not None:
             raise ToolFailed(f"No {self.kind} has this name: use one of {names}.")
         if len(self._members) > 1:
-            raise ToolFailed(f"There are several of {self.kind}: say which one of {names}.")
+            raise ToolFailed(f"There are several {self.kind}s: say which one of {names}.")
         return next(iter(self._members.values()))
 
     def pick(self, names: Names) -> dict[str, M]:
@@ -101,7 +128,8 @@ class Instances(Generic[M]):
         answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
         pairs = list(zip(members, answers, strict=True))
         found = {name: answer for name, answer in pairs if not isinstance(answer, ToolFailed)}
-        return found, [_down(name, answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+        down = [_down(name, self[name], answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+        return found, down
 
     async def every(self, ask: Callable[[M], Awaitable[T]], names: Names = None) -> dict[str, T]:
         """The answers of all. Raises the first one's ToolFailed: what rests on all of them cannot rest on some."""
@@ -151,5 +179,7 @@ async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFaile
     return None
 
 
-def _down(name: str, error: ToolFailed) -> Down:
-    return (DownInItsWords if error.outside else Down)(name=name, reason=str(error))
+def _down(name: str, member: Member, error: ToolFailed) -> Down:
+    why = error.why if isinstance(error, CircuitOpen) else str(error)
+    why = why.removeprefix(f"{member.service} ").replace(f" to {member.service} ", " ")  # its name stands beside it
+    return (DownInItsWords if error.outside else Down)(name=name, reason=why)

@@ -9,7 +9,7 @@ from tools.pihole.models import State
 async def glance(ctx: Context[Holes]) -> Glance:
     """Which Pi-holes block, and which are paused or do not answer."""
     states, down = await ctx.client.each(lambda api: api.read(State, "/dns/blocking"))
-    troubles = [Trouble(one.name, "pihole", one.reason) for one in down]
+    troubles = [one.trouble("pihole") for one in down]
     troubles += [
         Trouble(name, "pihole", _paused(state), red=state.blocking != "disabled")
         for name, state in states.items()

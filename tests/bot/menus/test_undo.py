@@ -34,7 +34,7 @@ def offers(view: View) -> dict[str, str]:
 
 
 async def press(house: House, view: View, text: str, **more: Any) -> str:
-    key = offers(view)[text].partition(":")[2]
+    _, key, _ = offers(view)[text].split(":")
     return await house.settled(house.core.decisions.undo(house.a_tap(**more), key))
 
 
@@ -86,6 +86,14 @@ async def test_what_cannot_be_seen_is_unknown(house: House, monkeypatch: pytest.
     monkeypatch.setattr(house.core.proposals, "prepare", hangs)
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
     assert "now: unknown, rack does not answer" in plain(await listed(house))
+
+
+async def test_what_was_asked_after_reading_outside_text_is_from_outside(house: House) -> None:
+    await switched_off(house, "lamp")
+    assert not (await listed(house)).outside
+    await house.ask(use("rack_read_label", item="lamp"))
+    await switched_off(house, "fan")
+    assert (await listed(house)).outside
 
 
 async def test_what_undo_could_not_do_is_not_offered(house: House) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.kit.conftest import failure
 from tools.gate.taint import taints
-from tools.kit import OutcomeUnknown, Refused, ToolFailed, Unreachable
+from tools.kit import CircuitOpen, OutcomeUnknown, Refused, ToolFailed, Unreachable
 from tools.kit.instances import Instances
 
 
@@ -16,6 +16,7 @@ class Lamp:
 
     def __init__(self, name: str) -> None:
         self.name, self.on, self.closed = name, False, False
+        self.service = f"The {name}"
         self.fails: ToolFailed | None = None
 
     async def ask(self) -> str:
@@ -56,10 +57,14 @@ async def test_who_does_not_answer_is_said_with_the_reason(several: Instances[La
     lamps["cellar"].fails = Unreachable("The cellar cannot be reached: check its cable.")
     found, [down] = await several.each(Lamp.ask)
     assert found == {"hall": "hall", "attic": "attic"}
-    assert (down.name, down.reason) == ("cellar", "The cellar cannot be reached: check its cable.") and not taints(down)
+    assert (down.name, down.reason) == ("cellar", "cannot be reached: check its cable.") and not taints(down)
     lamps["cellar"].fails.outside = True
     _, [down] = await several.each(Lamp.ask)
-    assert taints(down), "what quotes somebody else is not ours"
+    assert taints(down) and down.trouble("lamps").outside, "what quotes somebody else is not ours"
+    paused = lamps["cellar"].fails = CircuitOpen("The cellar was not asked: it has blown its fuse, wait 5 s.")
+    paused.why = "It has blown its fuse."
+    _, [down] = await several.each(Lamp.ask)
+    assert down.reason == paused.why, "what ails it, rather than that it was left alone"
 
 
 async def test_what_rests_on_all_does_not_rest_on_some(several: Instances[Lamp], lamps: dict[str, Lamp]) -> None:

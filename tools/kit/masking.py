@@ -1,4 +1,4 @@
-"""The values of containers' environments that have passed through here: no message may quote them."""
+"""Secrets that have been seen somewhere before: nothing that others print may tell them."""
 
 import json
 import re
@@ -56,4 +56,4 @@ class Seen:
 
 
 seen = Seen()
-"""What this process has seen: one host's error may quote what another client read."""
+"""What this process has seen: the error of one host may quote what the client of another has read."""

@@ -1,27 +1,23 @@
-"""Raw values of the Docker API as typed ones: whatever is missing or absurd becomes absent."""
+"""Raw JSON of a service as typed values, where it may say anything: whatever is missing or absurd becomes absent."""
 
-import re
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TypeVar
 
-from memory.secrets import command_without_secrets
-from memory.text import clean
+Raw = dict[str, Any]
+T = TypeVar("T")
 
 MB, MIB, GB = 10**6, 2**20, 10**9
 HUGE = 2**60
-"""Above this the engine means "no limit"."""
-
-T = TypeVar("T")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
+"""Above this a service means "no limit"."""
 
 
-def record(value: Any) -> dict[str, Any]:
+def record(value: Any) -> Raw:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def records(value: Any) -> list[dict[str, Any]]:
+def records(value: Any) -> list[Raw]:
     """The objects of a list; empty when it is none."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -79,19 +75,3 @@ def moment(value: Any) -> datetime | None:
 def to_second(value: datetime | None) -> datetime | None:
     """The time as people read it."""
     return value and value.replace(microsecond=0)
-
-
-def short(identifier: str) -> str:
-    """An id or digest in twelve digits, `sha256:` kept; other text as it is."""
-    head, colon, digits = identifier.rpartition("sha256:")
-    return f"{head}{colon}{digits[:12]}" if _HEX64.fullmatch(digits) else identifier
-
-
-def is_hex_id(name: str) -> bool:
-    """Whether a name is one that the engine made up, as for an anonymous volume."""
-    return _HEX64.fullmatch(name) is not None
-
-
-def command_line(words: list[str], known: list[str]) -> str:
-    """A command as one line, without its secrets."""
-    return clean(command_without_secrets(words, known))[0].replace("\n", " ")[:500]
