@@ -47,8 +47,8 @@ class Commands:
     async def page(self, request: Request, press: Press) -> tuple[View | None, str]:
         """The page that a button leads to, and the toast to go with it."""
         if press.key == TYPED:
-            command, _, rest = press.verb.partition(":")
-            return await self.run(request, command, rest), ""
+            name, _, rest = press.verb.partition(":")
+            return await self.run(request, name, rest), ""
         if (run := PAGES.get(press.key)) is not None:
             return await run(self._desk, request, press.verb), ""
         declared = self._desk.menu.pages.get(press.key)

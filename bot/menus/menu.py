@@ -19,7 +19,7 @@ MOST_BESIDE = 4
 """Buttons in a row whose words can still be read on a phone."""
 MENU = Press(PAGE, "menu").data
 TYPED = "do"
-"""The page that runs a command: `m:do:status`."""
+"""The page that runs a command, as if it had been typed."""
 ALL = " of all services"
 SMALL_WORDS = frozenset(
     ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
@@ -152,9 +152,9 @@ class Menu:
 def typed(name: str, rest: str = "") -> Button:
     """A button that does what somebody would type; what could not be read on it is left out."""
     said, press = f"/{name} {rest}", Press(PAGE, TYPED, f"{name}:{rest}")
-    if not rest or cut(said) != said or not press.fits:
-        said, press = f"/{name}", Press(PAGE, TYPED, name)
-    return Button(said, press.data)
+    if rest and cut(said) == said and press.fits:
+        return Button(said, press.data)
+    return Button(f"/{name}", Press(PAGE, TYPED, name).data)
 
 
 def few(buttons: Iterable[Button], more: str) -> tuple[Button, ...]:

@@ -210,7 +210,7 @@ class Dispatch:
             await self._chats.toast(query, toast)
             if toast == ENDED:
                 await self._leftover(message.chat.id, tap, press.key)
-            if press.kind == UNDO and press.verb == LISTED and toast != STRANGER:
+            if (press.kind, press.verb) == (UNDO, LISTED) and toast != STRANGER:
                 await self._menu(tap, Press(PAGE, "undo"))
 
     async def _place(self, message: MaybeInaccessibleMessage) -> str:
