@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from memory.secrets import command_line, secrets_of, without_secrets
+from memory.secrets import command_line, without_secrets
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerDetails, Containers, Mount, Stats
 from tools.docker.names import Container, Host
@@ -69,7 +69,7 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
     raw, now = await engine.ask(lambda api: (api.inspect_container(reference), api.now()))
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("NetworkSettings"))
     words, restarts = [text(raw.get("Path")), *texts(raw.get("Args"))], whole(raw.get("RestartCount"))
-    secrets = [*secrets_of(texts(config.get("Env"))), *seen.secrets_in(" ".join([text(state.get("Error")), *words]))]
+    secrets = seen.secrets_in(" ".join([text(state.get("Error")), *words]), texts(config.get("Env")))
     details = ContainerDetails(
         host=engine.name,
         name=text(raw.get("Name")).removeprefix("/") or reference[:12],

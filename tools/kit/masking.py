@@ -45,11 +45,11 @@ class Seen:
             text = text.replace(form, MASK)
         return text
 
-    def secrets_in(self, text: str) -> list[str]:
-        """The values in a text that are secret by their name or their place, whichever container they belong to."""
+    def secrets_in(self, text: str, env: Iterable[str] = ()) -> list[str]:
+        """The values in a text that are secret by their name or their place, whoever's, and all those of `env`."""
         with self._lock:
             values = [value for value, surely in self._values.items() if surely]
-        return [value for value in values if value in text]
+        return [*secrets_of(env), *(value for value in values if value in text)]
 
     def __len__(self) -> int:
         return len(self._values)
