@@ -253,7 +253,7 @@ async def delete_all_memories(ctx: Context[Recall]) -> Change[MemoryFacts]:
     return await _change(ctx, "Delete all memories", ids, do, (), ("What they said stays in their history.",))
 
 
-@service.tool(Risk.CHANGE)
+@service.tool(Risk.CHANGE, hidden=True)
 async def restore_memories(
     ctx: Context[Recall],
     net: Annotated[

@@ -4,12 +4,13 @@ import importlib
 import pkgutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import ClassVar
 
 from starlette.types import ASGIApp
 
+from lab.kit.intents import Intent
 from lab.kit.rest import Json
 from lab.kit.store import Store
 from lab.kit.tasks import Tasks
@@ -21,6 +22,8 @@ class Twin(ABC):
     name: ClassVar[str]
     quiet: ClassVar[frozenset[str]] = frozenset()
     """Requests that change nothing although they are no GET: `POST /api/auth`."""
+    intents: ClassVar[Sequence[Intent]] = ()
+    """What people say to it, for the stand-in."""
 
     def __init__(self, seed: int = 1, clock: Callable[[], float] = time.time) -> None:
         self.now = clock
@@ -49,12 +52,16 @@ class Twin(ABC):
         return {name: store.dump() for name, store in sorted(vars(self).items()) if isinstance(store, Store)}
 
     def rows(self) -> list[Json]:
-        """What the page shows of it: name, state and detail, a row each."""
+        """What the page shows of it, a row each: name, dot (good, odd, bad, off), state and detail."""
         return []
 
     def suggestions(self) -> list[str]:
         """Lines that a visitor might write."""
         return []
+
+    def meddle(self, card: str) -> str:
+        """Change what a card is about, as somebody else would, and say what; empty when it is about nothing here."""
+        return ""
 
     def changes(self, method: str, path: str) -> bool:
         """Whether a request could change something."""

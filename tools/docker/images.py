@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.docker.disk import MEASURING, or_else
+from tools.docker.disk import MEASURING
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.layers import UNKNOWN, Amount, freed, read_layers, read_steps
 from tools.docker.names import Host, list_all
 from tools.docker.pull import ImageName, familiar, pull_image, with_tag
 from tools.docker.rows import is_forbidden, name_of, short, tags_of
-from tools.kit import Call, Change, Conflict, Context, Facts, Gone, Ident, Refused, Risk, Shown, ToolFailed
+from tools.kit import Call, Change, Conflict, Context, Facts, Gone, Ident, Refused, Risk, Shown, ToolFailed, or_else
 from tools.kit.raw import MB, Raw, record, records, size, text, texts
 from tools.kit.threads import within
 from tools.kit.types import trusted_name

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from itertools import chain
 
-from tools.docker.disk import or_else, total
+from tools.docker.disk import total
 from tools.docker.hosts import DockerHosts, Engine, service
 from tools.docker.models import (
     KINDS,
@@ -23,7 +23,7 @@ from tools.docker.names import Host, list_all
 from tools.docker.rows import name_of, short, tags_of, volume_label
 from tools.docker.stock import take_stock
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Unused, unused
-from tools.kit import Context, Risk, listed
+from tools.kit import Context, Risk, listed, or_else
 from tools.kit.raw import GB, MB, Raw, moment, record, records, size, text, to_second, whole
 
 

@@ -26,6 +26,7 @@ from tools.kit import (
     Shown,
     ToolFailed,
     Unauthorised,
+    partly,
 )
 from tools.kit.raw import Raw, record, records, text, texts
 
@@ -49,7 +50,7 @@ Net = Annotated[
 ]
 
 
-@service.tool(Risk.CHANGE)
+@service.tool(Risk.CHANGE, hidden=True)
 async def recreate_container(ctx: Context[DockerHosts], net: Net) -> Change[RecreateFacts]:
     """Make a removed container again from its kept configuration; only for Undo.
 
@@ -236,7 +237,7 @@ async def _make(hosts: DockerHosts, kept: Raw) -> None:
         if kept["running"]:
             await engine.ask(lambda api: api.start(reference))
     except ToolFailed as error:
-        raise OutcomeUnknown(f"{name} exists again, but is not complete. {error}") from error
+        raise partly(f"{name} exists again, but is not complete.", error) from error
 
 
 async def _create(engine: Engine, body: Raw, name: str) -> Raw:

@@ -3,7 +3,7 @@
 import asyncio
 
 from tools.docker.dependencies import end
-from tools.docker.disk import MEASURING, or_else, written
+from tools.docker.disk import MEASURING, written
 from tools.docker.facts import ContainerFacts, inspected_facts, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
 from tools.docker.names import Container, is_own, list_all
@@ -18,12 +18,13 @@ from tools.kit import (
     Context,
     Gone,
     Ident,
-    OutcomeUnknown,
     Refused,
     Risk,
     Shown,
     ToolFailed,
     Unauthorised,
+    or_else,
+    partly,
 )
 from tools.kit.raw import MB, Raw, records, size, text, texts
 
@@ -56,7 +57,7 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
             if not facts.alive:
                 raise
             if not (facts.auto_remove and isinstance(error, Gone | Conflict)):
-                raise OutcomeUnknown(f"It was stopped, but perhaps not removed. {error}") from error
+                raise partly("It was stopped, but perhaps not removed.", error) from error
             # One that removes itself when it stops is gone, or on its way.
 
     own = is_own(container.partition("/")[2])

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tools.docker.disk import MEASURING, disk_usage, or_else, volume_sizes, written
+from tools.docker.disk import MEASURING, disk_usage, volume_sizes, written
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.layers import Layers, read_layers, read_steps
 from tools.docker.recreate import needed
 from tools.docker.rows import STOPPED
-from tools.kit import Context, Deed, ToolFailed
+from tools.kit import Context, Deed, ToolFailed, or_else
 from tools.kit.raw import Raw, record, records, text
 from tools.kit.threads import within
 

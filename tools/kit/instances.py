@@ -8,7 +8,7 @@ from typing import Annotated, Generic, Protocol, TypeVar
 
 from pydantic import Field
 
-from tools.kit.errors import CircuitOpen, OutcomeUnknown, ToolFailed
+from tools.kit.errors import CircuitOpen, ToolFailed, partly
 from tools.kit.glance import Trouble
 from tools.kit.types import Ident, Outside, Own, Result, outside_text
 
@@ -141,19 +141,17 @@ class Instances(Mapping[str, M]):
         return dict(zip(members, answers, strict=True))  # type: ignore[arg-type]
 
     async def change(self, do: Callable[[M], Awaitable[object]], names: Names = None) -> None:
-        """Do it to all. Raises ToolFailed: when some of them were changed, it is OutcomeUnknown and says which not."""
+        """Do it to all. Raises ToolFailed: when any of them may be changed, it is OutcomeUnknown and says which not."""
         members = self.pick(names)
         answers = await asyncio.gather(*(_outcome(member, do) for member in members.values()))
         failed = {name: answer for name, answer in zip(members, answers, strict=True) if answer is not None}
         if not failed:
             return
-        done = [name for name in members if name not in failed]
-        if not done and (len(failed) == 1 or not any(error.sent for error in failed.values())):
-            raise next(iter(failed.values()))
-        told = " ".join(f"{name}: {error}" for name, error in failed.items())
-        mixed = OutcomeUnknown(f"Done on {', '.join(done) or 'none of them for sure'}, and not on the rest. {told}")
-        mixed.outside = any(error.outside for error in failed.values())
-        raise mixed
+        done, errors = ", ".join(name for name in members if name not in failed), list(failed.values())
+        if not done and (len(failed) == 1 or not any(error.sent for error in errors)):
+            raise errors[0]
+        told = [f"{'Perhaps' if error.sent else 'Not'} on {name}." for name, error in failed.items()]
+        raise partly(" ".join([f"Done on {done}."] * bool(done) + told), *errors)
 
     async def close(self) -> None:
         """Hang up on all."""
