@@ -28,7 +28,7 @@ from bot.telegram.delivery import Delivery
 from bot.telegram.dispatch import Dispatch
 from bot.telegram.introduction import introduce
 from bot.telegram.poller import Poller
-from bot.telegram.unreachable import Unreachable
+from bot.telegram.unreachable import LostChats
 from bot.telegram.upkeep import Upkeep
 from bot.telegram.watchdog import keep_watch
 from memory.models import Actor, Role
@@ -59,7 +59,7 @@ class App:
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
         owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
         owners = [chat for chat in (settings.alert_chat, settings.first_admin) if chat]
-        unreachable = Unreachable(stores, core.runner, owners)
+        unreachable = LostChats(stores, core.runner, owners)
         self._core, self._chats, self._poller = core, chats, poller
         menu = self._menu = menu_of(core.tools, core.clients.configured)
         desk = Desk(
