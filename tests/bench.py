@@ -20,8 +20,8 @@ from bot.settings.settings import configured
 from lab.lab import Lab
 from lab.telegram.state import ADMIN
 from memory.models import Actor
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.e2e.harness import ROOT, Home, environment, open_home
 from tools.kit.context import Access, Context
 

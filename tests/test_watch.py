@@ -17,7 +17,7 @@ import sys
 import httpx
 from loguru import logger
 
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tests.e2e import harness
 from tests.live import Live
 from tests.place import Place

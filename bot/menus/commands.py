@@ -149,7 +149,7 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
                 moved = View(f"{await _titles(desk, card)}\nasked again below").stored()
                 key = f"moved:{card.id}:{card.message}"
                 await desk.stores.outbox.add(tx, request.conversation, "view", key, message=card.message, **moved)
-            await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card.id)
+            await desk.stores.approvals.unbind(tx, card.id)
             key = f"card:{card.id}:again:{request.update}"
             await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
         for row in unknown[-8:]:
