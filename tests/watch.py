@@ -220,11 +220,14 @@ def _proc(pid: int, what: str) -> bytes:
 
 
 def _children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    """Every process below this one. Not every kernel lists them by their parent, so each is asked for its own."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            children = task.read_text().split()
-        except OSError:
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
             continue
-        for child in map(int, children):
-            yield child
-            yield from _children(child)
+    below = [pid]
+    for parent in below:
+        below += [child for child, its in parents.items() if its == parent]
+    yield from below[1:]

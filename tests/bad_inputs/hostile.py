@@ -1,12 +1,13 @@
 """B39, B74–B79: hostile strings in every text argument of every tool. They are text, or they are refused."""
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 from bot.terminal.catalogue import describe
 from tests.bad_inputs.rows import Bench, row
-from tests.generated.stages import CHANGES, READS, set_up
+from tests.generated.stages import Stage, set_up, staged
 from tests.place import Place
 from tools.gate.proposals import Proposal
 from tools.kit.registry import discover
@@ -34,6 +35,9 @@ SHELL = (
 )
 URLS = ("100/../../access", "100?force=1", "100%2f..", "100#x", "nas/abc?all=1", "nas/abc/json", "nas/a%00b", "a;b=c")
 
+FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_add_list")
+"""Plain text that is shown on a card: memories, the reference of an image, the address of a list for a Pi-hole."""
+
 
 def texts(schema: dict[str, Any]) -> list[str]:
     """The parameters of a tool that take text."""
@@ -60,10 +64,11 @@ async def put_everywhere(bench: Bench, strings: tuple[str, ...]) -> None:
     )
     for number, (tool, parameter) in enumerate(attempts()):
         async with Place(bench.folder / str(number)) as place:
-            args = await set_up(place, CHANGES[tool].args if tool in CHANGES else READS.get(tool, {}))
+            stage = staged().get(tool, {})
+            args = await set_up(place, stage.args if isinstance(stage, Stage) else stage)
             for text in strings:
                 await put(place, tool, {**args, parameter: text}, text)
-            ports = {int(address.rpartition(":")[2]) for address in place.lab.docker_hosts.values()}
+            ports = set(map(int, re.findall(r":(\d+)", str(place.lab.environment()))))
         assert reached <= ports, "a connection went elsewhere than to a configured service"
         reached.clear()
     assert number > 10
@@ -71,8 +76,8 @@ async def put_everywhere(bench: Bench, strings: tuple[str, ...]) -> None:
 
 async def put(place: Place, tool: str, args: dict[str, Any], text: str) -> None:
     found = await place.prepare(tool, args)
-    if isinstance(found, Proposal):  # plain text for a person to judge: memories, a reference of an image
-        assert tool.startswith(("memory_", "docker_pull_image")), f"{tool} took {text!r} for {args}"
+    if isinstance(found, Proposal):
+        assert tool.startswith(FOR_A_PERSON_TO_JUDGE), f"{tool} took {text!r} for {args}"
         shown = found.change.title + "".join(map(str, found.change.facts.shown().values()))
         assert "\r" not in shown and "\x00" not in shown
     assert place.writes() == []
@@ -92,7 +97,8 @@ async def header_injection(bench: Bench) -> None:
 async def destinations(bench: Bench) -> None:
     await put_everywhere(bench, DESTINATIONS)
     for tool in describe(discover()):
-        assert not {"url", "address", "endpoint"} & tool["input_schema"].get("properties", {}).keys()
+        taken = {"url", "address", "endpoint"} & tool["input_schema"].get("properties", {}).keys()
+        assert not taken or tool["risk"] != "read", "what only looks goes nowhere else"
 
 
 @row("B75", "path traversal, options, reserved and endless names", "no match or refused; matched as a whole")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bot.screen.view import is_moment
-from bot.terminal.catalogue import describe
 from memory.models import CallRow, CallState
 from tests.fakes import use
 from tests.generated.drift import Drift, names_of, others
@@ -19,14 +18,13 @@ from tests.house import ADMIN
 from tools.gate.proposals import Proposal
 from tools.kit.registry import catalogue, discover
 
-DESCRIBED = describe(discover())
 TOOLS = catalogue(discover())
-READING = [tool for tool in DESCRIBED if tool["risk"] == "read"]
-CHANGING = [tool["name"] for tool in DESCRIBED if tool["risk"] != "read"]
+READING = [name for name, tool in TOOLS.items() if tool.risk == Risk.READ]
+CHANGING = [name for name, tool in TOOLS.items() if tool.risk != Risk.READ]
 CARDED = [name for name in CHANGING if not (TOOLS[name].service.own and TOOLS[name].risk == 1)]
 """Changes that wait for a tap: all but the ordinary ones of our own services."""
 FOREIGN = [name for name in CHANGING if not TOOLS[name].service.own]
-UNDOABLE = [tool["name"] for tool in DESCRIBED if tool["undo"]]
+UNDOABLE = [name for name, tool in TOOLS.items() if tool.undo]
 NOT_DONE = re.compile("not verified|outcome unknown|failed")
 SHOWN = [(name, fact) for name in CHANGING for fact in names_of(TOOLS[name], shown=True)]
 
@@ -62,7 +60,7 @@ def test_there_is_something_to_hold() -> None:
     assert {"docker_restart_container", "docker_remove_container", "memory_update_memory"} <= set(CHANGING)
     stages = {name for name, stage in staged().items() if isinstance(stage, Stage)}
     assert stages == set(CHANGING), "a stage for each change, and none for what does not exist"
-    assert staged().keys() - stages <= {tool["name"] for tool in READING}
+    assert staged().keys() - stages <= set(READING)
 
 
 @pytest.mark.parametrize("name", CHANGING)
