@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants_agent import AGENT
 from tests.mutants_clean_up import CLEAN_UP
 from tests.mutants_docker import DOCKER
 from tests.mutants_hearing import HEARING
@@ -329,7 +330,7 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    *(Mutant(*row) for row in (*CLEAN_UP, *DOCKER, *HEARING, *WIRE)),
+    *(Mutant(*row) for row in (*AGENT, *CLEAN_UP, *DOCKER, *HEARING, *WIRE)),
 ]  # fmt: skip
 
 

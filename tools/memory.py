@@ -141,7 +141,7 @@ class MemoryFacts(Facts):
     prints: Prints
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def search_memories(
     ctx: Context[Recall],
     query: Annotated[str, Field(description="A question or a few words.", min_length=1, max_length=400)],
@@ -194,7 +194,7 @@ async def summarize_memories(ctx: Context[Recall]) -> Summary:
     )
 
 
-@service.tool(Risk.CHANGE, undo="forget it again")
+@service.tool(Risk.CHANGE, undo="forget it again", often=True)
 async def add_memory(ctx: Context[Recall], text: Text) -> Change[MemoryFacts]:
     """Remember a fact about the homelab or its people for good.
 
@@ -252,7 +252,7 @@ async def delete_all_memories(ctx: Context[Recall]) -> Change[MemoryFacts]:
     return await _change(ctx, "Delete all memories", ids, do, (), ("What they said stays in their history.",))
 
 
-@service.tool(Risk.CHANGE)
+@service.tool(Risk.CHANGE, hidden=True)
 async def restore_memories(
     ctx: Context[Recall],
     net: Annotated[

@@ -1,5 +1,6 @@
 """The line under an answer, written by code from the journal: what was read and what was changed."""
 
+from bot.agent.model import FIND
 from bot.screen.courtesy import only_courtesy
 from bot.screen.view import counted
 from memory.models import CallRow, CallState, Message
@@ -42,7 +43,7 @@ def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, i
     uses = [
         (place, block["id"])
         for place, block in blocks
-        if block["type"] == "tool_use" and f"{run}:{place}:{block['id']}" not in changes
+        if block["type"] == "tool_use" and block["name"] != FIND and f"{run}:{place}:{block['id']}" not in changes
     ]
     said = [bad[place + 1, use] for place, use in uses if (place + 1, use) in bad]  # the results are the next message
     refused = sum(map(is_refusal, said))

@@ -51,7 +51,7 @@ Net = Annotated[
 ]
 
 
-@service.tool(Risk.CHANGE)
+@service.tool(Risk.CHANGE, hidden=True)
 async def recreate_container(ctx: Context[DockerHosts], net: Net) -> Change[RecreateFacts]:
     """Make a removed container again from its kept configuration; only for Undo.
 

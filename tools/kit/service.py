@@ -55,10 +55,11 @@ class Tool:
         escalate: Callable[[Any], Risk] | None,
         egress: bool,
         word: str,
+        often: bool,
         hidden: bool,
     ) -> None:
         self.service, self.run, self.risk, self.undo = service, run, risk, undo
-        self.egress, self.hidden = egress, hidden
+        self.egress, self.often, self.hidden = egress, often, hidden
         self._escalate, self._word = escalate, word
         self.name = f"{service.name}_{run.__name__}"
         self.description = inspect.cleandoc(run.__doc__ or "")
@@ -144,14 +145,18 @@ class Service(Generic[C]):
         escalate: Callable[[Any], Risk] | None = None,
         egress: bool = False,
         word: str = "",
+        often: bool = False,
         hidden: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
         """Declare a tool. `undo` says in words what Undo will do (empty: there is none); `egress` marks a read
         whose destination the caller chooses; `word` is what people call it on a page, unless its name says it;
+        `often` marks what a model shall have in view from the start, where there are more tools than it can overlook;
         `hidden` marks what only Undo calls, and no model is told of."""
 
         def declare(run: Callable[..., Awaitable[Any]]) -> Tool:
-            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress, word=word, hidden=hidden)
+            tool = Tool(
+                self, run, risk, undo=undo, escalate=escalate, egress=egress, word=word, often=often, hidden=hidden
+            )
             self.tools.append(tool)
             return tool
 

@@ -62,7 +62,7 @@ async def _set_blocking(holes: Holes, piholes: Names, on: bool, seconds: int | N
     await holes.change(lambda api: api.send("POST", "/dns/blocking", json={"blocking": on, "timer": seconds}), piholes)
 
 
-@service.tool(Risk.CHANGE, undo="pause it again")
+@service.tool(Risk.CHANGE, undo="pause it again", often=True)
 async def enable_blocking(ctx: Context[Holes], piholes: Some | None = None) -> Change[Blocking]:
     """Block again at once, also where blocking is paused."""
     return Change(
@@ -76,7 +76,7 @@ async def enable_blocking(ctx: Context[Holes], piholes: Some | None = None) -> C
     )
 
 
-@service.tool(Risk.CHANGE, undo="turn it on again")
+@service.tool(Risk.CHANGE, undo="turn it on again", often=True)
 async def disable_blocking(
     ctx: Context[Holes], minutes: Minutes | None = 5, piholes: Some | None = None
 ) -> Change[Blocking]:
@@ -133,7 +133,7 @@ async def _removed(ctx: Context[Holes], entry: Entry, title: str, piholes: Some 
     )
 
 
-@service.tool(Risk.CHANGE, undo="take it off the list again")
+@service.tool(Risk.CHANGE, undo="take it off the list again", often=True)
 async def allow_domain(
     ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
