@@ -144,7 +144,10 @@ def assemble(
         budget=budget,
         redact=redact,
     )
-    runner = Runner(stores, Loop(stores.runs, gate, model, toolboxes), halt, screen, tasks, settings.zone)
+    runner = Runner(
+        stores, Loop(stores.runs, gate, model, toolboxes), halt, screen, tasks, settings.zone, execution.follows
+    )
+    execution.onward = runner.advance
     opener = Opener(stores, runner.advance, settings.zone, redact)
     decisions = Decisions(stores, opener, runner, access, standing)
     recovery = Recovery(stores, execution, proposals, standing)

@@ -52,6 +52,15 @@ class Journal:
         )  # fmt: skip
         return changed == 1
 
+    async def begun(self, tx: Transaction, call: str, ref: str, until: float) -> None:
+        """Keep what a call has begun and will be followed by."""
+        task = canonical({"ref": ref, "until": until})
+        await tx.run("UPDATE calls SET task = ? WHERE id = ?", task, call)
+
+    async def progressed(self, tx: Transaction, call: str, words: str) -> bool:
+        """How far a call that is under way has come; False when it has ended."""
+        return await tx.run("UPDATE calls SET detail = ? WHERE id = ? AND state = 'started'", words, call) == 1
+
     async def finish(
         self,
         tx: Transaction,
@@ -199,5 +208,5 @@ def _call(row: Row) -> CallRow:
         verified=None if row["verified"] is None else bool(row["verified"]), detail=row["detail"],
         needs_tap=bool(row["needs_tap"]), tainted=bool(row["tainted"]), net=row["net"], undo=read("undo"),
         undo_until=row["undo_until"], undone_by=row["undone_by"], asked_again=row["asked_again"],
-        proposed=row["proposed"], started=row["started"], ended=row["ended"], epoch=row["epoch"],
+        task=read("task"), proposed=row["proposed"], started=row["started"], ended=row["ended"], epoch=row["epoch"],
     )  # fmt: skip

@@ -126,6 +126,8 @@ class CallRow:
     undone_by: str | None
     asked_again: str | None
     """The run that asks this very call once more."""
+    task: dict[str, Any] | None
+    """What it has begun and is followed by: `ref`, and `until` when at the latest, by the clock that only moves on."""
     proposed: float
     started: float | None
     ended: float | None

@@ -243,7 +243,8 @@ class Cards:
             return f"{mark} {bold(past(row.title))}{took}"
         if row.state is CallState.UNKNOWN:
             return f"**?** {bold(row.title)}: **outcome unknown**"
-        return f"{mark} {bold(row.title)}: {row.state}"
+        state = "under way" if row.state is CallState.STARTED and row.task else row.state
+        return f"{mark} {bold(row.title)}: {state}"
 
     async def _who(self, row: CallRow, approval: Approval | None) -> str:
         if approval is None or approval.decided_by is None or approval.reason:

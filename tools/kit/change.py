@@ -40,6 +40,31 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What `do` returns when it has only begun something that now goes on by itself; the service must `follow` it."""
+
+    ref: str
+    """What the service knows it by, kept at once: after a crash it is followed by this, and never begun again."""
+    lasts: float = 3600.0
+    """Seconds after which it is followed no more, and its outcome unknown."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task has ended well, by the service's word; the target is read again all the same."""
+
+    note: str = ""
+    """What the person should hear of it."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A task has ended badly, by the service's word; what it has changed until then is looked at."""
+
+    words: str
+
+
+@dataclass(frozen=True)
 class Change(Generic[F]):
     """What a CHANGE or DESTROY tool returns. Building one changes nothing."""
 
@@ -47,7 +72,7 @@ class Change(Generic[F]):
     """Verb and target, as on the button: `Restart jellyfin`."""
     facts: F
     do: Callable[[Any], Awaitable[Any]]
-    """Receives the writing client, once, after the journal says `started`."""
+    """Receives the writing client, once, after the journal says `started`; may return a `Task`."""
     expect: Callable[[F, F], bool]
     """`expect(before, after)`: whether the target is as the change wants it."""
     undo: Callable[[F, str], Call | None] | None = None

@@ -2,13 +2,13 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from tools.kit.change import Call
+from tools.kit.change import Broken, Call, Done
 from tools.kit.context import Access, Context
 from tools.kit.glance import Glance
 from tools.kit.link import Link
@@ -17,6 +17,8 @@ from tools.kit.settings import ServiceSettings
 from tools.kit.types import Resolve
 
 C = TypeVar("C")
+Follow = Callable[[C, str], AsyncIterator[str | Done | Broken]]
+"""`follow(client, ref)`: lines on how far a task is, then how it has ended. The client only reads."""
 
 
 class Risk(IntEnum):
@@ -126,6 +128,7 @@ class Service(Generic[C]):
         self.pages: list[Declared[C]] = []
         self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
         self.advise: Callable[[C], Awaitable[list[str]]] | None = None
+        self.followed: Follow[C] | None = None
 
     def glance(self, look: Callable[[Context[C]], Awaitable[Glance]]) -> Callable[[Context[C]], Awaitable[Glance]]:
         """Declare how the service describes itself for /status and the digest."""
@@ -136,6 +139,14 @@ class Service(Generic[C]):
         """Declare what its owner should mend although nothing is down: sentences for the doctor."""
         self.advise = advise
         return advise
+
+    def follow(self, follow: Follow[C]) -> Follow[C]:
+        """Declare how a `Task` of this service is followed to its end, also by a process that has not begun it.
+
+        It raises ToolFailed when nobody knows the task any more; what only passes (no connection) is tried again.
+        """
+        self.followed = follow
+        return follow
 
     def tool(
         self,
