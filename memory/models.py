@@ -126,12 +126,14 @@ class CallRow:
     undone_by: str | None
     asked_again: str | None
     """The run that asks this very call once more."""
-    task: dict[str, Any] | None
-    """What it has begun and is followed by: `ref`, and `until` when at the latest, by the clock that only moves on."""
     proposed: float
     started: float | None
     ended: float | None
     epoch: int
+    task: dict[str, Any] | None = None
+    """What it has begun and is followed by: `ref`, and `until` when at the latest, by the clock that only moves on."""
+    safety: dict[str, Any] | None = None
+    """What was made before it was done, in `words`; empty while that is being made, None where there is nothing."""
 
     @property
     def service(self) -> str:

@@ -1,6 +1,7 @@
 """The defences of the toolbox and of what goes on by itself: name, file, its line, without it, and its test."""
 
 TOOLBOX, FOLLOWING = "tests/bot/agent/test_toolbox.py", "tests/tools/gate/test_following.py"
+SAFETY = "tests/tools/gate/test_safety_net.py"
 
 AGENT = [
     ("what only Undo calls is sent to the model", "bot/agent/toolbox.py", " and not tool.hidden]", "]", TOOLBOX),
@@ -21,4 +22,10 @@ AGENT = [
      "*(followed for followed, _ in self._followed.values())]", "]", FOLLOWING),
     ("a call takes up another task", "memory/migrations.py",
      "WHEN OLD.task IS NOT NULL OR OLD.state <> 'started'", "WHEN 0", FOLLOWING),
+    ("a change runs without its safety net", "tools/gate/execution.py",
+     "        if isinstance(taken, ToolFailed):\n            return", "        if False:\n            return", SAFETY),
+    ("a stop during the safety net is no stop", "tools/gate/execution.py",
+     "        if held := self._guard.held(row.run):\n            return held\n", "", SAFETY),
+    ("what moves during the safety net is changed", "tools/gate/execution.py",
+     'if now is None or results.moved(row.before["shown"], now.shown()):', "if False:", SAFETY),
 ]  # fmt: skip

@@ -1,9 +1,11 @@
 """A made-up service whose changes go on by themselves: a tape drive over the lab's tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
+
+from pydantic import BaseModel
 
 from lab.kit.tasks import Tasks
 from tests.rack import RackSettings
@@ -17,11 +19,13 @@ from tools.kit import (
     Facts,
     Gone,
     Link,
+    NetId,
     Refused,
     Resolve,
     Risk,
     Service,
     Shown,
+    Taken,
     Target,
     Task,
     Unreachable,
@@ -52,6 +56,8 @@ class Tape:
     refuses: bool = False
     out_of_reach: bool = False
     lasts: float = 3600.0
+    log: list[str] = field(default_factory=list)
+    on_copy: Callable[[], Awaitable[Any]] | None = None
     looks: int = 0
     asked: int = 0
 
@@ -81,6 +87,18 @@ class TapeApi:
         self.tape.begun.append(f"task-{len(self.tape.begun)}")
         self.tape.tasks.begin(self.tape.begun[-1], "backup", 1.0, self.tape.written, self.tape.fails)
         return Task(self.tape.begun[-1], lasts=self.tape.lasts)
+
+    async def copy(self) -> str:
+        assert self.access is Access.WRITE
+        self.tape.log.append("copy")
+        if self.tape.on_copy:
+            await self.tape.on_copy()
+        return "before-wipe"
+
+    async def hold(self, number: int) -> None:
+        assert self.access is Access.WRITE
+        self.tape.log.append(f"hold {number}")
+        self.tape.backups = number
 
     async def write(self) -> None:
         """Has an effect even where it says no, if that is how the drive fails."""
@@ -131,6 +149,45 @@ async def write_one(ctx: Context[TapeApi], tape: Named) -> Change[Backups]:
     """Write one backup at once."""
     facts = await ctx.read(read_backups)
     return Change("Write one", facts=facts, do=lambda api: api.write(), expect=more, within=0.05)
+
+
+class Copy(BaseModel):
+    """What the safety net of a wipe has made."""
+
+    name: str
+    held: int
+
+
+@drive.tool(Risk.CHANGE, hidden=True)
+async def put_back(ctx: Context[TapeApi], net: NetId) -> Change[Backups]:
+    """Put back what a wipe has taken; only for Undo."""
+    copy = await ctx.kept(net, Copy)
+    return Change(
+        f"Put back {copy.name}",
+        facts=await ctx.read(read_backups),
+        do=lambda api: api.hold(copy.held),
+        expect=lambda before, after: after.count == copy.held,
+        within=0.05,
+    )
+
+
+@drive.tool(Risk.CHANGE, undo="put back what was copied before")
+async def wipe(ctx: Context[TapeApi], tape: Named) -> Change[Backups]:
+    """Take everything off the tape."""
+
+    async def copied(api: TapeApi) -> Taken:
+        name = await api.copy()
+        return Taken(f"copy {name}", Copy(name=name, held=api.tape.backups))
+
+    return Change(
+        "Wipe tape",
+        facts=await ctx.read(read_backups),
+        safety_net=copied,
+        do=lambda api: api.hold(0),
+        expect=lambda before, after: after.count == 0,
+        undo=lambda before, net: put_back.call(net=net) if net else None,
+        within=0.05,
+    )
 
 
 @drive.follow

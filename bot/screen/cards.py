@@ -207,6 +207,8 @@ class Cards:
                 lines.append(escape(f"now: {self._format.facts(row.after)}"))
         if row.detail:
             lines.append(escape(row.detail))
+        if row.safety:
+            lines.append(escape(f"{'kept for Undo' if row.undo else 'made before'}: {row.safety['words']}"))
         if row.undone_by:
             lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
         lines.append(escape(await self._who(row, approval)))

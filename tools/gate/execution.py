@@ -19,7 +19,7 @@ from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, People, Watch
 from tools.gate.proposals import TOO_LARGE, Answer, Proposal, Proposals, gone
 from tools.gate.room import MOST_SHOWN, room
-from tools.kit.change import Broken, Call, Change, Done, Facts, Task
+from tools.kit.change import Broken, Change, Done, Facts, Taken, Task
 from tools.kit.clients import Clients
 from tools.kit.context import Access
 from tools.kit.errors import CircuitOpen, OutcomeUnknown, ToolFailed, Unreachable
@@ -144,10 +144,10 @@ class Execution:
         async with stores.database.transaction() as tx:
             # Once more: this may have waited for its turn to write, and somebody has said stop meanwhile.
             why = self._guard.held(row.run) or self._in_the_way(row)
-            net = await stores.nets.seal(tx, row.id, change.net) if change.net is not None and not why else None
             # Kept before it begins: the outcome may get lost, and a person may then say that it happened.
-            back = self._kept(row, change.way_back(net or ""))
-            started = not why and await stores.journal.start(tx, row.id, row.epoch, net, **back)
+            unsafe = change.safety_net is not None  # until that is made, nobody knows how to take it back
+            net, back = (None, {}) if why or unsafe else await self._keep(tx, row, change)
+            started = not why and await stores.journal.start(tx, row.id, row.epoch, net, **back, safety=unsafe)
             if started:
                 await stores.audit.record(
                     tx, "started", decided_by or run.actor.id, call=row.id, tool=row.tool, args_hash=row.args_hash
@@ -156,11 +156,17 @@ class Execution:
             await self.close(row, CallState.NOT_STARTED, why or "Another instance has taken over.")
         return started
 
-    def _kept(self, row: CallRow, back: Call | None) -> dict[str, Any]:
-        """What the journal keeps of the call that takes this one back."""
+    async def _keep(
+        self, tx: Any, row: CallRow, change: Change[Any], taken: Taken | None = None
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Keep what Undo needs: its net's id, and what the journal keeps of the call that takes this one back."""
+        content = change.kept(taken)
+        net = await self._stores.nets.seal(tx, row.id, content) if content is not None else None
+        back = change.way_back(net or "")
         until = self._stores.database.steady() + UNDO_SECONDS
         undo = {"tool": back.tool, "args": back.args} if back else None
-        return {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
+        kept = {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
+        return net, kept
 
     def _in_the_way(self, row: CallRow) -> str:
         """Why a call may not begin while another one is changing its target, or an empty string."""
@@ -185,11 +191,39 @@ class Execution:
         def look(within: float) -> Awaitable[Seen]:
             return self._look(row, change, within)
 
+        if why := await self._unsafe(row, change):
+            await self.close(row, CallState.FAILED, f"{why} Nothing was changed.")
+            return
         came = await self._survive(row, change.deadline, self._write(row, change))
         if isinstance(came, CallRow):
             self.follow(came, look, change.within)
         else:
             await self._finish(row, came, look, change.within)
+
+    async def _unsafe(self, row: CallRow, change: Change[Any]) -> str:
+        """Make the safety net; why the change must not begin then, or an empty string."""
+        if change.safety_net is None:
+            return ""
+        net = change.safety_net
+
+        async def made() -> Taken:
+            return await net(await self._clients.get(row.service, Access.WRITE))
+
+        self._watch.doing(row.run, f"{row.title}: making sure that it can be taken back …")
+        taken = await self._survive(row, change.deadline, made())
+        if isinstance(taken, ToolFailed):
+            return f"The safety net could not be made: {taken}"
+        async with self._stores.database.transaction() as tx:
+            kept, back = await self._keep(tx, row, change, taken)
+            await self._stores.journal.made(tx, row.id, self._said(taken.words), kept, **back)
+        # That may have taken its time: a stop, and whatever moved meanwhile, still come before the change.
+        if held := self._guard.held(row.run):
+            return held
+        seen = await self._survive(row, LOOK_SECONDS, self._look(row, change, 0.0))
+        now = None if isinstance(seen, ToolFailed) else seen[0]
+        if now is None or results.moved(row.before["shown"], now.shown()):
+            return "What it is for has changed meanwhile." if now else "What it is for can no longer be seen."
+        return ""
 
     async def _write(self, row: CallRow, change: Change[Any]) -> Done | CallRow:
         """Done, or the row with the task that now goes on by itself: it is kept before anything else is done."""

@@ -18,6 +18,7 @@ from tools.kit.change import Facts
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
 APPROVED_NOT_STARTED = "Approved, but I was interrupted before it began. Ask again if you still want it."
+NO_NET = "I was cut off while I made what Undo would need. Nothing was changed."
 CUT_OFF = "I was cut off while this ran."
 CANNOT_LOOK = "I was cut off while this ran, and have crashed each time I looked at what came of it."
 
@@ -68,6 +69,9 @@ class Recovery:
 
     async def _unknown(self, row: CallRow, *, look: bool) -> None:
         logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
+        if row.safety == {}:  # the change itself begins only after that
+            await self._execution.close(row, CallState.FAILED, NO_NET)
+            return
         words, seen = await self._evidence(row) if look else (CANNOT_LOOK, None)
         await self._execution.close(row, CallState.UNKNOWN, words, after=seen)
 

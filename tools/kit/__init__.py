@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from tools.kit.answers import at
-from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Task
+from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task
 from tools.kit.context import Access, Context, Deed
 from tools.kit.errors import (
     BadAnswer,
@@ -37,6 +37,6 @@ __all__ = [
     "Field", "Glance", "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac",
     "Minutes", "NetId", "NoAnswer", "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port",
     "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service",
-    "ServiceSettings", "Shown", "so_far", "Target", "Task", "Threads", "Tool", "ToolFailed", "Trouble",
+    "ServiceSettings", "Shown", "so_far", "Taken", "Target", "Task", "Threads", "Tool", "ToolFailed", "Trouble",
     "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip

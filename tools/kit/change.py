@@ -65,6 +65,16 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What a safety net has made."""
+
+    words: str
+    """What it is, for the receipt: `snapshot before-resize`."""
+    kept: BaseModel | None = None
+    """What Undo must know of it; read it with `ctx.kept(net, Model)`."""
+
+
+@dataclass(frozen=True)
 class Change(Generic[F]):
     """What a CHANGE or DESTROY tool returns. Building one changes nothing."""
 
@@ -77,14 +87,28 @@ class Change(Generic[F]):
     """`expect(before, after)`: whether the target is as the change wants it."""
     undo: Callable[[F, str], Call | None] | None = None
     """`undo(before, net)`: the call that takes it back, or None when there is nothing to take back."""
-    net: dict[str, Any] | None = None
+    net: dict[str, Any] | BaseModel | None = None
     """What undo needs and only now can be read (a full configuration). Kept encrypted; `undo` gets its id."""
+    safety_net: Callable[[Any], Awaitable["Taken"]] | None = None
+    """Receives the writing client after the tap and before `do`, and makes what Undo will need: a snapshot, an export.
+    When it fails nothing is done; Undo is worked out from what it has made."""
     notes: tuple[str, ...] = ()
     """Lines for the card: what would be lost, why there is no undo."""
     within: float = 20.0
     """Seconds until the expectation must hold."""
     deadline: float = 60.0
     """Seconds that `do` may take in all."""
+
+    @property
+    def has_net(self) -> bool:
+        """Whether Undo will find something kept for it."""
+        return self.net is not None or self.safety_net is not None
+
+    def kept(self, taken: "Taken | None" = None) -> dict[str, Any] | None:
+        """What is kept for Undo, what its safety net has made included, as JSON values; None when there is nothing."""
+        parts = [part for part in (self.net, taken.kept if taken else None) if part is not None]
+        whole = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+        return {name: value for part in whole for name, value in part.items()} if whole else None
 
     def way_back(self, net: str) -> Call | None:
         """What Undo will call, given the id under which the net is kept; None when there is no way back."""

@@ -129,7 +129,7 @@ async def _removed(ctx: Context[Holes], entry: Entry, title: str, piholes: Some 
         do=lambda holes: holes.change(entry.remove, facts.on),
         expect=lambda before, after: not after.on,
         undo=lambda before, net: put_back.call(net=net),
-        net=_steps(rows, entry).model_dump(),
+        net=_steps(rows, entry),
     )
 
 
@@ -319,6 +319,6 @@ async def sync_piholes(ctx: Context[Holes], source: Which, piholes: Some | None 
         do=lambda holes: _bring_about(holes, steps),
         expect=lambda before, after: not (after.missing or after.too_many),
         undo=lambda before, net: put_back.call(net=net),
-        net=Steps(steps=back).model_dump(),
+        net=Steps(steps=back),
         notes=("Subscribed lists count after update_gravity.",),
     )

@@ -1,38 +1,16 @@
 """What goes on by itself: begun once, followed to its end whatever happens to us, and looked at before it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from memory.models import Block
-from tests.fakes import Clock, use
-from tests.house import ADMIN, House
-from tests.rack import fake_services
-from tests.tape import SAID, Tape, drive
+from tests.fakes import use
+from tests.house import ADMIN, GROUP, House
+from tests.tape import SAID, Tape
 
 BACK_UP, WRITE_ONE = "tape_back_up", "tape_write_one"
-
-
-@pytest.fixture
-def tape() -> Tape:
-    return Tape()
-
-
-@pytest.fixture
-async def home(tmp_path: Path, clock: Clock, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    """A house with a tape drive, and a chat that is told every line."""
-    monkeypatch.setattr("tests.house.fake_services", lambda: [*fake_services(), drive])
-    monkeypatch.setattr("tools.gate.following.PAUSES", (0.005,))
-    monkeypatch.setattr("tools.gate.following.REDRAWN_AFTER", (0.0,))
-    monkeypatch.setattr("tools.gate.execution.SETTLE_SECONDS", 0.05)
-    house = House(tmp_path / "home", clock)
-    house.rack.tape = tape  # type: ignore[attr-defined]
-    await house.open()
-    yield house
-    await house.check()
-    await house.close()
 
 
 async def begun(home: House, *more: Block) -> str:
@@ -175,6 +153,8 @@ async def test_after_its_time_it_is_unknown(home: House, tape: Tape) -> None:
 async def test_a_stop_leaves_it_to_its_receipt_and_begins_nothing_more(home: House, tape: Tape) -> None:
     run = await begun(home, use("rack_switch_off", item="lamp"))
     await home.core.runner.stop(ADMIN.id, ADMIN)
+    assert [row.title for row in await home.stores.journal.followed(ADMIN.id)] == ["Back up"]
+    assert await home.stores.journal.followed(GROUP) == []
     tape.hour.share = 1.0
     await over(home)
     assert await home.states() == ["done", "not started"] and (await home.run(run)).state == "stopped"
