@@ -22,7 +22,7 @@ async def run(options: argparse.Namespace) -> int:
     """The bot."""
     from bot.core import opened
     from bot.screen.digest import TelegramNotifier
-    from bot.screen.view import Format
+    from bot.screen.view import Format, View
     from bot.settings.logs import set_up
     from bot.settings.people import TELEGRAM, console_actor
     from bot.telegram.app import App, telegram_bot
@@ -43,8 +43,8 @@ async def run(options: argparse.Namespace) -> int:
         notifier = TelegramNotifier(core.stores.outbox, Format(settings.zone))
         clock = Clock(core.stores, digests, notifier, settings.zone)
 
-        async def digest(reader: Actor) -> str:
-            return notifier.write((await digests.gather(reader))[0])
+        async def digest(reader: Actor) -> View:
+            return notifier.view((await digests.gather(reader))[0])
 
         digest_to = f"{TELEGRAM}{settings.digest_chat or settings.first_admin}"
         await plan_digest(core.stores, digest_to, settings.digest_time)

@@ -11,6 +11,7 @@ import httpx
 from bot.agent.claude import Claude
 from bot.core import Core
 from bot.screen.render import escape
+from bot.screen.view import View
 from bot.settings.people import console_actor
 from bot.settings.settings import Settings, secret_problems
 from bot.telegram.answers import UNKNOWN_TOKEN, is_a_stranger, refusal_of, result_of, stranger_at
@@ -34,6 +35,8 @@ class Check:
     name: str
     level: str
     text: str
+    outside: bool = False
+    """Whether it quotes what a service has said."""
 
 
 class Doctor:
@@ -56,12 +59,13 @@ class Doctor:
         found = [await self._database(), self._vectors(), self._disk(), claude, audit]
         return [*found, *settings, *self._idle(), telegram, *services]
 
-    async def text(self) -> str:
-        """The findings as Markdown, the bad ones first."""
+    async def view(self) -> View:
+        """The findings in a message, the bad ones first."""
         order = {"bad": 0, "warn": 1, "ok": 2}
         marks = {"bad": "🔴", "warn": "🟡", "ok": "🟢"}
         found = sorted(await self.checks(), key=lambda check: order[check.level])
-        return "\n".join(f"{marks[c.level]} **{escape(c.name)}** {escape(c.text)}" for c in found)
+        lines = [f"{marks[c.level]} **{escape(c.name)}** {escape(c.text)}" for c in found]
+        return View("\n".join(lines), outside=any(check.outside for check in found))
 
     async def as_json(self) -> list[dict[str, Any]]:
         """The findings for `doctor --json`."""
@@ -120,11 +124,13 @@ class Doctor:
         found = [Check(name, "bad" if idle else "ok", f"not set up: {clients.absence(name)}") for name in off]
         for name, glance in glances.items():
             if isinstance(glance, ToolFailed):
-                found.append(Check(name, "bad", str(glance)))
+                found.append(Check(name, "bad", str(glance), glance.outside))
             else:
                 # Trouble of the service itself, such as a host that does not answer; its guests' is for /status.
-                lost = [f"{trouble.name} {trouble.detail}" for trouble in glance.troubles if trouble.where == name]
-                found.append(Check(name, "bad" if lost else "ok", " · ".join([*lost, glance.summary])))
+                lost = [trouble for trouble in glance.troubles if trouble.where == name]
+                said = [*(f"{trouble.name} {trouble.detail}" for trouble in lost), glance.summary]
+                outside = any(trouble.outside for trouble in lost)
+                found.append(Check(name, "bad" if lost else "ok", " · ".join(said), outside))
                 found += [Check(name, "warn", text) for text in await self._advice(services[name])]
         return found
 

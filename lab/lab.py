@@ -42,7 +42,7 @@ class Lab:
         self.world = World(seed)
         self.world.card = self.telegram.card
         self.twins = {twin.name: twin(seed) for twin in discover()}
-        self.claude = Claude(seed)
+        self.claude = Claude(seed, [intent for twin in self.twins.values() for intent in twin.intents])
         self.supervisor: Supervisor | None = None
         self.telegram_url = self.claude_url = self.page_url = ""
         self.docker_hosts: dict[str, str] = {}

@@ -4,6 +4,7 @@ from memory.models import RAN, Actor, CallRow, CallState, Digest, Role
 from memory.stores import Stores
 from scheduler.ports import People
 from tools.gate.proposals import Proposals
+from tools.gate.results import shows_outside
 from tools.kit.errors import ToolFailed
 from tools.kit.glance import Glance, Note
 from tools.kit.types import trusted_name
@@ -47,7 +48,7 @@ class Digests:
             audit=str(verdict),
             unknown=sum(self._may_see(reader, row) for row in await stores.journal.in_state(CallState.UNKNOWN)),
             quiet=[_line(note) for glance in _seen(glances) for note in glance.quiet],
-            outside=_from_outside(glances, {*before, *items}) or any(row.before.get("outside") for row in rows),
+            outside=_from_outside(glances, {*before, *items}) or any(map(shows_outside, rows)),
         )
         return digest, items
 

@@ -124,9 +124,7 @@ class House:
         assert found is not None
         key = key or self.stores.approvals.key(card)
         values = {"conversation": found.conversation, "message": found.message, **binding}
-        return await self.core.decisions.card(
-            Tap(next(self._updates), who, data=f"a1:{key}:{verb}", **values), key, verb
-        )
+        return await self.core.decisions.card(Tap(next(self._updates), who, **values), key, verb)
 
     async def undo(self, call: CallRow, *, who: Actor = ADMIN, where: str | None = None) -> str:
         """A press of a receipt's Undo."""
@@ -139,7 +137,7 @@ class House:
         return await self.settled(self.core.decisions.known(self.a_tap(who, where), key, verb))
 
     def a_tap(self, who: Actor = ADMIN, where: str | None = None) -> Tap:
-        return Tap(next(self._updates), who, where or who.id, 1, "")
+        return Tap(next(self._updates), who, where or who.id, 1)
 
     async def settled(self, work: Awaitable[str]) -> str:
         toast = await work

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.screen.view import View
 from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
 from bot.telegram.pace import Throttle
@@ -53,8 +54,8 @@ class Live(Place):
             await request.shutdown()
         await super().__aexit__(*error)
 
-    async def _digest(self, asker: Actor) -> str:
-        return "All well."
+    async def _digest(self, asker: Actor) -> View:
+        return View("All well.")
 
     # People
 

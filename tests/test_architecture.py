@@ -221,3 +221,10 @@ def test_nothing_else_speaks_to_a_chat() -> None:
     ]
     names = [".send_message(", ".edit_message_text(", ".answer("]
     assert found == [f"chats.py: {name}" for name in names]
+
+
+def test_buttons_are_packed_in_one_place() -> None:
+    packed = re.compile(r"""["'](a1|u1|k1|s|m):""")
+    assert [
+        short(path) for path in PRODUCTION if short(path).startswith("bot/") and packed.search(path.read_text())
+    ] == []

@@ -1,15 +1,20 @@
 """Slash commands and menu pages. None of them needs the model."""
 
+from dataclasses import replace
+from difflib import get_close_matches
+
 from bot.menus.chronicle import entry_line
 from bot.menus.desk import Desk, Request
-from bot.menus.menu import ALL, COMMANDS, PAGES, command, page
+from bot.menus.menu import ALL, COMMANDS, PAGES, TYPED, command, page, typed
 from bot.menus.uses import OLD, question, turn
+from bot.screen.press import Press
 from bot.screen.render import escape
-from bot.screen.view import View, bold, counted
+from bot.screen.view import STATUS, View, bold, counted
 from memory.models import CallRow, CallState, Card, Role
 from tools.gate.policy import NEEDED, Autonomy
 from tools.kit.service import Risk
 
+MOST_NEAR = 3
 FIRST = "status"
 """What /help begins with."""
 LIFTED_NOTHING = "Nothing was lifted: /start alone does that."
@@ -26,18 +31,28 @@ class Commands:
         """The command's answer."""
         found = self._desk.menu.commands.get(name)
         if found is None:
-            return View(f"There is no {escape('/' + name[:32])}. /help lists what there is.")
+            return self._no_such(request, name, rest)
         if not found.is_for(self._desk.access, request.actor.id):
             return View(f"/{name} needs {found.needs}.")
         return await found.run(self._desk, request, rest)
 
-    async def page(self, request: Request, path: str) -> tuple[View | None, str]:
-        """A menu page and the toast to go with it."""
-        name, _, rest = path.partition(":")
-        if (run := PAGES.get(name)) is not None:
-            return await run(self._desk, request, rest), ""
-        declared = self._desk.menu.pages.get(name)
-        return await turn(self._desk, request, declared, rest) if declared else (None, OLD)
+    def _no_such(self, request: Request, name: str, rest: str) -> View:
+        """That there is no such command, with those that may have been meant."""
+        menu = self._desk.menu
+        mine = [c.name for c in menu.commands.values() if c.is_for(self._desk.access, request.actor.id)]
+        near = get_close_matches(name, mine, n=MOST_NEAR) or [menu.nearest(name.replace("_", " "))[1:]]
+        rows = [tuple(typed(each, rest) for each in near if each in mine), (typed("help"),)]
+        return View(f"There is no {escape('/' + name[:32])}. Did you mean:", tuple(filter(None, rows)))
+
+    async def page(self, request: Request, press: Press) -> tuple[View | None, str]:
+        """The page that a button leads to, and the toast to go with it."""
+        if press.key == TYPED:
+            name, _, rest = press.verb.partition(":")
+            return await self.run(request, name, rest), ""
+        if (run := PAGES.get(press.key)) is not None:
+            return await run(self._desk, request, press.verb), ""
+        declared = self._desk.menu.pages.get(press.key)
+        return await turn(self._desk, request, declared, press.verb) if declared else (None, OLD)
 
 
 @command("start", "Say hello and show what I can do", yields=True, suggested=False)
@@ -116,7 +131,7 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
     going = await desk.stores.journal.followed(None if everywhere else request.conversation)
     tail += f"\nWhat goes on by itself is not ended: {', '.join(escape(row.title) for row in going)}." if going else ""
     said = f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}"
-    return View(said, urgent=True)
+    return View(said, ((typed("start"),),) if everywhere else (), urgent=True)
 
 
 @command("pending", "Show what waits for you")
@@ -127,7 +142,7 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
     mine = [card for card in cards if request.actor.id in card.allowed]
     unknown = await unknown_outcomes(desk, request)
     if not mine and not unknown:
-        return View("Nothing waits for you.")
+        return View("Nothing waits for you.", ((STATUS,),))
     async with desk.stores.database.transaction() as tx:
         for card in mine[-8:]:
             # The newest message is the one that counts: a card that has scrolled away comes back, and its old
@@ -190,13 +205,13 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
 async def doctor(desk: Desk, request: Request, rest: str) -> View:
     """Every check in a line."""
-    return View(await desk.doctor(), outside=True)
+    return await desk.doctor()
 
 
 @command("digest", "Send the daily digest now")
 async def digest(desk: Desk, request: Request, rest: str) -> View:
     """What is down, what changed, what ran, what it cost."""
-    return View(await desk.digest(request.actor), (desk.ways_on(request),), outside=True)
+    return replace(await desk.digest(request.actor), buttons=(desk.ways_on(request),))
 
 
 async def changes_line(desk: Desk) -> str:

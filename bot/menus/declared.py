@@ -6,6 +6,8 @@ from typing import Any
 
 from bot.menus import commands as commands  # registers our own commands
 from bot.menus import pages as pages  # and our own pages
+from bot.menus import retry as retry  # what is behind [Try again]
+from bot.menus import undo as undo  # and /undo
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import COMMANDS, PAGES, Command, Menu, Use
 from bot.menus.uses import by_name, show

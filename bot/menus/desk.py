@@ -10,7 +10,7 @@ from bot.runs.decisions import Decisions
 from bot.runs.halt import Halt
 from bot.runs.opener import ALONE, Around, Opener
 from bot.runs.runner import Runner
-from bot.screen.view import Button, Format
+from bot.screen.view import Button, Format, View
 from bot.settings.people import Roster
 from memory.models import Actor, Role
 from memory.stores import Stores
@@ -43,8 +43,8 @@ class Desk:
     budget: Budget
     form: Format
     menu: Menu
-    doctor: Callable[[], Awaitable[str]]
-    digest: Callable[[Actor], Awaitable[str]]
+    doctor: Callable[[], Awaitable[View]]
+    digest: Callable[[Actor], Awaitable[View]]
 
     def sees(self, request: Request, service: str) -> bool:
         """Whether this person may look at a service."""

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.menus.desk import Desk, Request
-from bot.menus.menu import STATUS, beside, few
+from bot.menus.menu import beside, few
 from bot.menus.places import CHOOSING, DOING, NAMED, Place, choices, data
 from bot.screen.render import escape
-from bot.screen.view import Button, View, bold
+from bot.screen.view import STATUS, Button, View, bold
 from memory.text import escaped
 from tools.kit.page import Declared, Page, Row
 from tools.kit.service import Tool

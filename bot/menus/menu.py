@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bot.screen.view import Button, View
+from bot.screen.press import PAGE, Press
+from bot.screen.view import STATUS, Button, View, cut
 from bot.settings.people import Roster
 from memory.models import Role
 from tools.kit.page import Declared
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 MOST_BESIDE = 4
 """Buttons in a row whose words can still be read on a phone."""
-STATUS, MENU = Button("Status", "m:status"), "m:menu"
+MENU = Press(PAGE, "menu").data
+TYPED = "do"
+"""The page that runs a command, as if it had been typed."""
 ALL = " of all services"
 SMALL_WORDS = frozenset(
     ("what", "which", "when", "who", "why", "how", "the", "and", "for", "you", "your", "are", "can", "one", "now")
@@ -65,7 +68,7 @@ def needed(role: Role, *services: str) -> str:
 COMMANDS: dict[str, Command] = {}
 """Our own commands; no service can take their names."""
 PAGES: dict[str, Handler] = {}
-"""Our own pages by the first part of their path: `m:status` opens `status`."""
+"""Our own pages by their names."""
 
 
 def command(
@@ -117,7 +120,11 @@ class Menu:
 
     def openers(self, sees: Callable[[str], bool]) -> list[Button]:
         """A button for every page of the services that somebody sees."""
-        return [Button(page.label, f"m:{page.name}:0") for page in self.pages.values() if sees(page.service.name)]
+        return [
+            Button(page.label, Press(PAGE, page.name, "0").data)
+            for page in self.pages.values()
+            if sees(page.service.name)
+        ]
 
     def ways_on(self, sees: Callable[[str], bool]) -> tuple[Button, ...]:
         """What stands below an answer: the way to the status and to those pages."""
@@ -140,6 +147,14 @@ class Menu:
                 scores |= {use.page.name: scores[use.page.name] + 1 for use in uses}
         best = max(scores, key=lambda name: scores[name])
         return f"/{best if scores[best] else FALLBACK}"
+
+
+def typed(name: str, rest: str = "") -> Button:
+    """A button that does what somebody would type; what could not be read on it is left out."""
+    said, press = f"/{name} {rest}", Press(PAGE, TYPED, f"{name}:{rest}")
+    if rest and cut(said) == said and press.fits:
+        return Button(said, press.data)
+    return Button(f"/{name}", Press(PAGE, TYPED, name).data)
 
 
 def few(buttons: Iterable[Button], more: str) -> tuple[Button, ...]:

@@ -3,10 +3,10 @@
 from bot.menus.commands import changes_line, unknown_outcomes
 from bot.menus.desk import Desk, Request
 from bot.menus.listing import BACK
-from bot.menus.menu import MENU, STATUS, beside, command, few, page
+from bot.menus.menu import MENU, beside, command, few, page
 from bot.menus.places import Place, data
 from bot.screen.render import escape
-from bot.screen.view import Button, View, bold, counted
+from bot.screen.view import STATUS, Button, View, bold, counted
 from memory.models import Role
 from tools.kit.errors import ToolFailed
 from tools.kit.glance import Note

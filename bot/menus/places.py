@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.screen.press import PAGE, Press
 from bot.screen.view import Button
 from memory.keys import digest
 from tools.kit.page import Declared, Row
 
-LONGEST_DATA = 64
-"""Bytes of a button's data."""
 LONGEST_KEY = 20
-"""Bytes of it that say which rows are shown."""
+"""Bytes of a button's data that say which rows are shown."""
 UNWELL = ("🔴", "🟡")
 ALL, SICK, WHERE, GROUP, NAMED, DOING, CHOOSING = "", "~", "@", "+", "=", "!", "?"
 """Which rows: all, those that are unwell, of one host, of one group, with a name like this, those that offer a verb;
@@ -95,10 +94,10 @@ def data(page: Declared[Any], place: Place, word: str = "", key: str = "") -> st
     """What a button carries: `m:guests:2@pve1:restart:pve1/104`; a key that is too long goes by its fingerprint."""
     plain = key if not key.startswith("#") else fingerprint(key)
     for spot, which in ((place, plain), (Place(), plain), (Place(), fingerprint(key))):
-        carried = f"m:{page.name}:{spot}" + (f":{word}:{which}" if key else "")
-        if len(carried.encode()) <= LONGEST_DATA:
-            return carried
-    raise AssertionError(f"a button of {page.name} is too long, however it is put")
+        press = Press(PAGE, page.name, f"{spot}:{word}:{which}" if key else str(spot))
+        if press.fits:
+            break
+    return press.data
 
 
 def short(text: str) -> str:

@@ -18,7 +18,7 @@ async def retry(desk: Desk, request: Request, rest: str) -> View | None:
 async def _again(desk: Desk, request: Request, run: Run) -> None:
     trigger = f"retry:{run.id}"
     if run.thinks:
-        await desk.opener.say(run.conversation, request.actor, run.objective, trigger=trigger)
+        await desk.opener.repeat(run, trigger=trigger)
         return
     messages = await desk.stores.runs.messages(run.id)
     uses = [block for message in messages for block in message["content"] if block["type"] == "tool_use"]

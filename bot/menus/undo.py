@@ -1,25 +1,38 @@
 """`/undo`: what can be taken back here, what that would do, and what is there now. Only a tap takes anything back."""
 
 import asyncio
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import command, page
+from bot.screen.press import PAGE, UNDO, Press
 from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, cut, past
 from memory.models import CallRow, Role, Use
 from tools.gate.execution import UNDO_SECONDS
 from tools.gate.policy import Verdict
 from tools.gate.proposals import ALREADY, Answer, gone
-from tools.gate.results import stored_facts
+from tools.gate.results import shows_outside, stored_facts
 
+LISTED = "l"
+"""What an Undo's button says at its end when it stands in this list, which is then drawn again."""
 MOST = 8
 """Changes with a button: about what a phone shows."""
 MOST_PASSED = 3
 """Changes that are named though nothing can be done about them any more."""
 LOOK_SECONDS = 5.0
 """How long the looks at what is there now may take, all together."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an Undo would do, and what is there now."""
+
+    text: str
+    useful: bool = True
+    """Whether a tap could do anything."""
+    outside: bool = False
+    """Whether any of it is text that nobody here has written."""
 
 
 @command("undo", "Show what can be taken back", Role.OPERATOR)
@@ -33,16 +46,17 @@ async def undo(desk: Desk, request: Request, rest: str) -> View:
     looks = await asyncio.gather(*(_look(desk, request, row) for row in shown))
     parts = ["**What can be taken back here**" if rows else "There is nothing to take back here."]
     taps = []
-    for number, (row, (useful, seen)) in enumerate(zip(shown, looks, strict=True), 1):
-        parts.append(f"{number}\\. {bold(past(row.title))} {escape(await _when(desk, row))}\n{escape(seen)}")
-        if useful:
-            data = f"u1:{desk.stores.keys.button('undo', row.id)}"
-            taps.append((Button(cut(f"↩ {number}. {row.title}"), data),))
+    for number, (row, look) in enumerate(zip(shown, looks, strict=True), 1):
+        parts.append(f"{number}\\. {bold(past(row.title))} {escape(await _when(desk, row))}\n{escape(look.text)}")
+        if look.useful:
+            press = Press(UNDO, desk.stores.keys.button("undo", row.id), LISTED)
+            taps.append((Button(cut(f"↩ {number}. {row.title}"), press.data),))
     if len(rows) > MOST:
         parts.append(f"… and {len(rows) - MOST} more: each has its Undo on its receipt")
     parts += map(escape, _passed(desk, passed))
-    parts.append(f"looked {datetime.now(desk.form.zone):%H:%M:%S}")
-    return View("\n\n".join(parts), (*taps, (Button("↻", "m:undo"),)))
+    parts.append(desk.looked())
+    outside = any(look.outside for look in looks) or any(map(shows_outside, (*rows, *passed)))
+    return View("\n\n".join(parts), (*taps, (Button("↻", Press(PAGE, "undo").data),)), outside=outside)
 
 
 def _own(desk: Desk, request: Request, rows: list[CallRow]) -> list[CallRow]:
@@ -57,8 +71,8 @@ async def _when(desk: Desk, row: CallRow) -> str:
     return f"· {desk.form.moment(row.ended or row.proposed)}{took_back}"
 
 
-async def _look(desk: Desk, request: Request, row: CallRow) -> tuple[bool, str]:
-    """Whether a tap could do anything; from the plan it would carry out, what that would do and what is there now."""
+async def _look(desk: Desk, request: Request, row: CallRow) -> Look:
+    """From the plan that a tap would carry out."""
     run = await desk.stores.runs.get(row.run)
     assert run is not None and row.undo is not None, "a call belongs to a run; asked only of what has an Undo"
     asked = replace(run, actor=request.actor, thinks=False, unattended=False, undo_of=row.id)
@@ -67,17 +81,18 @@ async def _look(desk: Desk, request: Request, row: CallRow) -> tuple[bool, str]:
         async with asyncio.timeout(LOOK_SECONDS):
             found = await desk.proposals.prepare(asked, Use(f"look:{row.id}", row.undo["tool"], row.undo["args"]))
     except TimeoutError:
-        return True, f"{would}\nnow: unknown, {row.service} does not answer"
+        return Look(f"{would}\nnow: unknown, {row.service} does not answer")
     if not isinstance(found, Answer):
-        now = desk.proposals.redact(desk.form.facts(stored_facts(found.change.facts))) or "nothing that would show it"
+        facts = stored_facts(found.change.facts)
+        now = desk.proposals.redact(desk.form.facts(facts)) or "nothing that would show it"
         if found.decision.verdict is Verdict.REFUSE:
-            return False, f"{would}\nnow: {now}\n{found.decision.reason}"
-        return True, f"{would}: {found.change.title}\nnow: {now}"
+            return Look(f"{would}\nnow: {now}\n{found.decision.reason}", useful=False, outside=facts["outside"])
+        return Look(f"{would}: {found.change.title}\nnow: {now}", outside=facts["outside"])
     if found.detail == ALREADY:
-        return False, "now: as it was before; Undo would do nothing"
+        return Look("now: as it was before; Undo would do nothing", useful=False)
     if found.gone:
-        return False, f"now: {gone(row)}; Undo could do nothing"
-    return True, f"{would}\nnow: unknown. {found.detail}"
+        return Look(f"now: {gone(row)}; Undo could do nothing", useful=False)
+    return Look(f"{would}\nnow: unknown. {found.detail}", outside=found.tainted)
 
 
 def _passed(desk: Desk, rows: list[CallRow]) -> list[str]:

@@ -3,13 +3,15 @@
 import asyncio
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 from bot.menus.desk import Desk, Request
 from bot.menus.listing import ACTION, BACK, drawn, label, line, listed, ordered, read, single
-from bot.menus.menu import Use, beside, needed
+from bot.menus.menu import Use, beside, needed, typed
 from bot.menus.places import DOING, Place, data, fingerprint, written
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from bot.screen.result import result_text
 from bot.screen.view import Button, View, bold
@@ -58,7 +60,7 @@ async def turn(desk: Desk, request: Request, page: Declared[Any], rest: str) -> 
         return (await _use(desk, request, Use(page, tool), target, place), "") if tool else (None, OLD)
     except ToolFailed as error:
         back = Button("‹ Back", data(page, place)) if key else BACK
-        return _trouble(desk, error, Button("↻", f"m:{page.name}:{rest}"), back), ""
+        return _trouble(desk, error, Button("↻", Press(PAGE, page.name, rest).data), back), ""
 
 
 async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | None:
@@ -71,14 +73,15 @@ async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | 
         try:
             return await _use(desk, request, *found[0], Place())
         except ToolFailed as error:
-            return _trouble(desk, error)
+            return _trouble(desk, error, _again(word, text), BACK)
     if found:
         return View(f"**{word.capitalize()} which one?**", _each(found))
     if failed:
-        return _trouble(desk, failed)
+        return _trouble(desk, failed, _again(word, text), BACK)
     near = await _near(desk, request, uses, text)
-    hint = " Did you mean:" if near else f" What there is: {', '.join(f'/{use.page.name}' for use in uses)}"
-    return View(escape(f"Nothing here is called “{line(text)}”.{hint}"), near)
+    pages = {use.page.name: Button(use.page.label, data(use.page, Place())) for use in uses}
+    hint = " Did you mean:" if near else " What there is:"
+    return View(escape(f"Nothing here is called “{line(text)}”.{hint}"), near or beside(pages.values()))
 
 
 async def question(desk: Desk, request: Request, word: str, text: str, tail: str) -> View | None:
@@ -106,7 +109,8 @@ async def question(desk: Desk, request: Request, word: str, text: str, tail: str
         lacking = escape(f"{word.capitalize()} {line(target.name)}: {_lacking(use)}")
         return View(f"{lacking}\n{tail}", outside=not trusted_name(target.name))
     if failed:
-        return View(f"{escape(f'🔴 {failed}')}\n{tail}", outside=failed.outside)
+        ways = (_again(word, text), typed(word))
+        return View(f"{escape(f'🔴 {failed}')}\n{tail}", (ways,), outside=failed.outside)
     return View(escape(f"Nothing here is called “{line(text)}”. Did you mean:") + f"\n{tail}", near) if near else None
 
 
@@ -238,6 +242,11 @@ def _each(found: list[tuple[Use, Target]]) -> tuple[tuple[Button, ...], ...]:
 
 def _button(use: Use, target: Target, text: str) -> Button:
     return Button(label(text), data(use.page, Place(), use.tool.word, target.short or target.id))
+
+
+def _again(word: str, text: str) -> Button:
+    """The same once more."""
+    return replace(typed(word, text), text="↻")
 
 
 def _lacking(use: Use) -> str:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from bot.runs.opener import Opener
 from bot.runs.runner import Runner
@@ -20,6 +21,7 @@ LATE = "This card is no longer open."
 TOO_LATE = "Too late: this card has expired. Tap Ask again."
 USED = "Already decided."
 STRANGER = "This card is not yours to decide."
+ONCE_MORE = "Tap once more to confirm."
 OLDER = "There is a newer message for this; use that one."
 MOST_NOTED_A_MINUTE = 10
 """Rejected taps of one person that reach the audit log."""
@@ -33,7 +35,15 @@ class Tap:
     actor: Actor
     conversation: str
     message: int | None
-    data: str
+
+
+class Came(Enum):
+    """What came of a yes or a no."""
+
+    DECIDED = auto()
+    ARMED = auto()
+    LATE = auto()
+    """The card has expired, or somebody was faster."""
 
 
 class Decisions:
@@ -67,10 +77,9 @@ class Decisions:
 
     async def _on_pending(self, tap: Tap, card: Card, calls: list[str], verb: str) -> str:
         rows = [row for call in calls if (row := await self._stores.journal.get(call))]
-        destroys = any(row.risk == Risk.DESTROY for row in rows)
         if not all(self._may(tap.actor, row) for row in rows):
             return await self._rejected(tap, "role", STRANGER)
-        if verb == "d" or (verb == "y" and destroys and not card.armed):
+        if verb == "d":
             return await self._arm(tap, card)
         if verb == "o":
             return await self._one_by_one(tap, card)
@@ -83,13 +92,15 @@ class Decisions:
 
     async def _decide(self, tap: Tap, card: Card, calls: list[str], approve: bool) -> str:
         async with self._stores.database.transaction() as tx:
-            won = await self.decide(tx, card, calls, approve, tap.actor)
+            came = await self.decide(tx, card, calls, approve, tap.actor)
             await self._stores.inbox.done(tx, tap.update)
             point("deciding")
         point("decided")
-        if not won:
+        if came is Came.LATE:
             await self.sweep()
             return LATE
+        if came is Came.ARMED:
+            return ONCE_MORE
         more = not approve and await self._asks_on(card.run, calls)
         self._runner.advance(card.run)
         if more:
@@ -105,7 +116,7 @@ class Decisions:
         async with self._stores.database.transaction() as tx:
             armed = await self.arm(tx, card, tap.actor)
             await self._stores.inbox.done(tx, tap.update)
-        return "Tap once more to confirm." if armed else USED
+        return ONCE_MORE if armed else USED
 
     async def _one_by_one(self, tap: Tap, card: Card) -> str:
         async with self._stores.database.transaction() as tx:
@@ -199,14 +210,20 @@ class Decisions:
         for run in runs:
             self._runner.advance(run)
 
-    async def decide(self, tx: Transaction, card: Card, calls: list[str], approve: bool, actor: Actor) -> bool:
-        """Decide these calls of a card; False when it has expired or somebody was faster."""
-        won = await self._stores.approvals.decide(tx, card, calls, approve, actor.id)
-        if won:
-            word = "approved" if approve else "denied"
-            await self._stores.audit.record(tx, word, actor.id, card=card.id, calls=calls)
-            await self._redraw(tx, card, word)
-        return won
+    async def decide(self, tx: Transaction, card: Card, calls: list[str], approve: bool, actor: Actor) -> Came:
+        """Decide these calls of a card, from whichever door: the first yes to what destroys only arms it."""
+        if approve and not card.armed and await self._destroys(calls):
+            return Came.ARMED if await self.arm(tx, card, actor) else Came.LATE
+        if not await self._stores.approvals.decide(tx, card, calls, approve, actor.id):
+            return Came.LATE
+        word = "approved" if approve else "denied"
+        await self._stores.audit.record(tx, word, actor.id, card=card.id, calls=calls)
+        await self._redraw(tx, card, word)
+        return Came.DECIDED
+
+    async def _destroys(self, calls: list[str]) -> bool:
+        rows = [await self._stores.journal.get(call) for call in calls]
+        return any(row is not None and row.risk == Risk.DESTROY for row in rows)
 
     async def arm(self, tx: Transaction, card: Card, actor: Actor) -> bool:
         """The first yes to what destroys; False when somebody has decided meanwhile."""

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from bot.screen.redraw import redraw_cards
+from bot.screen.view import STATUS, stored_buttons, try_again
 from memory.database import Transaction
-from memory.models import Actor, CallRow, Message
+from memory.models import Actor, CallRow, Message, Run
 from memory.stores import Stores
 from memory.text import Redactor, clean, shortened
 from tools.gate import taint
@@ -43,6 +44,7 @@ class Around:
 
 
 ALONE = Around()
+OURS = "[a message of yours]\n"
 TOO_LONG = "That was long: of {:,} characters I left {:,} out, from the middle."
 
 
@@ -65,9 +67,12 @@ class Opener:
 
     async def say(
         self, conversation: str, actor: Actor, text: str, *, trigger: str, opened_by: str = "text",
-        update: int | None = None, unattended: bool = False, around: Around = ALONE,
+        update: int | None = None, unattended: bool = False, around: Around = ALONE, aside: str = "",
     ) -> str | None:  # fmt: skip
-        """Open a run for a line; None when this trigger has opened one before."""
+        """Open a run for a line; None when this trigger has opened one before.
+
+        `aside`: why it is kept for [Try again] and not acted on now.
+        """
         original, quote = text, around.quote
         text, removed = clean(text)
         text, left_out = shortened(self._redact(text), LONGEST_LINE)  # uncut, so that no secret is cut in two
@@ -83,16 +88,21 @@ class Opener:
             conversation=conversation, actor=actor, objective=text, messages=[*history, _user(*blocks)],
             opened_by=opened_by, trigger=trigger, unattended=unattended, message=around.message,
             tainted=tainted or (quote is not None and quote.outside),
-            told=TOO_LONG.format(len(original), left_out) if left_out else "",
+            told=TOO_LONG.format(len(original), left_out) if left_out and not aside else "", aside=aside,
             noted={"original_sha256": _fingerprint(original), "removed": removed, "left_out": left_out}
             if removed or left_out
             else {},
         )  # fmt: skip
 
+    async def repeat(self, run: Run, *, trigger: str) -> str | None:
+        """Say the line of a run once more, with whatever came with it then; None when that has been done."""
+        around = Around(run.message, quote=_quote_of(await self._stores.runs.messages(run.id), run.objective))
+        return await self.say(run.conversation, run.actor, run.objective, trigger=trigger, around=around)
+
     def _quoted(self, quote: Quote) -> str:
         """What the model is shown of the message that a line answers."""
         text, _ = shortened(self._redact(clean(quote.text)[0]), LONGEST_QUOTE)
-        return taint.wrap(text) if quote.outside else f"[a message of yours]\n{text}"
+        return taint.wrap(text) if quote.outside else f"{OURS}{text}"
 
     async def direct(
         self, conversation: str, actor: Actor, title: str, tool: str, args: dict[str, Any], *, trigger: str,
@@ -132,21 +142,25 @@ class Opener:
     async def _open(
         self, update: int | None, parts: tuple[int, ...] = (), *,
         claim: Callable[[Transaction, str], Awaitable[bool]] | None = None,
-        told: str = "", noted: dict[str, Any] | None = None, **run: Any,
+        told: str = "", aside: str = "", noted: dict[str, Any] | None = None, **run: Any,
     ) -> str | None:  # fmt: skip
         """The run, what the person is `told` of it, and the end of the updates that asked for it, in one commit.
 
-        `noted` is for the audit log.
+        `aside`: why it ends before it has begun. `noted` is for the audit log.
         """
         stores = self._stores
         try:
             async with stores.database.transaction() as tx:
                 opened = await stores.runs.open(tx, **run)
                 await stores.inbox.done(tx, update, *parts)
-                if opened and told:
+                if opened and (told or aside):
+                    buttons = stored_buttons(((try_again(opened), STATUS),) if aside else ())
                     await stores.outbox.add(
-                        tx, run["conversation"], "view", f"told:{opened}", run=opened, text=told, buttons=[]
-                    )
+                        tx, run["conversation"], "view", f"told:{opened}", run=opened, text=aside or told,
+                        buttons=buttons,
+                    )  # fmt: skip
+                if opened and aside:
+                    await stores.runs.set_state(tx, opened, "failed", aside)
                 if opened and claim and not await claim(tx, opened):
                     raise Used
                 if opened:
@@ -158,13 +172,22 @@ class Opener:
             if update is not None:
                 await stores.inbox.handled(update)
             return None
-        if opened:
+        if opened and not aside:
             self._advance(opened, queued=run.get("thinks", True))
         return opened
 
     async def queued(self, conversation: str) -> int:
         """Requests that are being worked on or wait their turn here."""
         return len(await self._stores.runs.in_state("working", conversation=conversation))
+
+
+def _quote_of(messages: list[Message], line: str) -> Quote | None:
+    """What a line came with when it was said."""
+    for blocks in (message["content"] for message in reversed(messages) if message["role"] == "user"):
+        if len(blocks) == 2 and blocks[0].get("text", "").endswith(f"]\n{line}"):
+            text = blocks[1]["text"]
+            return Quote(taint.unwrapped(text).removeprefix(OURS), not text.startswith(OURS))
+    return None
 
 
 def _calling(*calls: tuple[str, dict[str, Any]]) -> Message:

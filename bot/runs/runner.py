@@ -14,7 +14,7 @@ from bot.runs.halt import Halt
 from bot.runs.tasks import Tasks
 from bot.screen.redraw import redraw_cards, redraw_receipt
 from bot.screen.render import escape
-from bot.screen.view import Format
+from bot.screen.view import Format, stored_buttons, try_again
 from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
 from memory.models import Actor, CallState, Card, Message, Run, RunState
@@ -242,7 +242,7 @@ class Runner:
             f"You asked this at {asked}, and I was interrupted while I worked on it: “{run.objective[:200]}”."
             " I did not go on with it; say it again if you still want it."
         )
-        again = [[["Try again", f"m:retry:{run.id}", None]]] if run.thinks and not run.unattended else []
+        again = stored_buttons(((try_again(run.id),),)) if run.thinks and not run.unattended else []
         async with stores.database.transaction() as tx:
             await self._end_run(tx, run, "failed", words, "I was interrupted before it began.")
             await stores.outbox.add(tx, run.conversation, "view", f"late:{run.id}", text=escape(words), buttons=again)

@@ -5,8 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.screen.press import CARD, KNOWN, UNDO, Press
 from bot.screen.render import escape
-from bot.screen.view import QUIET, Button, Format, View, bold, cut, is_moment, past, seconds, short_id
+from bot.screen.view import (
+    QUIET,
+    STATUS,
+    Button,
+    Format,
+    View,
+    bold,
+    cut,
+    is_moment,
+    past,
+    seconds,
+    short_id,
+    try_again,
+)
 from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from memory.text import short_ids
@@ -149,7 +163,7 @@ class Cards:
         return (Button(cut(text), self._data(card, "y"), "danger"), Button("Deny", self._data(card, "n")))
 
     def _data(self, card: Card, verb: str) -> str:
-        return f"a1:{self._stores.approvals.key(card.id)}:{verb}"
+        return Press(CARD, self._stores.approvals.key(card.id), verb).data
 
     # -- closed -------------------------------------------------------------------------------------------------
 
@@ -160,7 +174,7 @@ class Cards:
                 parts.append(f"~~{escape(row.title)}~~\nasked again below")
             else:
                 parts.append(await self._outcome(row, approval))
-                rows += [] if self._loud(row, approval) else self.receipt_buttons(row, alone=len(asked) == 1)
+                rows += [] if self._loud(row, approval) else await self._buttons(row, alone=len(asked) == 1)
         lapsed = [row for approval, row in asked if may_ask_again(approval)]
         if any(row.asked_again for row in lapsed):
             parts.append("asked again below")
@@ -188,7 +202,7 @@ class Cards:
         if row is None:
             return None
         approval = await self._stores.approvals.latest(call)
-        return View(await self.receipt_text(row, approval), tuple(self.receipt_buttons(row)))
+        return View(await self.receipt_text(row, approval), tuple(await self._buttons(row)))
 
     async def receipt_text(self, row: CallRow, approval: Approval | None) -> str:
         """Outcome first, then before → after, then who approved it."""
@@ -254,16 +268,23 @@ class Cards:
         at, name = self._format.moment(approval.decided or 0.0), await self._stores.runs.name_of(approval.decided_by)
         return f"by {name}, {at}" if approval.state == "denied" else f"approved {at} by {name}"
 
-    def receipt_buttons(self, row: CallRow, *, alone: bool = True) -> list[tuple[Button, ...]]:
-        """Undo while it lasts, named unless it stands alone; for an unknown outcome what a person can answer."""
+    async def _buttons(self, row: CallRow, *, alone: bool = True) -> list[tuple[Button, ...]]:
+        """Undo while it lasts, named unless it stands alone; for an unknown outcome what a person can answer.
+
+        What failed and was asked for by hand can be asked once more; of a model's the answer says what is next.
+        """
         if row.state is CallState.UNKNOWN:
             key = self._keys.button("known", row.id)
-            answers = (Button("It happened", f"k1:{key}:y"), Button("It did not", f"k1:{key}:n"))
-            return [answers] if row.asked_again else [answers, (Button("Ask again", f"k1:{key}:r"),)]
+            happened, did_not, again = (Press(KNOWN, key, verb).data for verb in "ynr")
+            answers = (Button("It happened", happened), Button("It did not", did_not))
+            return [answers] if row.asked_again else [answers, (Button("Ask again", again),)]
         lasts = (row.undo_until or 0.0) > self._stores.database.steady()
         if row.state is CallState.DONE and row.undo and not row.undone_by and lasts:
             text = "↩ Undo" if alone else cut(f"↩ Undo: {row.title}")
-            return [(Button(text, f"u1:{self._keys.button('undo', row.id)}"),)]
+            return [(Button(text, Press(UNDO, self._keys.button("undo", row.id)).data),)]
+        if row.state is CallState.FAILED and len(await self._stores.journal.of_run(row.run)) == 1:
+            run = await self._stores.runs.get(row.run)
+            return [(try_again(row.run), STATUS)] if run and not run.thinks and not run.undo_of else []
         return []
 
 

@@ -1,7 +1,7 @@
 """The scheduler's ports: its findings in words and buttons."""
 
 from bot.screen.render import escape
-from bot.screen.view import Format
+from bot.screen.view import Format, View
 from memory.database import Transaction
 from memory.models import Digest
 from memory.outbox import Outbox
@@ -14,6 +14,10 @@ class TelegramNotifier:
 
     def __init__(self, outbox: Outbox, form: Format) -> None:
         self._outbox, self._format = outbox, form
+
+    def view(self, digest: Digest) -> View:
+        """The digest for whoever asks for it."""
+        return View(self.write(digest), outside=digest.outside)
 
     async def digest(self, tx: Transaction, conversation: str, digest: Digest, key: str) -> None:
         """Send a digest, once per key."""

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from bot.screen.cards import Cards
 from bot.screen.footer import DID_NOT_WORK, footer
 from bot.screen.plain import plain_results, without_words
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
-from bot.screen.view import Button, View, view_of
+from bot.screen.view import STATUS, Button, View, try_again, view_of
 from memory.models import CallState, Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.results import is_refusal
 from tools.gate.standing import FULL
-
-STATUS = Button("Status", "m:status")
 
 
 class Drawing:
@@ -58,16 +57,15 @@ class Drawing:
     async def _answer(self, run_id: str) -> View:
         """The model's answer, or what was found where it has no words, and under it what code knows of it."""
         messages = await self._stores.runs.messages(run_id)
-        answer = final_text(messages) or escape(without_words(messages))
-        below = await footer(self._stores, run_id)
-        return View(f"{answer}\n\n{below}".strip(), await self._what_next(run_id) if DID_NOT_WORK in below else ())
+        answer, below = final_text(messages), await footer(self._stores, run_id)
+        text = f"{answer or escape(without_words(messages))}\n\n{below}".strip()
+        return View(text, () if answer and DID_NOT_WORK not in below else await self._what_next(run_id))
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""
         found = plain_results(await self._stores.runs.messages(run_id)) or "Nothing to do."
-        return View(
-            escape(found), ((Button("Show them", "m:pending"),),) if FULL in found else await self._what_next(run_id)
-        )
+        show_them = ((Button("Show them", Press(PAGE, "pending").data),),)
+        return View(escape(found), show_them if FULL in found else await self._what_next(run_id))
 
     async def _what_next(self, run_id: str) -> tuple[tuple[Button, ...], ...]:
         """The obvious next steps where something has failed: the same once more, unless it has taken effect; a look."""
@@ -84,4 +82,4 @@ class Drawing:
             if block["type"] == "tool_result"
         )
         may = not took_effect and run.undo_of is None and (run.thinks or failed)
-        return ((*((Button("Try again", f"m:retry:{run_id}"),) if may else ()), STATUS),)
+        return ((*((try_again(run_id),) if may else ()), STATUS),)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from memory.text import escaped
 from tools.kit.words import counted as counted
@@ -21,15 +22,24 @@ QUIET = frozenset({"number", "version"})
 """Facts that tell two states apart, and by themselves say nothing to a person."""
 UNITS = {"mb": "MB", "gb": "GB", "seconds": "s", "percent": "%"}
 """Units as fields carry them at the end of their names, and as people read them."""
+THOUSANDS = re.compile(r"\d{4,15}(\.\d)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Button:
-    """One inline button; `data` is at most 64 bytes."""
+    """One inline button; its `data` is a `Press`."""
 
     text: str
     data: str
     style: Style | None = None
+
+
+STATUS = Button("Status", Press(PAGE, "status").data)
+
+
+def try_again(run: str) -> Button:
+    """What asks once more for what a run was asked."""
+    return Button("Try again", Press(PAGE, "retry", run).data)
 
 
 @dataclass(frozen=True)
@@ -130,10 +140,15 @@ class Format:
         return "\n".join(" · ".join(line) for line in lines if line)
 
     def change(self, name: str, old: Any, new: Any, *, moment: bool = False) -> str:
-        """`state: running → stopped`; two moments of one minute are told apart by their seconds."""
+        """`state: running → stopped`; two moments of one minute are told apart by their seconds.
+
+        Where nothing was before, only what is now: `freed 1.6 GB`.
+        """
         was, now = self.value(old, moment=moment), self.value(new, moment=moment)
         if moment and was == now and old and new:
             was, now = (f"{datetime.fromisoformat(text).astimezone(self.zone):%H:%M:%S}" for text in (old, new))
+        if old is None:
+            return f"{_label(name)} {_measured(name, now)}"
         return f"{_label(name)}: {_measured(name, was)} → {_measured(name, now)}"
 
 
@@ -153,8 +168,10 @@ def _label(name: str) -> str:
 
 
 def _measured(name: str, text: str) -> str:
-    """The value with the unit that its field's name carries."""
+    """The value with the unit that its field's name carries, or with a larger one."""
     rest, _, unit = name.rpartition("_")
+    if rest and unit == "mb" and THOUSANDS.fullmatch(text):
+        return f"{float(text) / 1000:.1f} {UNITS['gb']}"
     return f"{text} {UNITS[unit]}" if rest and unit in UNITS and text[-1:].isdigit() else text
 
 

@@ -284,7 +284,8 @@ def _load_one(kind: type[T], sources: dict[str, Any], problems: list[str]) -> T 
         prefix = kind.model_config.get("env_prefix", "")
         for item in error.errors(include_input=False, include_url=False):
             name = f"{prefix}{'.'.join(map(str, item['loc'])) or kind.__module__}".upper()
-            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
+            problem = f"{name}: {item['msg'].removeprefix('Value error, ')}."
+            problems += [] if problem in problems else [problem]  # what is not set may be wrong, too
         wrong = {str(item["loc"][0]) for item in error.errors() if item["loc"]} - sources.keys()
         if wrong:
             defaults = {name: kind.model_fields[name].get_default(call_default_factory=True) for name in wrong}

@@ -14,14 +14,12 @@ from telegram.request import HTTPXRequest
 
 from bot.core import Core
 from bot.doctor import Doctor
-from bot.menus import retry as retry  # what is behind [Try again]
-from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import Commands
 from bot.menus.declared import menu_of
 from bot.menus.desk import Desk
 from bot.screen.cards import Cards
 from bot.screen.drawing import Drawing
-from bot.screen.view import Button, Format
+from bot.screen.view import Button, Format, View
 from bot.settings.people import TELEGRAM
 from bot.settings.settings import Settings
 from bot.telegram.chats import Chats
@@ -54,7 +52,7 @@ def telegram_bot(settings: Settings) -> Bot:
 class App:
     """One process that owns the state and speaks to Telegram."""
 
-    def __init__(self, core: Core, chats: Chats, poller: Poller, digest: Callable[[Actor], Awaitable[str]]) -> None:
+    def __init__(self, core: Core, chats: Chats, poller: Poller, digest: Callable[[Actor], Awaitable[View]]) -> None:
         """`digest` writes the daily digest as this person may read it. Raises BrokenService."""
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
         owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
@@ -65,7 +63,7 @@ class App:
         self._doctor = Doctor(core, poller)
         desk = Desk(
             stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
-            menu, self._doctor.text, digest,
+            menu, self._doctor.view, digest,
         )  # fmt: skip
         self._dispatch = Dispatch(
             core, chats, Commands(desk), unreachable, owner, menu.commands, lambda: poller.hearing_since

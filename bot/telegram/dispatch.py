@@ -15,9 +15,12 @@ from telegram.error import TelegramError
 from bot.core import Core
 from bot.menus.commands import Commands
 from bot.menus.desk import Request
-from bot.runs.decisions import Tap
+from bot.menus.menu import typed
+from bot.menus.undo import LISTED
+from bot.runs.decisions import STRANGER, Tap
 from bot.runs.opener import Around
-from bot.screen.view import View
+from bot.screen.press import CARD, KNOWN, PAGE, STOP, UNDO, Press
+from bot.screen.view import STATUS, View
 from bot.settings.people import TELEGRAM, conversation_of, place_of
 from bot.telegram.chats import Chats
 from bot.telegram.parts import Parcel, Parts
@@ -33,8 +36,8 @@ from memory.text import clean
 TEXT_ONLY = "I read text only. Write it, or send the log line as text."
 FORWARDED = "I don't act on forwarded messages. Say it in your own words."
 ENDED = "It has ended already."
-LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it; say it again if you still want it."
-TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop."
+LAPSED = "You wrote this more than a day ago, and I was off. I did not act on it."
+TOO_MANY = "I am still busy with your earlier questions. Wait for them, or /stop; then try again."
 MOST_QUEUED = 5
 PATIENCE_SECONDS = 0.25
 """How long an update holds up the next one: lines keep their order, and a slow service delays nobody."""
@@ -125,8 +128,8 @@ class Dispatch:
             await inbox.handled(*updates)  # people talk to each other here
         elif album and not said.line and await inbox.album_handled(chat.id, album):
             await inbox.handled(*updates)  # it came late, and the album has been answered
-        elif lapsed and not (said.command and said.command.name == "stop"):
-            await self._say(request, View(LAPSED))
+        elif lapsed and said.command and said.command.name != "stop":
+            await self._say(request, View(LAPSED, ((typed(said.command.name, said.command.rest), STATUS),)))
         elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
         elif not said.line:
@@ -137,15 +140,13 @@ class Dispatch:
             if said.command:
                 await self._command(request, said.command)
             else:
-                await self._line(request, said.line)
+                await self._line(request, said.line, lapsed)
 
-    async def _line(self, request: Request, line: str) -> None:
-        if await self._opener.queued(request.conversation) >= MOST_QUEUED:
-            await self._say(request, View(TOO_MANY))
-            return
+    async def _line(self, request: Request, line: str, lapsed: bool) -> None:
+        too_many = await self._opener.queued(request.conversation) >= MOST_QUEUED
         opened = await self._opener.say(
             request.conversation, request.actor, line, trigger=f"update:{request.update}", update=request.update,
-            around=request.around,
+            around=request.around, aside=LAPSED if lapsed else TOO_MANY if too_many else "",
         )  # fmt: skip
         logger.info("update {} opened run {}", request.update, opened)
 
@@ -199,15 +200,18 @@ class Dispatch:
         if message is None or not self._access.welcome(user.id, message.chat.id, message.chat.type == "private"):
             await self._stranger(update_id, query)
             return
-        tap = Tap(update_id, _actor(user), await self._place(message), message.message_id, query.data or "")
-        if tap.data.startswith("m:"):
+        tap = Tap(update_id, _actor(user), await self._place(message), message.message_id)
+        press = Press.read(query.data or "")
+        if press.kind == PAGE:
             await self._chats.toast(query, "")  # a page may take a while to read; the button must not spin meanwhile
-            await self._tap(tap)
+            await self._tap(tap, press)
         else:
-            toast = await self._tap(tap)
+            toast = await self._tap(tap, press)
             await self._chats.toast(query, toast)
             if toast == ENDED:
-                await self._leftover(message.chat.id, tap)
+                await self._leftover(message.chat.id, tap, press.key)
+            if (press.kind, press.verb) == (UNDO, LISTED) and toast != STRANGER:
+                await self._menu(tap, Press(PAGE, "undo"))
 
     async def _place(self, message: MaybeInaccessibleMessage) -> str:
         """Where a button was pressed: in General, too, a message counts as one of the topic that it was meant for."""
@@ -216,31 +220,29 @@ class Dispatch:
         meant = await self._stores.outbox.topic_of(here, message.message_id) if topic is None else None
         return meant or here
 
-    async def _tap(self, tap: Tap) -> str:
-        kind, _, rest = tap.data.partition(":")
-        key, _, verb = rest.partition(":")
-        if kind == "a1":
-            return await self._decisions.card(tap, key, verb)
-        if kind == "u1":
-            return await self._decisions.undo(tap, key)
-        if kind == "k1":
-            return await self._decisions.known(tap, key, verb)
+    async def _tap(self, tap: Tap, press: Press) -> str:
+        if press.kind == CARD:
+            return await self._decisions.card(tap, press.key, press.verb)
+        if press.kind == UNDO:
+            return await self._decisions.undo(tap, press.key)
+        if press.kind == KNOWN:
+            return await self._decisions.known(tap, press.key, press.verb)
         await self._stores.inbox.handled(tap.update)
-        if kind == "s":
-            return "Stopping." if await self._runner.stop_run(key, tap.actor, tap.conversation) else ENDED
-        if kind == "m" and tap.message is not None:
-            return await self._menu(tap, rest)
+        if press.kind == STOP:
+            return "Stopping." if await self._runner.stop_run(press.key, tap.actor, tap.conversation) else ENDED
+        if press.kind == PAGE and tap.message is not None:
+            return await self._menu(tap, press)
         return "This button is too old."
 
-    async def _leftover(self, chat: int, tap: Tap) -> None:
+    async def _leftover(self, chat: int, tap: Tap, run_id: str) -> None:
         """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
-        run = await self._stores.runs.get(tap.data.partition(":")[2])
+        run = await self._stores.runs.get(run_id)
         if run is not None and run.conversation == tap.conversation and tap.message is not None:
             await take_away(self._chats, chat, tap.message, run)
 
-    async def _menu(self, tap: Tap, path: str) -> str:
+    async def _menu(self, tap: Tap, press: Press) -> str:
         """A menu turns its page in place; a lost page is only asked for again."""
-        view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), path)
+        view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), press)
         if view is not None:
             (chat, _), piece = place_of(tap.conversation), (await self._chats.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
@@ -254,7 +256,7 @@ class Dispatch:
 
     async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
         chat = query.message.chat.id if query.message is not None else ""
-        tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None, "")
+        tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None)
         await self._chats.toast(query, await self._decisions.stranger(tap))
 
 

@@ -61,6 +61,10 @@ class Poller:
         self.first_poll: float | None = None
         self.last_completed: float | None = None
         """When an attempt last came back, well or not (monotonic)."""
+        self.last_answered: float | None = None
+        """When something last answered, be it with a refusal (monotonic)."""
+        self.resting_until = 0.0
+        """Until when it waits before the next attempt (monotonic)."""
         self.trouble = ""
         """Why nothing arrives, in words; empty while all is well."""
         self.hearing_since: float | None = None
@@ -83,7 +87,7 @@ class Poller:
             # A wedged connection pool looks like an endless timeout: a fresh client cures it.
             async with self._client() as client:
                 built = self._clock()
-                while self._clock() - max(built, self.last_completed or 0.0) < REBUILD_SECONDS:
+                while self._clock() - max(built, self.last_answered or 0.0) < REBUILD_SECONDS:
                     await self._once(client)
 
     def _client(self) -> httpx.AsyncClient:
@@ -113,13 +117,13 @@ class Poller:
         try:
             response = await self._ask(client, "getUpdates", body)
         except httpx.DecodingError as error:
-            self.last_completed = self._clock()
+            self.last_answered = self._clock()
             await self._back_off(f"Telegram's answer cannot be read ({type(error).__name__})")
             return
         except (httpx.HTTPError, TimeoutError) as error:
             await self._back_off(f"Telegram cannot be reached ({type(error).__name__})")
             return
-        self.last_completed = self._clock()
+        self.last_completed = self.last_answered = self._clock()
         await self._answered(client, response)
 
     async def _ask(self, client: httpx.AsyncClient, method: str, body: dict[str, Any]) -> httpx.Response:
@@ -219,8 +223,11 @@ class Poller:
         self.trouble, self.hearing_since = trouble, None
         self.deaf_since = (self.deaf_since or self._clock()) if deaf else None
         self._failures += 1
+        self.last_completed = self._clock()
         wait = min(LONGEST_BACKOFF, 2.0 ** min(self._failures - 1, 10)) * random.uniform(0.75, 1.0)
-        await self._sleep(max(wait, min(at_least, 300.0)))
+        wait = max(wait, min(at_least, 300.0))
+        self.resting_until = self.last_completed + wait
+        await self._sleep(wait)
 
 
 def _numbered(update: Any) -> bool:

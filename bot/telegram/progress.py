@@ -8,6 +8,7 @@ from typing import Final
 from loguru import logger
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
+from bot.screen.press import STOP, Press
 from bot.screen.view import Button
 from bot.settings.people import TELEGRAM, place_of
 from bot.telegram.chats import Chats
@@ -126,7 +127,7 @@ class TelegramScreen:
         """Show progress, should it take long enough."""
         if run.conversation.startswith(TELEGRAM) and run.id not in self._shown:
             chat, topic = place_of(run.conversation)
-            stop = ((Button("Stop", f"s:{run.id}", "danger"),),)
+            stop = ((Button("Stop", Press(STOP, run.id).data, "danger"),),)
 
             async def send(text: str) -> int:
                 piece = await self._chats.line(text)

@@ -1,4 +1,4 @@
-"""The truth for systemd: ready once polling, alive only while polls come back and the database takes writes."""
+"""The truth for systemd: ready once polling, alive while attempts to poll come back and the database takes writes."""
 
 import asyncio
 import os
@@ -9,8 +9,8 @@ from bot.telegram.poller import POLL_SECONDS, Poller
 from memory.database import Database
 
 STALE_SECONDS = POLL_SECONDS + 60.0
-"""Telegram being down is no reason to be restarted; an attempt that never comes back is, and so is being deaf: whether
-the token is dead, only a new start can tell."""
+"""A dead line is no reason to be restarted: a new start does not mend it, and the status says why nothing is heard. An
+attempt that never comes back is one, and so is being deaf: whether the token is dead, only a new start can tell."""
 
 
 def notify(state: str) -> None:
@@ -23,9 +23,12 @@ def notify(state: str) -> None:
 
 
 async def healthy(poller: Poller, database: Database) -> bool:
-    """Whether the bot hears and remembers."""
-    heard = poller.last_completed or poller.first_poll
-    if heard is None or time.monotonic() - min(heard, poller.deaf_since or heard) > STALE_SECONDS:
+    """Whether the bot tries to hear, remembers, and could not do better after a new start."""
+    tried = poller.last_completed or poller.first_poll
+    if tried is None:
+        return False
+    tried = max(tried, poller.resting_until)
+    if time.monotonic() - min(tried, poller.deaf_since or tried) > STALE_SECONDS:
         return False
     return await database.writable()
 

@@ -12,13 +12,14 @@ from tools.kit.service import Service
 
 
 def describe(services: list[Service[Any]]) -> list[dict[str, Any]]:
-    """Every tool as `tools --json` prints it."""
+    """Every tool as `tools --json` prints it; what only Undo calls is no tool of anybody's."""
     return [
         {
             "name": name, "service": tool.service.name, "area": str(tool.service.area), "risk": tool.risk.name.lower(),
             "description": tool.description, "input_schema": tool.input_schema, "undo": tool.undo or None,
         }
         for name, tool in catalogue(services).items()
+        if not tool.hidden
     ]  # fmt: skip
 
 

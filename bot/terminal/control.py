@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from bot.core import Core
 from bot.doctor import Doctor
+from bot.runs.decisions import Came
 from bot.screen.footer import footer
 from bot.screen.plain import plain_results, without_words
 from bot.settings.people import console_actor
@@ -27,7 +28,6 @@ from memory.database import Database, DatabaseBroken
 from memory.runs import final_text
 from memory.text import clean, every_text
 from tools.gate.results import refusals
-from tools.kit.service import Risk
 from tools.kit.strict import strict_json
 
 WAIT_SECONDS = 120.0
@@ -113,20 +113,12 @@ class Control:
             if actor.id not in card.allowed:
                 return f"This card belongs to {', '.join(card.allowed)}; decide it there."
             calls = [approval.call for approval in await stores.approvals.of_card(card.id)]
-            asks_twice = approve and not card.armed and await self._destroys(calls)  # as in a chat
             async with stores.database.transaction() as tx:
-                if asks_twice:
-                    won = await decisions.arm(tx, card, actor)
-                else:
-                    won = await decisions.decide(tx, card, calls, approve, actor)
-            if not won:
+                came = await decisions.decide(tx, card, calls, approve, actor)
+            if came is Came.LATE:
                 return "The card has expired or was decided elsewhere."
         await self._core.runner.advance(run_id)
         return None
-
-    async def _destroys(self, calls: list[str]) -> bool:
-        rows = [await self._core.stores.journal.get(call) for call in calls]
-        return any(row is not None and row.risk == Risk.DESTROY for row in rows)
 
     def app(self) -> Starlette:
         """The HTTP face of all this."""

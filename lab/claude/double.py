@@ -4,7 +4,7 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from lab.claude.brain import think
@@ -16,6 +16,7 @@ from lab.claude.models import Model, find_model
 from lab.claude.prefix import Block, blocks_of, chain, check_signatures, link, references, sign
 from lab.claude.reply import CHARS_PER_TOKEN, Json, Reply, Script, limit, scripted
 from lab.claude.sse import output_tokens
+from lab.kit.intents import Intent
 
 KEPT = 1_000
 FIND = "find_tools"
@@ -27,7 +28,9 @@ Break = Literal["error", "end", "drop", "stall"]
 class Claude:
     """A simulated Claude behind the Messages API: what it was asked, and how it shall behave."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, known: Sequence[Intent] = ()) -> None:
+        """`known` is what people say to the services, and what it means."""
+        self.known = known
         self.cut = False
         """True: every connection is closed without an answer, as if the API was out of reach."""
         self.pace = 0.0
@@ -73,7 +76,7 @@ class Claude:
         if self.script:
             reply = scripted(self.script.popleft(), request)
         else:
-            reply = _search_first(think(_without_finding(request), self.rng), request)
+            reply = _search_first(think(_without_finding(request), self.rng, self.known), request)
             if _thinks(request, model):
                 reply = _narrate_in_thinking(reply, request)
         if _thinks(request, model):

@@ -4,12 +4,13 @@ import importlib
 import pkgutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import ClassVar
 
 from starlette.types import ASGIApp
 
+from lab.kit.intents import Intent
 from lab.kit.rest import Json
 from lab.kit.store import Store
 from lab.kit.tasks import Tasks
@@ -21,6 +22,8 @@ class Twin(ABC):
     name: ClassVar[str]
     quiet: ClassVar[frozenset[str]] = frozenset()
     """Requests that change nothing although they are no GET: `POST /api/auth`."""
+    intents: ClassVar[Sequence[Intent]] = ()
+    """What people say to it, for the stand-in."""
 
     def __init__(self, seed: int = 1, clock: Callable[[], float] = time.time) -> None:
         self.now = clock

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from lab.kit import Answer, Asked, Json, Refusal, Sessions, Store, Twin, api
+from lab.kit import Answer, Asked, Intent, Json, Refusal, Sessions, Store, Twin, api
 
 DAY = 86_400
 STAMPS = frozenset({"id", "date_added", "date_modified", "date_updated", "number", "invalid_domains", "status"})
@@ -251,11 +251,70 @@ class Hole:
         return Answer({what: _rows(rows), "processed": done, "took": 0.01}, 201)
 
 
+def _each(line: Callable[[Json], str]) -> Callable[[Json], str]:
+    """A line for each Pi-hole that answered, and why another did not."""
+
+    def tell(data: Json) -> str:
+        lines = [f"**{name}**: {line(one)}" for name, one in data["found"].items()]
+        return "\n".join([*lines, *(f"**{one['name']}**: {one['reason']}" for one in data["down"])])
+
+    return tell
+
+
+def _reasons(one: Json) -> str:
+    rules = [f"a rule {rule['type']}s it" for rule in one["rules"]]
+    return ", ".join([*rules, *(f"it is on {row['address']}" for row in one["lists"])]) or "on no list"
+
+
+def _redundancy(data: Json) -> str:
+    names = [*data["answering"], *(one["name"] for one in data["down"])]
+    fix = f" Say “make {names[1]} like {names[0]}” and I propose it." if data["alike"] is False else ""
+    return f"{'Yes' if data['redundant'] else 'No'}. {data['verdict']}{fix}"
+
+
+def _differences(data: Json) -> str:
+    lines = [f"- only on {name}: {', '.join(only)}" for name, only in data["only_on"].items() if only]
+    return "\n".join(lines) or "They are alike."
+
+
+def _stats(one: Json) -> str:
+    return f"{one['percent_blocked']:.0f} % of {one['queries']:,} queries blocked, {one['clients']} clients"
+
+
+def _upstreams(one: Json) -> str:
+    slow = [f"{row['ip']} {1000 * row['seconds']:.0f} ms" for row in one["upstreams"] if row["port"] > 0]
+    return f"answers come from {', '.join(slow)}"
+
+
+INTENTS = (
+    Intent("pihole_disable_blocking", ("pause blocking {minutes}", "pause dns {minutes}", "disable ads {minutes}",
+           "pausiere Werbeblocker {minutes}", "pausa bloqueo {minutes}")),
+    Intent("pihole_disable_blocking", ("pause blocking", "pausiere Werbeblocker", "pausa bloqueo"),
+           args={"minutes": 5}),
+    Intent("pihole_enable_blocking", ("resume blocking", "block again", "Werbeblocker wieder an", "reanuda bloqueo")),
+    Intent("pihole_allow_domain", ("allow {domain}", "unblock {domain}", "erlaube {domain}", "permite {domain}")),
+    Intent("pihole_deny_domain", ("block {domain}", "deny {domain}", "sperre {domain}", "bloquea {domain}")),
+    Intent("pihole_find_blocking_rule", ("why {domain} blocked", "why can't open {domain}", "warum {domain} gesperrt",
+           "por qué bloqueado {domain}"), _each(_reasons)),
+    Intent("pihole_get_redundancy", ("dns redundant", "dns survive", "DNS ausfallsicher", "dns redundante"),
+           _redundancy),
+    Intent("pihole_compare_piholes", ("piholes alike", "compare piholes", "pi-holes gleich", "compara piholes"),
+           _differences),
+    Intent("pihole_sync_piholes", ("make like {source}",), forms={"source": r"(?<=like )(?:attic|cellar)"}),
+    Intent("pihole_get_summary", ("dns stats", "how many queries", "pihole statistics", "DNS Statistik",
+           "estadísticas dns"), _each(_stats)),
+    Intent("pihole_get_forward_destinations", ("why dns slow", "warum DNS langsam", "por qué dns lento"),
+           _each(_upstreams)),
+    Intent("pihole_add_local_dns", ("name {address} {name:domain}", "{name:domain} point {address}")),
+)  # fmt: skip
+
+
 class PiHoles(Twin):
     """Both of them; the second lacks a list that the first has."""
 
     name = "pihole"
     quiet = frozenset({"POST /api/auth", "DELETE /api/auth"})
+    intents = INTENTS
 
     def __init__(self, seed: int = 1, **more: Any) -> None:
         super().__init__(seed, **more)

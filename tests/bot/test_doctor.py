@@ -24,6 +24,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Opening]:
     async with AsyncExitStack() as stack:
 
         async def opened(**settings: str) -> Place:
+            settings = {"DOCKER_AUTH_CONFIG": "", **settings}  # which is no text of any kind
             return await stack.enter_async_context(Place(tmp_path, model=None, **settings))
 
         yield opened
@@ -174,6 +175,14 @@ async def test_a_damaged_file_of_the_docker_command_is_a_line(
     checks = [check for check in await Doctor(here.core).checks() if check.name == "docker"]
     assert [check.level for check in checks] == ["ok", "warn"]
     assert why in checks[1].text and "registries are asked without credentials" in checks[1].text
+
+
+@pytest.mark.parametrize("given", ["{", "[]", '{"auths": []}', '{"auths": {}, "credsStore": "x"}',
+                                   '{"auths": {"ghcr.io": {}}}', '{"auths": {"ghcr.io": {"auth": "!"}}}'])  # fmt: skip
+async def test_damaged_credentials_of_the_environment_are_a_line(place: Opening, given: str) -> None:
+    here = await place(DOCKER_AUTH_CONFIG=given, DOCKER_CONFIG="/dev/null")
+    [warned] = [check for check in await Doctor(here.core).checks() if check.level == "warn" and check.name == "docker"]
+    assert warned.text.startswith("DOCKER_AUTH_CONFIG is damaged: mend it")
 
 
 async def test_whoever_hangs_is_not_waited_for_long(place: Opening, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ async def test_the_reason_reaches_every_place(live: Live) -> None:
     assert any("attic" in line and WHY in line for line, _ in digest.troubles)
     for tool in ("containers", "images", "networks", "volumes"):
         told = json.loads(await live.read(f"docker_list_{tool}"))
-        assert [(down["host"], WHY in down["reason"]) for down in told["hosts_down"]] == [("attic", True)], tool
+        assert [(down["name"], WHY in down["reason"]) for down in told["down"]] == [("attic", True)], tool
     run = await live.ask(use("docker_restart_container", container="nobody"))
     [result] = await live.results(run)
     assert "may be on attic" in result["content"] and WHY in result["content"]

@@ -206,7 +206,7 @@ def preload() -> None:
     import bot.telegram.poller
     import main as program
     import scheduler.clock
-    import tools.docker.transport
+    import tools.docker.session
     from tools.kit.registry import discover
 
     discover()
@@ -218,7 +218,7 @@ def preload() -> None:
             bot.telegram.poller,
             program,
             scheduler.clock,
-            tools.docker.transport,
+            tools.docker.session,
         )
     )
 

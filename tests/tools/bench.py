@@ -84,8 +84,8 @@ async def open_bench(address: str) -> AsyncIterator[Bench]:
         for image in (bench.image, f"entry-{bench.mark}:latest"):
             with suppress(Gone, Conflict):
                 await engine.ask(lambda api, i=image: api.remove_image(i))
-        reader.close()
-        writer.close()
+        await reader.close()
+        await writer.close()
 
 
 def root() -> bytes:

@@ -130,7 +130,7 @@ async def rack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rack]:
     reader = await service.open(settings, Access.READ)
     writer = await service.open(settings, Access.WRITE)
     yield Rack(world, traffic, reader, writer)
-    reader.close()
-    writer.close()
+    await reader.close()
+    await writer.close()
     for server in servers.values():
         await server.stop()

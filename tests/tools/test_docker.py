@@ -8,7 +8,6 @@ import pytest
 
 from tests.tools.conftest import TOOLS, Rack
 from tools.docker import service
-from tools.docker.clean import command_line, moment, number, secrets_of, without_secrets
 from tools.docker.names import find_container, own_container_id, suggest_container
 from tools.docker.rows import is_forbidden, row_of
 from tools.kit import Access, ToolFailed, Unreachable
@@ -46,7 +45,7 @@ async def test_one_of_a_kind_is_no_plural(rack: Rack) -> None:
     only = [{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]
     rack.traffic.fault("docker:nas", path="/containers/json", status=200, body=json.dumps(only), times=None)
     rack.traffic.fault("docker:nas", path="/containers/a+/json$", status=200, body='{"State": {"Status": "running"}}')
-    del rack.reader.engines["mini"]
+    del rack.reader._members["mini"]
     assert (await rack.glance()).summary == "1 container running, 0 stopped · 1 host"
 
 
@@ -232,11 +231,11 @@ async def test_what_surrounds_the_containers(rack: Rack) -> None:
 
 
 async def test_a_host_that_is_down_does_not_take_the_others_along(rack: Rack) -> None:
-    rack.reader.engines["attic"] = type(rack.reader.engines["nas"])("attic", "tcp://127.0.0.1:1", Access.READ)
+    rack.reader._members["attic"] = type(rack.reader["nas"])("attic", "tcp://127.0.0.1:1", Access.READ)
     for tool, rows in {"list_containers": "containers", "get_system_info": "hosts", "list_images": "images"}.items():
         result = await rack.read(tool)
-        [down] = result.hosts_down
-        assert down.host == "attic" and down.reason.startswith("cannot be reached (connection refused): check ")
+        [down] = result.down
+        assert down.name == "attic" and down.reason.startswith("cannot be reached (connection refused): check ")
         assert getattr(result, rows), tool
     assert len(await find_container(rack.reader, "jellyfin")) == 1
     with pytest.raises(Unreachable, match=r"may be on attic, which does not answer now. attic: .*refused"):
@@ -259,36 +258,6 @@ async def test_fields_that_are_missing_or_absurd_become_absent(rack: Rack) -> No
     rack.traffic.fault("docker:nas", path="/containers/[0-9a-f]+/json$", status=200, body='{"State": null, "Name": 7}')
     details = await rack.read("get_container_details", container=await rack.id("redis"))
     assert details.state == "unknown" and details.env == []
-
-
-def test_numbers_and_times() -> None:
-    assert [number(value) for value in (1, 0, -1, True, None, "3", float("nan"), float("inf"), 2**63)] == [
-        1.0, 0.0, None, None, None, None, None, None, None
-    ]  # fmt: skip
-    assert moment("0001-01-01T00:00:00Z") is None and moment(-1) is None and moment("soon") is None
-    assert moment("2026-11-20T08:12:00.123456789Z") == moment("2026-11-20T09:12:00.123456789+01:00")
-    assert moment(10**18) is None
-
-
-def test_secrets_in_commands() -> None:
-    known = secrets_of(["DB_PASSWORD=correct-horse", "URL=redis://admin:hunter22@redis", "TZ=Europe/Berlin", "PWD=x"])
-    assert known == ["correct-horse", "hunter22"]
-    words = [
-        "run",
-        "--password",
-        "abc123",
-        "--api-key=k-1",
-        "-x",
-        "correct-horse",
-        "postgres://u:p4ss@db/x",
-        "--user",
-        "bob",
-    ]
-    line = command_line(words, known)
-    assert not [secret for secret in ("abc123", "k-1", "correct", "p4ss", "hunter22") if secret in line]
-    assert line.endswith("--user bob") and line.startswith("run --password •••")
-    assert without_secrets("Authorization: Bearer abcdefghij", []) == "Authorization: •••"
-    assert without_secrets("cache=on level=info", []) == "cache=on level=info"
 
 
 def test_knows_its_own_container(tmp_path: Any) -> None:

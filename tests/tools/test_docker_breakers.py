@@ -21,7 +21,7 @@ REFUSED = "cannot be reached (connection refused): check that it runs and that i
 
 @pytest.fixture
 async def clients(rack: Rack, clock: Clock) -> AsyncIterator[Clients]:
-    addresses = {name: engine._address for name, engine in rack.reader.engines.items()}
+    addresses = {name: engine._address for name, engine in rack.reader.items()}
     made = Clients([service], {"docker": Settings(docker_hosts=addresses)}, clock=clock)
     yield made
     await made.close()
@@ -43,7 +43,7 @@ async def listed(
         hosts: DockerHosts = await clients.get("docker", Access.READ)
         result = await TOOLS[tool].run(Context(hosts))
     rows = {"list_containers": "containers", "get_system_info": "hosts"}.get(tool, tool.partition("_")[2])
-    return {row.host for row in getattr(result, rows)}, [f"{down.host}: {down.reason}" for down in result.hosts_down]
+    return {row.host for row in getattr(result, rows)}, [f"{down.name}: {down.reason}" for down in result.down]
 
 
 def asked(rack: Rack, host: str) -> int:
@@ -129,7 +129,7 @@ async def test_a_change_and_the_look_after_it_are_never_held_up(rack: Rack, clie
 
 
 async def test_a_host_that_is_off_says_so_while_it_rests(rack: Rack, clock: Clock) -> None:
-    addresses = {"nas": rack.reader.engines["nas"]._address, "attic": "tcp://127.0.0.1:1"}
+    addresses = {"nas": rack.reader["nas"]._address, "attic": "tcp://127.0.0.1:1"}
     clients = Clients([service], {"docker": Settings(docker_hosts=addresses)}, clock=clock)
     for _ in range(5):
         assert await listed(clients) == ({"nas"}, [f"attic: {REFUSED}"])
@@ -148,7 +148,7 @@ async def test_a_host_that_only_hangs_is_no_answer_and_then_costs_no_time(
     for _ in range(3):
         async with clients.watch("docker"):
             with pytest.raises(NoAnswer, match="in time"):
-                await hosts.engines["mini"].ask(lambda api: api.containers())
+                await hosts["mini"].ask(lambda api: api.containers())
     begun = time.monotonic()
     assert await listed(clients) == ({"nas"}, ["mini: did not answer in time: try again in a moment."])
     assert time.monotonic() - begun < 2.0 and "in time" in clients.health()["docker/mini"]

@@ -184,7 +184,7 @@ async def test_no_more_is_read_of_a_redirect_than_of_any_answer(monkeypatch: pyt
             await writer.drain()
             sent += 1 << 20
 
-    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1 << 20)
     async with engine_at(flood, Access.READ) as engine:
         engine._patience = 20.0
         await refused(engine)
@@ -214,7 +214,7 @@ from tools.kit import Access, ToolFailed
 
 async def ask(hosts):
     try:
-        await hosts.engines["nas"].ask(lambda api: api.containers(), patience=100.0)
+        await hosts["nas"].ask(lambda api: api.containers(), patience=100.0)
     except ToolFailed as error:
         print(type(error).__name__)
 
@@ -223,7 +223,7 @@ async def main():
     asked = [asyncio.create_task(ask(hosts)) for _ in range(4)]
     await asyncio.sleep(1.0)
     print("closing", flush=True)
-    hosts.close()
+    await hosts.close()
     for task in asked:
         task.cancel()
 
@@ -259,11 +259,11 @@ async def test_nor_over_ssh(answers: bool, monkeypatch: pytest.MonkeyPatch, tmp_
     with far_side(tmp_path, drip) as far:
         far.answers = answers
         hosts = DockerHosts({"nas": far.address}, Access.READ)
-        [engine] = hosts.engines.values()
+        [engine] = hosts.values()
         engine._threads._deadline = 5.0
         began = time.monotonic()
         for error in await asyncio.gather(*(refused(engine) for _ in range(WORKERS))):
             assert type(error) is NoAnswer
         await all_free(engine)
         assert time.monotonic() - began < 15.0
-        hosts.close()
+        await hosts.close()

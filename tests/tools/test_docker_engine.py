@@ -21,8 +21,8 @@ from lab.world import World
 from tests.tools import recreated
 from tests.tools.bench import Bench, root
 from tools.docker import service
-from tools.docker.dialect import LEFT_OUT
 from tools.docker.hosts import DockerHosts
+from tools.docker.podman import LEFT_OUT
 from tools.docker.settings import Settings
 from tools.kit import Access, Conflict, Deed, Gone, Refused
 from tools.kit.types import outside_text
@@ -63,7 +63,7 @@ async def test_reads(bench: Bench) -> None:
     assert stats.pids >= 1 and (stats.cpu_percent is None) is bench.podman  # which knows no share of a moment
     for tool in ("get_system_info", "list_images", "list_networks", "list_volumes"):
         result = await bench.read(tool)
-        assert result.hosts_down == [] and list(outside_text(result)) == [], tool
+        assert result.down == [] and list(outside_text(result)) == [], tool
     logs = await bench.read("get_container_logs", container=target, lines=3)
     assert logs.lines and all(line.startswith("line ") and line.endswith(" •••") for line in logs.lines)
 
@@ -212,7 +212,7 @@ async def test_the_twin_answers_as_the_engine_does(bench: Bench) -> None:
     world.hosts["nas"].missing_paths.add("/no/such")
     server = await serve(traffic.wrap("docker:nas", docker_app(world, "nas")))
     twin: DockerHosts = await service.open(Settings(docker_host=f"tcp://127.0.0.1:{server.port}"), Access.WRITE)
-    [double] = twin.engines.values()
+    [double] = twin.values()
     real = bench.writer.one("local")
     for method, path, body in ANSWERS:
         said = []

@@ -17,7 +17,6 @@ from tools.docker import service, settings
 from tools.docker.facts import container_facts
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.settings import Settings
-from tools.docker.transport import WriteRefused
 from tools.kit import (
     Access,
     BadAnswer,
@@ -32,6 +31,7 @@ from tools.kit import (
     Unreachable,
 )
 from tools.kit.http import ATTEMPTS
+from tools.kit.transport import WriteRefused
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ async def test_the_reading_client_cannot_write(rack: Rack, method: str) -> None:
 
 async def test_nothing_is_sent_before_the_first_call(rack: Rack) -> None:
     hosts = await service.open(Settings(docker_hosts={"a": "ssh://nobody@192.0.2.1"}), Access.WRITE)
-    hosts.close()
+    await hosts.close()
     assert rack.traffic.requests == []
 
 
@@ -134,7 +134,7 @@ async def test_no_proxy_is_used(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    assert (await rack.read("list_containers")).hosts_down == []
+    assert (await rack.read("list_containers")).down == []
 
 
 @pytest.mark.parametrize(
@@ -202,27 +202,27 @@ async def test_a_write_that_never_left_is_not_unknown(rack: Rack) -> None:
     nowhere = DockerHosts({"nas": "tcp://127.0.0.1:1"}, Access.WRITE)
     with pytest.raises(Unreachable) as caught:
         await change.do(nowhere)
-    nowhere.close()
+    await nowhere.close()
     assert not caught.value.sent
 
 
 async def test_no_answer_in_time(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.docker.hosts.READ_PATIENCE", 0.3)
-    impatient = DockerHosts({"nas": rack.reader.engines["nas"]._address}, Access.READ)
+    impatient = DockerHosts({"nas": rack.reader["nas"]._address}, Access.READ)
     target = await rack.id("redis")
     rack.traffic.fault("docker:nas", path=target.partition("/")[2], stall=True)
     with pytest.raises(NoAnswer, match="in time"):
         await container_facts(impatient, target)
     rack.traffic.fault("docker:nas", path="/containers/json", stall=True)
-    assert [down.host for down in (await impatient.each(impatient.pick(None), _containers))[1]] == ["nas"]
-    impatient.close()
+    assert [down.name for down in (await impatient.each(_containers))[1]] == ["nas"]
+    await impatient.close()
 
 
 async def test_a_thread_that_does_not_come_back(rack: Rack) -> None:
     """A host that sends a byte now and then keeps the SDK waiting for ever; the deadline of the thread holds."""
     gate = threading.Event()
     for hosts, error in ((rack.reader, NoAnswer), (rack.writer, OutcomeUnknown)):
-        engine = hosts.engines["nas"]
+        engine = hosts["nas"]
         engine._threads._deadline = 0.2
         with pytest.raises(ToolFailed, match="did not answer within") as caught:
             await engine.ask(lambda api: gate.wait(10))
@@ -234,12 +234,12 @@ async def test_a_thread_that_does_not_come_back(rack: Rack) -> None:
 async def test_a_write_whose_answer_is_no_json_is_unknown(rack: Rack, body: str) -> None:
     rack.traffic.fault("docker:nas", method="POST", path="/containers/create", status=201, body=body)
     with pytest.raises(OutcomeUnknown, match="look at the target"):
-        await rack.writer.engines["nas"].ask(lambda api: api.create({"Image": "redis"}, "x"))
+        await rack.writer["nas"].ask(lambda api: api.create({"Image": "redis"}, "x"))
 
 
 async def test_a_lost_connection_is_opened_anew(rack: Rack) -> None:
     """Over SSH the same connection would stay dead."""
-    engine = rack.reader.engines["nas"]
+    engine = rack.reader["nas"]
     await _containers(engine)
     before = set(engine._sessions.values())
     rack.traffic.fault("docker:nas", path="/containers/json", drop=True, times=ATTEMPTS)
@@ -254,9 +254,9 @@ async def _containers(engine: Engine) -> object:
 
 
 async def test_an_answer_that_is_too_large(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1000)
     with pytest.raises(ToolFailed, match="unreadable"):
-        await rack.reader.engines["nas"].ask(lambda api: api.containers(all=True))
+        await rack.reader["nas"].ask(lambda api: api.containers(all=True))
 
 
 async def test_gone_between_list_and_look(rack: Rack) -> None:
@@ -264,16 +264,16 @@ async def test_gone_between_list_and_look(rack: Rack) -> None:
     assert (await container_facts(rack.reader, await rack.id("redis"))).state == "gone"
     rack.traffic.fault("docker:nas", path="/containers/[0-9a-f]+/json", status=404)
     result = await rack.read("list_containers", host="nas")
-    assert len(result.containers) == 14 and result.hosts_down == []
+    assert len(result.containers) == 14 and result.down == []
     rack.traffic.fault("docker:nas", path="/images/", status=404)
     with pytest.raises(Gone):
-        await rack.reader.engines["nas"].ask(lambda api: api.image("redis"))
+        await rack.reader["nas"].ask(lambda api: api.image("redis"))
 
 
 async def test_speaks_over_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "d.sock"
     hosts = await service.open(Settings(docker_host=f"unix://{path}"), Access.READ)
-    [engine] = hosts.engines.values()
+    [engine] = hosts.values()
     with pytest.raises(Unreachable, match="socket does not exist"):
         await _containers(engine)
     path.write_text("")
@@ -282,7 +282,7 @@ async def test_speaks_over_a_unix_socket(tmp_path: Path) -> None:
     path.unlink()
     server = await serve(docker_app(World(1), "nas"), uds=str(path))
     assert isinstance(await _containers(engine), list)
-    hosts.close()
+    await hosts.close()
     await server.stop()
 
 
@@ -313,24 +313,24 @@ async def test_a_socket_that_cannot_be_used_says_what_to_do(
     monkeypatch.setattr("grp.getgrgid", lambda number: SimpleNamespace(gr_name="docker"))
     hosts = DockerHosts({"nas": "unix:///run/x.sock"}, Access.READ)
     with pytest.raises(Unreachable) as caught:
-        await _containers(hosts.engines["nas"])
-    hosts.close()
+        await _containers(hosts["nas"])
+    await hosts.close()
     assert then in str(caught.value)
 
 
 async def test_an_error_is_read_no_further_than_any_answer(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the answer would have been a stream."""
-    monkeypatch.setattr("tools.docker.transport.LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1000)
     rack.traffic.fault("docker:nas", path="/logs$", status=409, body="x" * 5000, times=ATTEMPTS)
     with pytest.raises(BadAnswer, match="unreadable"):
-        await rack.reader.engines["nas"].ask(lambda api: api.log_stream("redis", 10, None))
+        await rack.reader["nas"].ask(lambda api: api.log_stream("redis", 10, None))
 
 
 async def test_the_engines_clock_is_heard(rack: Rack) -> None:
     rack.traffic.fault(
         "docker:nas", path="/containers/json", status=200, body="[]", headers={"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}
     )
-    engine = rack.reader.engines["nas"]
+    engine = rack.reader["nas"]
     now = await engine.ask(lambda api: (api.containers(), api.now())[1])
     assert abs(now - 784111777) < 60
     absurd = {"Date": "Sun, 06 Nov 99999999999999999999 08:49:37 GMT"}
@@ -341,6 +341,6 @@ async def test_the_engines_clock_is_heard(rack: Rack) -> None:
 
 async def test_ssh_that_nobody_answers() -> None:
     hosts = DockerHosts({"nas": "ssh://admin@127.0.0.1:1"}, Access.READ)
-    found, down = await hosts.each(hosts.pick(None), _containers)
-    assert found == [] and down[0].reason.startswith("cannot be reached (connection refused): ")
-    hosts.close()
+    found, down = await hosts.each(_containers)
+    assert found == {} and down[0].reason.startswith("cannot be reached (connection refused): ")
+    await hosts.close()

@@ -8,7 +8,7 @@ import pytest
 from tests.tools import recreated
 from tests.tools.conftest import Rack
 from tests.tools.test_docker_recreate import build, inspect
-from tools.docker.dialect import LEFT_OUT, in_dockers_words, unsayable
+from tools.docker.podman import LEFT_OUT, in_dockers_words, unsayable
 from tools.docker.recreate import _create
 from tools.kit import Conflict, OutcomeUnknown, Refused
 
@@ -22,7 +22,7 @@ def podman(rack: Rack) -> Rack:
 
 async def raw(rack: Rack, name: str = "precious") -> Any:
     """An inspection as it comes over the wire."""
-    engine = rack.reader.engines["nas"]
+    engine = rack.reader["nas"]
     return await engine.ask(lambda api: api._asked("GET", f"/containers/{name}/json").json())
 
 
@@ -105,7 +105,7 @@ async def test_a_refusal_to_make_it_again_is_no_unknown_outcome(podman: Rack) ->
     kept = removed.change.net
     assert kept is not None
     with pytest.raises(OutcomeUnknown):  # nobody can look
-        await _create(podman.writer.engines["nas"], kept["body"], "gitea")
+        await _create(podman.writer["nas"], kept["body"], "gitea")
     podman.traffic.clear()
     assert (await podman.undo(removed)).verified
 

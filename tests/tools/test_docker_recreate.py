@@ -24,7 +24,7 @@ def build(rack: Rack, case: str) -> Any:
 
 
 async def inspect(rack: Rack, name: str = "precious") -> Any:
-    return await rack.reader.engines["nas"].ask(lambda api: api.inspect_container(name))
+    return await rack.reader["nas"].ask(lambda api: api.inspect_container(name))
 
 
 @pytest.mark.parametrize("case", recreated.CASES)

@@ -65,7 +65,9 @@ def test_what_is_kept_in_the_file_goes_to_its_registry_alone(tmp_path: Path) -> 
     assert sent(keyring, "ghcr.io/x/y")["password"] == "ghcr-secret"
     assert sent(keyring, "nas:5000/x") == {"identitytoken": "a-token", "serveraddress": "nas:5000"}
     assert sent(keyring, "quay.io/x") == sent(keyring, "empty.io/x") == sent(keyring, "other.io/x") == {}
-    assert keyring.trouble() == ""
+    ahead = Keyring(tmp_path, json.dumps({"auths": {"https://ghcr.io": {"auth": basic("new", "env-secret")}}}))
+    assert [sent(ahead, image)["username"] for image in ("ghcr.io/x", "redis")] == ["new", "me"]
+    assert keyring.trouble() == ahead.trouble() == ""
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ async def asking(rack: Rack, tmp_path: Path) -> Any:
 
     async def ask(config: Any) -> list[str | None]:
         kept(tmp_path, config)
-        hosts = {name: engine._address for name, engine in rack.reader.engines.items()}
+        hosts = {name: engine._address for name, engine in rack.reader.items()}
         settings = Settings(docker_hosts=hosts, docker_config=str(tmp_path))
         reader, writer = await service.open(settings, Access.READ), await service.open(settings, Access.WRITE)
         opened.extend((reader, writer))
@@ -118,7 +120,7 @@ async def asking(rack: Rack, tmp_path: Path) -> Any:
 
     yield ask
     for hosts in opened:
-        hosts.close()
+        await hosts.close()
 
 
 async def test_the_engine_gets_the_credentials_with_the_request(asking: Any) -> None:
@@ -165,7 +167,7 @@ async def test_headers_that_the_file_asks_for_go_with_every_request(rack: Rack, 
 async def test_the_sdks_own_refusals_are_ours_to_translate(rack: Rack) -> None:
     for hosts, error in ((rack.reader, ToolFailed), (rack.writer, OutcomeUnknown)):
         with pytest.raises(ToolFailed, match=r"asked this.*\(Resource ID was not provided\)") as caught:
-            await hosts.engines["nas"].ask(lambda api: api.start(""))
+            await hosts["nas"].ask(lambda api: api.start(""))
         assert type(caught.value) is error
 
 

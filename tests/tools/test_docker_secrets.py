@@ -1,65 +1,12 @@
 """What an engine says of an error may quote a container's environment: its values do not get any further."""
 
 import json
-import threading
 
 import pytest
 
 from tests.tools.conftest import Rack
 from tools.docker.facts import container_facts
-from tools.docker.seen import Seen
 from tools.kit import ToolFailed
-
-ENV = [
-    "DB_PASSWORD=correct horse",
-    "DSN=redis://admin:hunter22@redis",
-    "PEPPER=k9-Zq81tt",
-    "TZ=Europe/Berlin",
-    "N=12345678",
-]
-
-
-def test_secret_by_name_by_place_or_by_look() -> None:
-    seen = Seen()
-    seen.learn([*ENV, "MODE=container", "PATH=/usr/bin:/bin2", "EMPTY=", "NOTHING", "PIN=1234"])
-    said = seen("correct horse, admin:hunter22, k9-Zq81tt, Europe/Berlin, 12345678, container, /usr/bin:/bin2, 1234")
-    assert said == "•••, admin:•••, •••, Europe/Berlin, 12345678, container, /usr/bin:/bin2, 1234"
-
-
-def test_values_are_found_inside_quoted_strings() -> None:
-    seen = Seen()
-    seen.learn(['API_TOKEN=a"b\\c\nd-and-more'])
-    assert seen(json.dumps({"message": 'a"b\\c\nd-and-more'})) == '{"message": "•••"}'
-
-
-def test_a_longer_value_goes_before_a_shorter_one_inside_it() -> None:
-    seen = Seen()
-    seen.learn(["A_SECRET=abcdef", "B_SECRET=xx-abcdef-yy"])
-    assert seen("xx-abcdef-yy abcdef") == "••• •••"
-
-
-def test_memory_is_bounded_and_the_oldest_go_first() -> None:
-    seen = Seen(most=3)
-    seen.learn([f"A_SECRET=value-number-{number}" for number in range(5)])
-    seen.learn(["A_SECRET=value-number-2", "A_SECRET=value-number-9", "HUGE_SECRET=" + "x" * 10_000])
-    assert len(seen) == 3
-    assert seen("value-number-2 value-number-3 value-number-9") == "••• value-number-3 •••"
-
-
-def test_many_threads_may_learn_at_once() -> None:
-    seen = Seen(most=50)
-
-    def work(thread: int) -> None:
-        for number in range(200):
-            seen.learn([f"A_SECRET=value-{thread}-{number}"])
-            seen(f"value-{thread}-{number}")
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(seen) == 50
 
 
 async def values_of(rack: Rack, name: str) -> list[str]:

@@ -97,7 +97,7 @@ async def test_numbers_that_do_not_come_open_no_circuit(rack: Rack) -> None:
         for _ in range(3):
             await card(rack, *EVERYTHING, volumes=True)
             await rack.read("get_system_info", host="nas")
-            assert (await rack.read("list_images", host="nas")).hosts_down == []
+            assert (await rack.read("list_images", host="nas")).down == []
 
 
 async def test_an_engine_without_build_cache_has_none(rack: Rack) -> None:

@@ -13,8 +13,8 @@ from lab.world import World
 from tests.tools.far import Far, a_key, ends_with, far_side, leads_to
 from tools.docker import ssh_config
 from tools.docker.hosts import DockerHosts
-from tools.docker.models import HostDownInItsWords
 from tools.kit import Access, OutcomeUnknown, ToolFailed, Unreachable
+from tools.kit.instances import DownInItsWords
 from tools.kit.types import outside_text
 
 
@@ -38,9 +38,9 @@ async def works(far: Far) -> Any:
 async def asked(far: Far, address: str = "", access: Access = Access.READ, **more: Any) -> Any:
     hosts = DockerHosts({"nas": address or far.address}, access)
     try:
-        return await hosts.engines["nas"].ask(lambda api: api.containers(all=True), **more)
+        return await hosts["nas"].ask(lambda api: api.containers(all=True), **more)
     finally:
-        hosts.close()
+        await hosts.close()
 
 
 async def failed(far: Far, address: str = "") -> str:
@@ -87,19 +87,19 @@ async def test_what_the_far_side_prints_is_understood(far: Far, said: str, statu
 async def test_other_words_of_the_far_side_are_quoted_as_words_from_outside(far: Far) -> None:
     far.work = ends_with("Warning: something\nThis account is under maintenance, token=hunter22hunter\n")
     hosts = DockerHosts({"nas": far.address}, Access.READ)
-    _, [down] = await hosts.each(hosts.pick(None), lambda engine: engine.ask(lambda api: api.containers()))
-    hosts.close()
-    assert isinstance(down, HostDownInItsWords) and "(This account is under maintenance" in down.reason
+    _, [down] = await hosts.each(lambda engine: engine.ask(lambda api: api.containers()))
+    await hosts.close()
+    assert isinstance(down, DownInItsWords) and "(This account is under maintenance" in down.reason
     assert list(outside_text(down)) == [down.reason] and "hunter22" not in down.reason
 
 
 async def test_a_change_whose_connection_ends_in_other_words_is_unknown(far: Far, monkeypatch: Any) -> None:
     far.work = ends_with("killed")
     hosts = DockerHosts({"nas": far.address}, Access.WRITE)
-    monkeypatch.setattr("tools.docker.transport.Session._negotiate", lambda *_, **__: None)
+    monkeypatch.setattr("tools.docker.session.Session._negotiate", lambda *_, **__: None)
     with pytest.raises(OutcomeUnknown):
-        await hosts.engines["nas"].ask(lambda api: api.start("x"))
-    hosts.close()
+        await hosts["nas"].ask(lambda api: api.start("x"))
+    await hosts.close()
 
 
 async def test_what_is_printed_after_an_answer_says_nothing_of_a_change(far: Far) -> None:
@@ -116,10 +116,10 @@ async def test_what_is_printed_after_an_answer_says_nothing_of_a_change(far: Far
 
     far.work = starts_once
     hosts = DockerHosts({"nas": far.address}, Access.WRITE)
-    await hosts.engines["nas"].ask(lambda api: api.start("x"))
+    await hosts["nas"].ask(lambda api: api.start("x"))
     with pytest.raises(OutcomeUnknown):
-        await hosts.engines["nas"].ask(lambda api: api.start("x"))
-    hosts.close()
+        await hosts["nas"].ask(lambda api: api.start("x"))
+    await hosts.close()
 
 
 async def test_a_shell_that_chats_is_told_to_be_silent(far: Far) -> None:

@@ -75,10 +75,10 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def asked(settings: Settings, access: Access = Access.READ) -> Any:
     hosts: DockerHosts = await service.open(settings, access)
     try:
-        [engine] = hosts.engines.values()
+        [engine] = hosts.values()
         return await engine.ask(lambda api: api.containers(all=True))
     finally:
-        hosts.close()
+        await hosts.close()
 
 
 async def refused(settings: Settings) -> str:
@@ -221,13 +221,13 @@ async def test_a_drip_holds_nothing_up_inside_tls_either(bench: Bench, monkeypat
         await asked(bench.settings())
     writer: DockerHosts = await service.open(bench.settings(), Access.WRITE)
     with pytest.raises(OutcomeUnknown):
-        await next(iter(writer.engines.values())).ask(lambda api: api.start("jellyfin"))
-    writer.close()
+        await next(iter(writer.values())).ask(lambda api: api.start("jellyfin"))
+    await writer.close()
     assert time.monotonic() - began < 6
 
 
 async def test_a_handshake_that_hangs_has_not_asked_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.docker.transport.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("tools.kit.session.CONNECT_SECONDS", 0.3)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -244,7 +244,6 @@ def test_what_the_docker_command_is_told_about_safety_is_obeyed_or_refused() -> 
     for given, name in (
         ({"docker_host": "tcp://nas:2376", "docker_cert_path": "/certs"}, "docker_cert_path"),
         ({"docker_hosts": {"nas": "tcp://nas:2376"}, "docker_cert_path": "/certs"}, "docker_cert_path"),
-        ({"docker_context": "nas"}, "docker_context"),
         ({"docker_host": "http://nas:2375"}, "docker_host"),
         ({"docker_host": "https://nas"}, "docker_host"),
     ):
@@ -252,7 +251,6 @@ def test_what_the_docker_command_is_told_about_safety_is_obeyed_or_refused() -> 
             Settings(**given)
     mixed = {"nas": "https://nas:2376", "mini": "tcp://127.0.0.1:2375", "pi": "ssh://me@pi"}
     assert Settings(docker_hosts=mixed, docker_cert_path="/certs").hosts == mixed
-    assert Settings(docker_hosts=mixed, docker_context="nas").hosts == mixed
     verified = Settings(docker_hosts=mixed, docker_tls_verify="1").hosts
     assert verified == {**mixed, "mini": "https://127.0.0.1:2375"}
     with pytest.raises(ValidationError, match="two names for one address"):

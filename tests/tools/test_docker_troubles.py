@@ -227,7 +227,7 @@ async def test_a_clock_that_is_ahead_does_not_turn_a_stop_into_trouble(
     rack: Rack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine that is an hour ahead dates the start after the stop that ended it."""
-    monkeypatch.setattr("tools.docker.transport.Session.now", lambda _: time.time() + 3600)
+    monkeypatch.setattr("tools.docker.session.Session.now", lambda _: time.time() + 3600)
     rack.world.clock = lambda: time.time() + 3600
     nas = rack.world.hosts["nas"]
     nas.restart("gitea")

@@ -66,14 +66,14 @@ async def test_an_engine_replaced_under_the_running_bot_is_spoken_to_in_its_vers
     for newest, oldest in ((44, 24), (52, 48), (41, 24)):
         monkeypatch.setattr(system, "API", newest)
         monkeypatch.setattr(system, "OLDEST_API", oldest)
-        assert (await rack.read("list_containers", host="nas")).hosts_down == []
+        assert (await rack.read("list_containers", host="nas")).down == []
         await change.do(rack.writer)
     assert spoken_to(rack) == ["1.47", "1.44", "1.52", "1.41"] and len(rack.writes()) == 4
 
 
 @pytest.mark.parametrize("body", [TOO_NEW, TOO_OLD])
 async def test_a_refusal_repeats_a_read_once(rack: Rack, body: str) -> None:
-    engine = rack.reader.engines["nas"]
+    engine = rack.reader["nas"]
     await engine.ask(lambda api: api.networks())
     rack.traffic.fault("docker:nas", path="/networks", status=400, body=body)
     assert await engine.ask(lambda api: api.networks())
@@ -98,21 +98,21 @@ async def test_a_refused_change_is_not_sent_again_and_has_not_happened(rack: Rac
 async def test_another_400_is_not_taken_for_one(rack: Rack) -> None:
     rack.traffic.fault("docker:nas", path="/networks", status=400, body='{"message": "invalid filter"}')
     with pytest.raises(Refused, match="invalid filter"):
-        await rack.reader.engines["nas"].ask(lambda api: api.networks())
+        await rack.reader["nas"].ask(lambda api: api.networks())
 
 
 async def test_an_engine_below_our_minimum_is_said_as_such(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "API", 38)
     result = await rack.read("list_containers")
-    assert [down.host for down in result.hosts_down] == ["nas", "mini"]
-    assert all(down.reason.startswith("is too old: it speaks API 1.38 at most") for down in result.hosts_down)
+    assert [down.name for down in result.down] == ["nas", "mini"]
+    assert all(down.reason.startswith("is too old: it speaks API 1.38 at most") for down in result.down)
 
 
 async def test_what_docker_is_told_by_its_setting_holds_here(rack: Rack) -> None:
-    address = rack.reader.engines["nas"]._address
+    address = rack.reader["nas"]._address
     limited = DockerHosts({"nas": address}, Access.READ, options=Settings(docker_api_version="1.42").options)
-    await limited.engines["nas"].ask(lambda api: api.networks())
-    limited.close()
+    await limited["nas"].ask(lambda api: api.networks())
+    await limited.close()
     assert spoken_to(rack) == ["1.42"] and Settings().options.newest is None and Options().newest is None
     for wrong in ("1.40", "2", "newest", "1.47.1"):
         with pytest.raises(ValidationError, match="docker_api_version"):
@@ -122,4 +122,4 @@ async def test_what_docker_is_told_by_its_setting_holds_here(rack: Rack) -> None
 async def test_something_else_at_the_address_is_no_engine(rack: Rack) -> None:
     rack.traffic.fault("docker:nas", path="^/version$", status=404, body="<html>no</html>", times=None)
     with pytest.raises(ToolFailed, match="which API it speaks: check that its address is right"):
-        await rack.reader.engines["nas"].ask(lambda api: api.networks())
+        await rack.reader["nas"].ask(lambda api: api.networks())

@@ -3,17 +3,17 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tools.docker.dialect import awake
+from tools.docker.dependencies import begin, carriers, end, hindrances, lost
 from tools.docker.facts import ContainerFacts, container_facts, has_started, inspect, warnings
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.names import Container, is_own
-from tools.docker.needs import begin, carriers, end, hindrances, lost
-from tools.docker.owners import no_undo, starting_owned
+from tools.docker.orchestrators import no_undo, starting_owned
+from tools.docker.podman import awake
 from tools.docker.rows import STOPPED
 from tools.kit import Call, Change, Conflict, Context, Risk
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 
 @service.tool(Risk.CHANGE, undo="stop it again", often=True)

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tools.docker.clean import record, text
-from tools.docker.seen import seen
 from tools.kit.failures import quote
+from tools.kit.masking import seen
+from tools.kit.raw import Raw, record, text
 from tools.kit.strict import strict_json
 from tools.kit.threads import term
 
@@ -30,8 +30,9 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 class Keyring:
     """The credentials in one folder of the docker command. What cannot be used is as good as not there."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "config.json"
+    def __init__(self, folder: Path, auths: str = "") -> None:
+        """`auths` is what DOCKER_AUTH_CONFIG holds; it goes ahead of the folder."""
+        self._file, self._auths = folder / "config.json", auths
 
     def headers(self) -> dict[str, str]:
         """What is to be sent along with every request, as some proxies in front of an engine demand."""
@@ -49,6 +50,8 @@ class Keyring:
 
     def trouble(self) -> str:
         """What is wrong with what is kept, and what to do; empty when nothing is."""
+        if self._auths and self._given() is None:
+            return "DOCKER_AUTH_CONFIG is damaged: mend it, or remove it; registries are asked without what is in it"
         config, wrong = self._read()
         helpers = [text(config.get("credsStore")), *map(text, record(config.get("credHelpers")).values())]
         missing = sorted({name for name in helpers if name and not _program(name)})
@@ -62,7 +65,7 @@ class Keyring:
             wrong = f"{self._file} has an unusable entry for {quote(damaged[0])}: docker login mends it"
         return f"{wrong}; registries are asked without credentials" if wrong else ""
 
-    def _read(self) -> tuple[dict[str, Any], str]:
+    def _read(self) -> tuple[Raw, str]:
         try:
             with self._file.open("rb") as file:
                 found = strict_json(file.read(LARGEST_FILE))
@@ -76,9 +79,22 @@ class Keyring:
             return {}, f"{self._file} is damaged: mend it, or remove it and log in again with docker login"
         return found, ""
 
+    def _given(self) -> dict[str, Any] | None:
+        """The entries of DOCKER_AUTH_CONFIG; None when any of it cannot be used, and then docker uses none of it."""
+        try:
+            found = strict_json(self._auths.encode()) if self._auths else {"auths": {}}
+        except ValueError:
+            return None
+        auths = found.get("auths") if isinstance(found, dict) and found.keys() == {"auths"} else None
+        usable = isinstance(auths, dict) and all(_credentials(name, entry) for name, entry in auths.items())
+        return auths if usable else None
+
     def _find(self, registry: str) -> tuple[Credentials, str]:
-        config, wrong = self._read()
         key = HUB_KEY if registry == HUB else registry
+        for name, entry in (self._given() or {}).items():
+            if host_of(name) == registry and (kept := _credentials(key, entry)):
+                return kept, ""
+        config, wrong = self._read()
         helper = text(record(config.get("credHelpers")).get(key)) or text(config.get("credsStore"))
         if helper:
             found, failed = _ask(helper, key)

@@ -1,31 +1,19 @@
 """What takes disk on a host, as far as the engine says so in time: a number is decoration, and nothing waits for it."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from tools.docker.clean import moment, number, record, records, text, texts
 from tools.docker.hosts import Engine
-from tools.kit import ToolFailed
+from tools.kit import or_else
+from tools.kit.raw import Raw, moment, number, record, records, text, texts
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 MEASURING = 10.0
 """Seconds that anybody waits for sizes. An engine that walks through large volumes for them may need minutes."""
 APART = (1, 42)
 """The first API version that measures only what it is asked about."""
-
-Raw = dict[str, Any]
-T = TypeVar("T")
-
-
-async def or_else(asked: Awaitable[T], otherwise: T) -> T:
-    """The answer, or something else when there is none."""
-    try:
-        return await asked
-    except ToolFailed:
-        return otherwise
 
 
 async def disk_usage(engine: Engine, *kinds: str) -> Raw:

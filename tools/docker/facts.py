@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from tools.docker.clean import moment, record, short, text, whole
+from tools.docker.dependencies import carriers
 from tools.docker.hosts import DockerHosts
 from tools.docker.models import Health, RestartPolicy, State
 from tools.docker.names import carriers_of, is_own, list_all
-from tools.docker.needs import carriers
-from tools.docker.owners import ending_owned, owner_of
+from tools.docker.orchestrators import ending_owned, owner_of
 from tools.docker.rows import (
     DEPENDS_LABEL,
     PROJECT_LABEL,
@@ -18,10 +17,12 @@ from tools.docker.rows import (
     labels_of,
     name_of,
     policy_of,
+    short,
     since_of,
     state_of,
 )
 from tools.kit import Facts, Gone, Ident, Shown
+from tools.kit.raw import Raw, moment, record, text, whole
 
 STEADY_SECONDS = 2.0
 """A process that lives this long has not died of its start."""
@@ -59,11 +60,11 @@ class ContainerFacts(Facts):
     """The orchestrator that decides whether it runs, and what it is there: `swarm/web`."""
 
 
-async def inspect(client: DockerHosts, target: str) -> tuple[dict[str, Any] | None, float]:
+async def inspect(client: DockerHosts, target: str) -> tuple[Raw | None, float]:
     """The container as the engine describes it, None when it is gone, and the engine's time."""
     engine, reference = client.at(target)
     try:
-        return await engine.ask(lambda api: (record(api.inspect_container(reference)), api.now()))
+        return await engine.ask(lambda api: (api.inspect_container(reference), api.now()))
     except Gone:
         return None, 0.0
 
@@ -73,7 +74,7 @@ async def container_facts(client: DockerHosts, target: str) -> ContainerFacts:
     return (await inspected_facts(client, target))[1]
 
 
-async def inspected_facts(client: DockerHosts, target: str) -> tuple[dict[str, Any], ContainerFacts]:
+async def inspected_facts(client: DockerHosts, target: str) -> tuple[Raw, ContainerFacts]:
     """The facts about one container, and the inspection that they are from; empty when it is gone."""
     raw, now = await inspect(client, target)
     facts = facts_from(raw, now, target)
@@ -84,7 +85,7 @@ async def inspected_facts(client: DockerHosts, target: str) -> tuple[dict[str, A
     return raw, facts.model_copy(update={"lacks": lacks})
 
 
-def facts_from(raw: dict[str, Any] | None, now: float, target: str) -> ContainerFacts:
+def facts_from(raw: Raw | None, now: float, target: str) -> ContainerFacts:
     """The facts in an inspection."""
     host, _, reference = target.partition("/")
     if raw is None:
@@ -154,7 +155,7 @@ def has_started(before: ContainerFacts, after: ContainerFacts) -> bool:
     return moved and after.state == "running" and after.steady
 
 
-def _compose(item: dict[str, Any]) -> tuple[str, str]:
+def _compose(item: Raw) -> tuple[str, str]:
     """Project and service of a container that compose made."""
     labels = labels_of(item)
     return labels.get(PROJECT_LABEL, ""), labels.get(SERVICE_LABEL, "")

@@ -17,7 +17,7 @@ WELL_ENOUGH = ("running", "paused")
 async def glance(ctx: Context[DockerHosts]) -> Glance:
     """How many run on how many hosts, which of them need a person, and which are off and need nobody."""
     look = await survey(ctx)
-    down = [Trouble(str(host.host), "docker", str(host.reason), outside=any(outside_text(host))) for host in look.down]
+    down = [host.trouble("docker") for host in look.down]
     unread = [
         Trouble(counted(count, "container"), host, "could not be looked into", red=False)
         for host, count in look.unread.items()
@@ -37,13 +37,13 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
     quiet = [row for row, standing in look.rows if standing is Standing.QUIET]
     quiet.sort(key=lambda row: (not row.stopped_by, -row.since.timestamp() if row.since else 0.0))
     return Glance(
-        _summary(look, len(ctx.client.engines)),
+        _summary(look, len(ctx.client)),
         (*down, *sorted(troubles, key=lambda trouble: not trouble.red), *unread),
         items={f"{row.host}/{row.name}": row.state for row, _ in look.rows},
         quiet=tuple(
             Note(row.name, row.host, row.condition, row.since, row.id, any(outside_text(row))) for row in quiet
         ),
-        unseen=tuple(f"{host.host}/" for host in look.down),
+        unseen=tuple(f"{host.name}/" for host in look.down),
     )
 
 

@@ -1,36 +1,16 @@
 """The Docker hosts: one engine each, asked in threads of its own, and the service they form."""
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from tenacity import AsyncRetrying, retry_if_exception_type
-from tenacity.stop import stop_after_attempt, stop_before_delay
-
-from tools.docker.models import HostDown, HostDownInItsWords
 from tools.docker.settings import Options, Settings
-from tools.kit import (
-    Access,
-    Area,
-    CircuitOpen,
-    Link,
-    NoAnswer,
-    OutcomeUnknown,
-    RateLimited,
-    Service,
-    Threads,
-    ToolFailed,
-    Unreachable,
-)
+from tools.kit import Access, Area, Instances, Link, Service
 from tools.kit.breaker import Breaker
-from tools.kit.http import ATTEMPTS, USUAL_PAUSE
+from tools.kit.sdk import Sdk
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
-
-T = TypeVar("T")
+    from tools.docker.session import Session
 
 READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
 """Seconds that one request may take, its whole answer included: a read, a change, a pull or a clean-up."""
@@ -38,88 +18,24 @@ READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
 USUAL = Options()
 
 
-class Engine:
+class Engine(Sdk["Session"]):
     """One Docker host."""
 
     def __init__(
-        self,
-        name: str,
-        address: str,
-        access: Access,
-        breaker: Breaker | None = None,
-        options: Options = USUAL,
+        self, name: str, address: str, access: Access, breaker: Breaker | None = None, options: Options = USUAL
     ) -> None:
-        self.name = name
-        self.access = access
-        self.service = f"Docker on {name}"
-        self._options = options
-        self._breaker = breaker or Breaker(name)
-        self._address = address
-        reads = access is Access.READ
-        self._patience = READ_PATIENCE if reads else WRITE_PATIENCE
-        self._threads = Threads(self.service, deadline=self._patience + 10 if reads else LONG_PATIENCE + 15)
-        self._sessions: dict[float, Session] = {}
-        self._opening = threading.Lock()
+        self.name, self._address, self._options = name, address, options
+        usual, longest = (READ_PATIENCE,) * 2 if access is Access.READ else (WRITE_PATIENCE, LONG_PATIENCE)
+        super().__init__(f"Docker on {name}", access, breaker or Breaker(name), patience=usual, longest=longest)
 
-    async def ask(self, call: Callable[["Session"], T], *, patience: float | None = None) -> T:
-        """What `call(session)` returns, run in one of this host's threads. Raises ToolFailed.
+    def open(self, patience: float) -> "Session":
+        """A connection to the engine. Raises ToolFailed."""
+        from tools.docker.session import Session
 
-        A read is tried again while the host is away; a change never is.
-        """
-        limit = patience or self._patience
-        async with self.watched():
-            if self.access is Access.WRITE:
-                return await self._threads.run(self._work, call, limit)
-            retrying = AsyncRetrying(
-                retry=retry_if_exception_type((Unreachable, NoAnswer, RateLimited)),
-                stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(limit),
-                wait=USUAL_PAUSE,
-                reraise=True,
-            )
-            return await retrying(self._read, call, limit)
-
-    async def _read(self, call: Callable[["Session"], T], limit: float) -> T:
-        try:
-            return await self._threads.run(self._work, call, limit)
-        except OutcomeUnknown as late:
-            raise NoAnswer(f"{str(late).rstrip('.')}: try again, then check the host.") from None
-
-    def watched(self) -> AbstractAsyncContextManager[None]:
-        """Wrap what is asked of this host: raises CircuitOpen at once while it is given a pause."""
-        return self._breaker.watch_host()
-
-    def close(self) -> None:
-        """Hang up; running calls end at once, with an error."""
-        self._threads.close()
-        sessions, self._sessions = self._sessions, {}  # without the lock: whoever logs in over SSH may hold it
-        for session in sessions.values():
-            session.close()
-
-    def _work(self, call: Callable[["Session"], T], patience: float) -> T:
-        session = self._session(patience)
-        try:
-            return session.answer(call)
-        except (Unreachable, NoAnswer, OutcomeUnknown):
-            self._forget(session)
-            raise
-
-    def _session(self, patience: float) -> "Session":
-        from tools.docker.transport import Session
-
-        with self._opening:
-            if patience not in self._sessions:
-                made = Session(self.service, self._address, self.access, patience, self._options)
-                self._sessions[patience] = made
-            return self._sessions[patience]
-
-    def _forget(self, session: "Session") -> None:
-        """An SSH connection does not come back by itself: the next call opens a new one."""
-        with self._opening:
-            self._sessions = {key: kept for key, kept in self._sessions.items() if kept is not session}
-        session.close()
+        return Session(self.service, self._address, self.access, patience, self._options)
 
 
-class DockerHosts:
+class DockerHosts(Instances[Engine]):
     """Every configured Docker host."""
 
     def __init__(
@@ -130,62 +46,10 @@ class DockerHosts:
         options: Options = USUAL,
     ) -> None:
         self.options = options
-        self.engines = {
+        engines = {
             name: Engine(name, address, access, breaker(name), options.of(name)) for name, address in addresses.items()
         }
-
-    def pick(self, host: str | None) -> list[Engine]:
-        """The named host, or all of them. Raises ToolFailed for an unknown name."""
-        return list(self.engines.values()) if host is None else [self.one(host)]
-
-    def one(self, host: str | None) -> Engine:
-        """The named host, or the only one. Raises ToolFailed when that is not clear."""
-        if host in self.engines:
-            return self.engines[host]
-        names = ", ".join(self.engines)
-        if host is not None:
-            raise ToolFailed(f"No Docker host has this name: use one of {names}.")
-        if len(self.engines) > 1:
-            raise ToolFailed(f"There are several Docker hosts: say which one of {names}.")
-        return next(iter(self.engines.values()))
-
-    def at(self, target: str) -> tuple[Engine, str]:
-        """The host and the container id of a resolved target."""
-        host, _, container = target.partition("/")
-        return self.one(host), container
-
-    async def each(
-        self, engines: list[Engine], ask: Callable[[Engine], Awaitable[T]]
-    ) -> tuple[list[tuple[Engine, T]], list[HostDown]]:
-        """The answers of all hosts, asked together, and the hosts that gave none."""
-        answers = await asyncio.gather(*(_answer(engine, ask) for engine in engines))
-        found, down = [], []
-        for engine, answer in zip(engines, answers, strict=True):
-            if isinstance(answer, ToolFailed):
-                down.append(_down(engine, answer))
-            else:
-                found.append((engine, answer))
-        return found, down
-
-    def close(self) -> None:
-        """Hang up on every host."""
-        for engine in self.engines.values():
-            engine.close()
-
-
-async def _answer(engine: Engine, ask: Callable[[Engine], Awaitable[T]]) -> T | ToolFailed:
-    try:
-        async with engine.watched():
-            return await ask(engine)
-    except ToolFailed as error:
-        return error
-
-
-def _down(engine: Engine, error: ToolFailed) -> HostDown:
-    why = error.why if isinstance(error, CircuitOpen) else str(error)
-    kind = HostDownInItsWords if error.outside else HostDown
-    why = why.removeprefix(f"{engine.service} ").replace(f" to {engine.service} ", " ")  # the host stands beside it
-    return kind(host=engine.name, reason=why)
+        super().__init__("Docker host", engines)
 
 
 async def connect(link: Link) -> DockerHosts:
@@ -201,5 +65,5 @@ async def advice(hosts: DockerHosts) -> list[str]:
     """What is wrong with the docker command's own files."""
     from tools.docker.credentials import Keyring
 
-    trouble = await asyncio.to_thread(Keyring(hosts.options.folder).trouble)
+    trouble = await asyncio.to_thread(Keyring(hosts.options.folder, hosts.options.auths).trouble)
     return [trouble] if trouble else []

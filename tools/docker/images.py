@@ -3,19 +3,19 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.docker.clean import MB, record, records, short, size, text, texts
-from tools.docker.disk import MEASURING, or_else
+from tools.docker.disk import MEASURING
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.layers import UNKNOWN, Amount, freed, read_layers, read_steps
 from tools.docker.names import Host, list_all
 from tools.docker.pull import ImageName, familiar, pull_image, with_tag
-from tools.docker.rows import is_forbidden, name_of, tags_of
-from tools.kit import Call, Change, Conflict, Context, Facts, Gone, Ident, Refused, Risk, Shown, ToolFailed
+from tools.docker.rows import is_forbidden, name_of, short, tags_of
+from tools.kit import Call, Change, Conflict, Context, Facts, Gone, Ident, Refused, Risk, Shown, ToolFailed, or_else
+from tools.kit.raw import MB, Raw, record, records, size, text, texts
 from tools.kit.threads import within
 from tools.kit.types import trusted_name
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 
 class ImageFacts(Facts):
@@ -87,7 +87,7 @@ async def image_facts(client: DockerHosts, host: str, reference: str) -> ImageFa
 
 async def _holder(client: DockerHosts, image: str, host: str | None) -> Engine:
     """The one host that has this image. Raises ToolFailed when that is not clear."""
-    if host is not None or len(client.engines) == 1:
+    if host is not None or len(client) == 1:
         return client.one(host)
 
     async def has(engine: Engine) -> bool:
@@ -97,13 +97,13 @@ async def _holder(client: DockerHosts, image: str, host: str | None) -> Engine:
             return False
         return True
 
-    found, down = await client.each(client.pick(None), has)
-    holders = [engine for engine, holds in found if holds]
+    found, down = await client.each(has)
+    holders = [name for name, holds in found.items() if holds]
     if len(holders) == 1 and not down:
-        return holders[0]
+        return client.one(holders[0])
     if not holders and not down:
         raise Gone("No host has this image: list the images to see their names.")
-    names = ", ".join([*(engine.name for engine in holders), *(each.host for each in down)])
+    names = ", ".join([*holders, *(each.name for each in down)])
     raise ToolFailed(f"The image may be on several hosts: say which one of {names}.")
 
 
@@ -135,7 +135,7 @@ async def _gain(engine: Engine, facts: ImageFacts) -> tuple[str, ...]:
     return (f"Frees {least if gain or found.exact else 'an unknown part'}: other images keep the layers they share.",)
 
 
-def _is(listed: dict[str, Any], facts: ImageFacts) -> bool:
+def _is(listed: Raw, facts: ImageFacts) -> bool:
     return short(text(listed.get("Id"))) == facts.id
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 from functools import partial
-from typing import Any
+from itertools import chain
 
-from tools.docker.clean import GB, MB, moment, record, records, short, size, text, to_second, whole
-from tools.docker.disk import or_else, total
+from tools.docker.disk import total
 from tools.docker.hosts import DockerHosts, Engine, service
 from tools.docker.models import (
     KINDS,
@@ -21,14 +20,11 @@ from tools.docker.models import (
     Volumes,
 )
 from tools.docker.names import Host, list_all
-from tools.docker.rows import name_of, tags_of, volume_label
+from tools.docker.rows import name_of, short, tags_of, volume_label
 from tools.docker.stock import take_stock
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Unused, unused
-from tools.kit import Context, Risk
-
-MOST_ROWS = 200
-
-Raw = dict[str, Any]
+from tools.kit import Context, Risk, listed, or_else
+from tools.kit.raw import GB, MB, Raw, moment, record, records, size, text, to_second, whole
 
 
 @service.tool(Risk.READ)
@@ -37,32 +33,32 @@ async def get_system_info(ctx: Context[DockerHosts], host: Host | None = None) -
 
     `unused` says it by kind, each taken by itself; `reclaimable_gb` is what docker_prune_system frees by default.
     """
-    found, down = await ctx.client.each(ctx.client.pick(host), partial(_info, ctx))
-    return SystemInfo(hosts=[info for _, info in found], hosts_down=down)
+    found, down = await ctx.client.each(partial(_info, ctx), host)
+    return SystemInfo(hosts=list(found.values()), down=down)
 
 
 @service.tool(Risk.READ)
 async def list_images(ctx: Context[DockerHosts], host: Host | None = None) -> Images:
     """List images with size, age and whether a container uses them; use it before removing or pulling one."""
-    found, down = await ctx.client.each(ctx.client.pick(host), _images)
-    rows = sorted((row for _, rows in found for row in rows), key=lambda row: -(row.size_mb or 0))
-    return Images(images=rows[:MOST_ROWS], more=_rest(rows), hosts_down=down)
+    found, down = await ctx.client.each(_images, host)
+    rows, more = listed(sorted(chain(*found.values()), key=lambda row: -(row.size_mb or 0)))
+    return Images(images=rows, more=more, down=down)
 
 
 @service.tool(Risk.READ)
 async def list_networks(ctx: Context[DockerHosts], host: Host | None = None) -> Networks:
     """List Docker networks and which containers are on them; use it when containers cannot reach each other."""
-    found, down = await ctx.client.each(ctx.client.pick(host), _networks)
-    rows = [row for _, rows in found for row in rows]
-    return Networks(networks=rows[:MOST_ROWS], more=_rest(rows), hosts_down=down)
+    found, down = await ctx.client.each(_networks, host)
+    rows, more = listed([*chain(*found.values())])
+    return Networks(networks=rows, more=more, down=down)
 
 
 @service.tool(Risk.READ)
 async def list_volumes(ctx: Context[DockerHosts], host: Host | None = None) -> Volumes:
     """List volumes and which containers mount them; use it to find unused data or to see where data lives."""
-    found, down = await ctx.client.each(ctx.client.pick(host), _volumes)
-    rows = sorted((row for _, rows in found for row in rows), key=lambda row: bool(row.in_use_by))
-    return Volumes(volumes=rows[:MOST_ROWS], more=_rest(rows), hosts_down=down)
+    found, down = await ctx.client.each(_volumes, host)
+    rows, more = listed(sorted(chain(*found.values()), key=lambda row: bool(row.in_use_by)))
+    return Volumes(volumes=rows, more=more, down=down)
 
 
 async def _info(ctx: Context[DockerHosts], engine: Engine) -> HostInfo:
@@ -152,7 +148,3 @@ async def _volumes(engine: Engine) -> list[VolumeRow]:
         )
         for volume in sorted(records(record(raw).get("Volumes")), key=lambda item: text(item.get("Name")))
     ]
-
-
-def _rest(rows: list[Any]) -> int | None:
-    return len(rows) - MOST_ROWS if len(rows) > MOST_ROWS else None

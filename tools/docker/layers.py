@@ -7,11 +7,11 @@ from hashlib import sha256
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from tools.docker.clean import MB, moment, number, record, records, texts
 from tools.kit import ToolFailed
+from tools.kit.raw import MB, moment, number, record, records, texts
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 ROUNDING = MB / 20
 """Bytes that no figure shows. An image's own description counts as a part of it for some engines."""

@@ -6,16 +6,16 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 from memory.text import clean
-from tools.docker.clean import record, secrets_of, text, texts, without_secrets
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import LogNote, Logs
 from tools.docker.names import Container
-from tools.docker.seen import seen
 from tools.kit import Context, Field, Refused, Risk, ToolFailed
+from tools.kit.masking import secrets_of, seen, without_secrets
+from tools.kit.raw import record, text, texts
 from tools.kit.types import trusted_name
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 LARGEST_READ = 4 * 2**20
 """Bytes taken from the engine at most."""
@@ -78,7 +78,7 @@ async def get_container_logs(
     engine, reference = ctx.client.at(container)
 
     def read(api: "Session") -> tuple[str, list[str], bytes, bool]:
-        raw = record(api.inspect_container(reference))
+        raw = api.inspect_container(reference)
         config, name = record(raw.get("Config")), text(raw.get("Name")).removeprefix("/")
         driver = text(record(record(raw.get("HostConfig")).get("LogConfig")).get("Type"))
         if driver == "none":

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import PlainSerializer
 
 from memory.text import MASK
-from tools.kit import Field, Ident, Outside, Own, Result, counted
+from tools.kit import Down, Field, Ident, Listing, Outside, Own, Result, counted
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]
 Health = Literal["healthy", "unhealthy", "starting", "none"]
@@ -55,27 +55,6 @@ KINDS: tuple[Rubbish, ...] = (*get_args(Kind), "unused_volumes")
 
 EnvName = Annotated[Ident, PlainSerializer(lambda name: f"{name}={MASK}", return_type=str)]
 """The name of an environment variable. Its value never gets this far; it is printed as `NAME=•••`."""
-
-
-class HostDown(Result):
-    """A host that could not be asked: why, and what to do about it."""
-
-    host: Ident
-    reason: Own
-
-
-class HostDownInItsWords(HostDown):
-    """The same when the reason quotes what the host said."""
-
-    reason: Outside
-
-
-class Listing(Result):
-    """What every listing over several hosts ends with."""
-
-    more: int | None = None
-    """How many there are beyond those listed."""
-    hosts_down: list[HostDown] = []
 
 
 class ContainerState(Result):
@@ -235,7 +214,7 @@ class SystemInfo(Result):
     """Every Docker host."""
 
     hosts: list[HostInfo]
-    hosts_down: list[HostDown] = []
+    down: list[Down] = []
 
 
 class ImageRow(Result):

@@ -6,16 +6,15 @@ import socket
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from tools.docker.clean import record, records, short, text, whole
 from tools.docker.hosts import DockerHosts, Engine
-from tools.docker.models import HostDown
-from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of
-from tools.kit import Field, Gone, Resolve, Target, Unreachable
+from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of, short
+from tools.kit import Down, Field, Gone, Resolve, Target, Unreachable
+from tools.kit.raw import Raw, record, records, text, whole
 from tools.kit.types import outside_text, trusted_name
 
-Listed = tuple[Engine, dict[str, Any]]
+Listed = tuple[Engine, Raw]
 
 _DNS = "it answers DNS: names stop resolving while it is away"
 _DOOR = "it is the door to your other services"
@@ -39,7 +38,7 @@ _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_START = re.compile(r"[0-9a-f]{6,64}")
 
 
-async def list_all(engine: Engine) -> list[dict[str, Any]]:
+async def list_all(engine: Engine) -> list[Raw]:
     """Every container of a host as the engine lists it."""
     return [item for item in records(await engine.ask(lambda api: api.containers(all=True))) if text(item.get("Id"))]
 
@@ -51,15 +50,12 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
     do.
     """
     host, slash, rest = wanted.strip().removeprefix("/").partition("/")
-    named = _host(client, host) if slash else None
-    if slash and named is None:
-        return []
+    hosts = _hosts(client, host) if slash else None
     reference = rest if slash else host
-    if not reference.isascii() or not reference:
+    if hosts == [] or not reference.isascii() or not reference:
         return []
-    engines = [named] if named else list(client.engines.values())
-    found, down = await client.each(engines, list_all)
-    everything = [(engine, item) for engine, items in found for item in items]
+    found, down = await client.each(list_all, hosts)
+    everything = [(client[name], item) for name, items in found.items() for item in items]
     matches = _best(everything, reference)
     if not matches and down:
         raise _elsewhere(down)
@@ -72,19 +68,19 @@ async def find_container(client: DockerHosts, wanted: str) -> list[Target]:
 
 async def suggest_container(client: DockerHosts, wanted: str) -> list[str]:
     """The nearest names, each with its host, for an answer that helps when nothing was found."""
-    found, _ = await client.each(list(client.engines.values()), list_all)
+    found, _ = await client.each(list_all)
     places: dict[str, list[str]] = {}
-    for engine, items in found:
+    for host, items in found.items():
         for item in items:
-            places.setdefault(name_of(item), []).append(engine.name)
+            places.setdefault(name_of(item), []).append(host)
     plain = wanted.strip().rpartition("/")[2].lower()
     by_lower = {name.lower(): name for name in places}
     near = [by_lower[match] for match in get_close_matches(plain, by_lower, n=3)]
     return [f"{name} ({host})" for name in near for host in places[name]]
 
 
-def _elsewhere(down: list[HostDown]) -> Unreachable:
-    hosts, why = ", ".join(each.host for each in down), " ".join(f"{each.host}: {each.reason}" for each in down)
+def _elsewhere(down: list[Down]) -> Unreachable:
+    hosts, why = ", ".join(each.name for each in down), " ".join(f"{each.name}: {each.reason}" for each in down)
     error = Unreachable(f"It may be on {hosts}, which does not answer now. {why}")
     error.outside = any(True for _ in outside_text(down))
     return error
@@ -112,11 +108,10 @@ def is_own(container: str) -> bool:
     return bool(own) and container.startswith(own)
 
 
-def _host(client: DockerHosts, name: str) -> Engine | None:
-    if name in client.engines:
-        return client.engines[name]
-    alike = [engine for key, engine in client.engines.items() if name.isascii() and key.lower() == name.lower()]
-    return alike[0] if len(alike) == 1 else None
+def _hosts(client: DockerHosts, name: str) -> list[str]:
+    """The host of this name, none when that is not clear."""
+    alike = [host for host in client if name.isascii() and host.lower() == name.lower()]
+    return [name] if name in client else alike if len(alike) == 1 else []
 
 
 def _best(everything: list[Listed], reference: str) -> list[Listed]:
@@ -131,19 +126,19 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
 
 
-def _service(item: dict[str, Any]) -> tuple[str, ...]:
+def _service(item: Raw) -> tuple[str, ...]:
     """What its compose file calls a container, if it comes from one: the `jellyfin` of `media-jellyfin-1`."""
     name = labels_of(item).get(SERVICE_LABEL, "")
     return (name,) if name and trusted_name(name) else ()
 
 
-async def carriers_of(engine: Engine, items: list[dict[str, Any]]) -> dict[str, str]:
+async def carriers_of(engine: Engine, items: list[Raw]) -> dict[str, str]:
     """Container → the one whose network stack it uses, for those listed that have none of their own.
 
     Podman's list leaves the network mode out: there each is inspected.
     """
 
-    async def mode(item: dict[str, Any]) -> str:
+    async def mode(item: Raw) -> str:
         settings = record(item.get("HostConfig"))
         if not settings:
             with suppress(Gone):
@@ -154,7 +149,7 @@ async def carriers_of(engine: Engine, items: list[dict[str, Any]]) -> dict[str, 
     return {item["Id"]: found.removeprefix("container:") for item, found in modes if found.startswith("container:")}
 
 
-def lifeline(item: dict[str, Any]) -> str:
+def lifeline(item: Raw) -> str:
     """What would break for everyone, this bot among them, when a listed container goes away; empty when nothing."""
     program = text(item.get("Image")).partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
     if named := next((reason for name, reason in LIFELINES.items() if name in program), ""):
@@ -163,7 +158,7 @@ def lifeline(item: dict[str, Any]) -> str:
     return next((reason for port, reason in LIFELINE_PORTS.items() if port in ports), "")
 
 
-def _protected(item: dict[str, Any], carriers: set[str]) -> str:
+def _protected(item: Raw, carriers: set[str]) -> str:
     if is_own(text(item["Id"])):
         return "this bot runs in it"
     if text(item["Id"]) in carriers:
@@ -171,7 +166,7 @@ def _protected(item: dict[str, Any], carriers: set[str]) -> str:
     return lifeline(item)
 
 
-def _target(engine: Engine, item: dict[str, Any], carriers: set[str]) -> Target:
+def _target(engine: Engine, item: Raw, carriers: set[str]) -> Target:
     name, container, image = name_of(item), text(item["Id"]), short(text(item.get("Image")))
     return Target(
         id=f"{engine.name}/{container}",

@@ -26,7 +26,7 @@ async def containers(ctx: Context[DockerHosts]) -> Page:
         f"{look.states['running']} running, {look.others}",
         [_row(one, standing) for one, standing in rows],
         lines=[f"🟡 {host}: {counted(count, 'container')} not looked into" for host, count in look.unread.items()],
-        down={host.host: host.reason for host in look.down},
+        down={host.name: host.reason for host in look.down},
         outside=any(outside_text(look.down)),
     )
 

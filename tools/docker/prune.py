@@ -1,18 +1,19 @@
 """Clean up a host: remove exactly the unused things that the card lists."""
 
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from tools.docker.clean import MB, short
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, service
 from tools.docker.layers import Amount
 from tools.docker.models import KINDS, Kind, Rubbish
 from tools.docker.names import Host
 from tools.docker.pull import familiar
+from tools.docker.rows import short
 from tools.docker.stock import take_stock
 from tools.docker.sweep import Sweep
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Thing, Unused, unused
 from tools.kit import Change, Context, Facts, Field, Ident, Result, Risk, Shown, ToolFailed
+from tools.kit.raw import MB, Raw
 
 NAMED, WIDTH = 4, 200
 """How many of a kind stand on the card by name, and in how many characters: it must have room for old and new."""
@@ -106,8 +107,8 @@ async def prune_system(
 def _facts(host: str, listed: Unused, sweep: Sweep | None = None) -> PruneFacts:
     """What the card shows of the things that are listed; with a sweep, what the receipt does."""
     kinds = [kind for kind in KINDS if kind != "build_cache"]
-    lists: dict[str, Any] = {kind: _pieces([thing for thing in listed.things if thing.kind == kind]) for kind in kinds}
-    figures: dict[str, Any] = _measured("freed", sweep.freed) if sweep else _measured("frees", listed.frees)
+    lists: Raw = {kind: _pieces([thing for thing in listed.things if thing.kind == kind]) for kind in kinds}
+    figures: Raw = _measured("freed", sweep.freed) if sweep else _measured("frees", listed.frees)
     names = [name for thing in listed.things for name in (*thing.names, *map(familiar, thing.names), short(thing.id))]
     ids = sorted([*(f"{thing.kind} {thing.id}" for thing in listed.things), *(listed.cache or ())])
     return PruneFacts(

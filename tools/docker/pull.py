@@ -1,15 +1,15 @@
 """Fetch an image from its registry."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
-from tools.docker.clean import record, records, short, text, texts
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.names import Host
-from tools.docker.rows import tags_of
-from tools.docker.seen import seen
+from tools.docker.rows import short, tags_of
 from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, ToolFailed
 from tools.kit.failures import quote
+from tools.kit.masking import seen
+from tools.kit.raw import Raw, record, records, text, texts
 
 DIGITS = 16
 """Digits of a digest that are shown and compared."""
@@ -117,7 +117,7 @@ def familiar(name: str) -> str:
     return name
 
 
-def repositories_of(image: dict[str, Any]) -> set[str]:
+def repositories_of(image: Raw) -> set[str]:
     """The repositories an image has a name in."""
     tags = {familiar(tag).rpartition(":")[0] for tag in tags_of(image)}
     return tags | {familiar(digest.partition("@")[0]) for digest in texts(image.get("RepoDigests"))}

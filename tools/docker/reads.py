@@ -2,27 +2,10 @@
 
 from typing import Annotated, Any
 
-from tools.docker.clean import (
-    MB,
-    MIB,
-    command_line,
-    moment,
-    number,
-    record,
-    records,
-    secrets_of,
-    short,
-    size,
-    text,
-    texts,
-    to_second,
-    whole,
-    without_secrets,
-)
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerDetails, Containers, Mount, Stats
 from tools.docker.names import Container, Host
-from tools.docker.owners import owner_of
+from tools.docker.orchestrators import owner_of
 from tools.docker.rows import (
     PROJECT_LABEL,
     exit_code_of,
@@ -31,16 +14,17 @@ from tools.docker.rows import (
     is_looping,
     labels_of,
     policy_of,
+    short,
     since_of,
     state_of,
     volume_label,
 )
-from tools.docker.seen import seen
 from tools.docker.survey import survey
 from tools.docker.troubles import found, judge
-from tools.kit import Context, Field, Risk
+from tools.kit import Context, Field, Risk, listed
+from tools.kit.masking import command_line, secrets_of, seen, without_secrets
+from tools.kit.raw import MB, MIB, Raw, moment, number, record, records, size, text, texts, to_second, whole
 
-MOST_ROWS = 200
 MOST_LISTED = 100
 """Environment names, mounts and networks of one container."""
 
@@ -59,16 +43,17 @@ async def list_containers(
     look = await survey(ctx, host)
     shown = [row for row, _ in look.rows if row.state in ("running", "restarting") or not running_only]
     running, restarting, paused = (look.states[state] for state in ("running", "restarting", "paused"))
+    rows, more = listed(shown)
     return Containers(
-        containers=shown[:MOST_ROWS],
+        containers=rows,
         running=running,
         stopped=look.stopped,
         restarting=restarting,
         paused=paused,
-        troubled=[f"{row.host}/{row.name}" for row in look.troubled][:MOST_ROWS],
+        troubled=listed([f"{row.host}/{row.name}" for row in look.troubled])[0],
         unread=look.unread.total() or None,
-        more=len(shown) - MOST_ROWS if len(shown) > MOST_ROWS else None,
-        hosts_down=look.down,
+        more=more,
+        down=look.down,
     )
 
 
@@ -80,7 +65,7 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
     `stopped_by`, who stopped it through this bot.
     """
     engine, reference = ctx.client.at(container)
-    raw, now = await engine.ask(lambda api: (record(api.inspect_container(reference)), api.now()))
+    raw, now = await engine.ask(lambda api: (api.inspect_container(reference), api.now()))
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("NetworkSettings"))
     words, restarts = [text(raw.get("Path")), *texts(raw.get("Args"))], whole(raw.get("RestartCount"))
     secrets = [*secrets_of(texts(config.get("Env"))), *seen.secrets_in(" ".join([text(state.get("Error")), *words]))]
@@ -117,7 +102,7 @@ async def get_container_stats(ctx: Context[DockerHosts], container: Container) -
     """Measure what one running container uses now: processor, memory, network, disk, processes."""
     engine, reference = ctx.client.at(container)
     raw, sample = await engine.ask(
-        lambda api: (record(api.inspect_container(reference)), record(api.stats(reference, stream=False)))
+        lambda api: (api.inspect_container(reference), record(api.stats(reference, stream=False)))
     )
     used, limit = _memory(record(sample.get("memory_stats")))
     networks = [record(card) for card in record(sample.get("networks")).values()]
@@ -139,7 +124,7 @@ async def get_container_stats(ctx: Context[DockerHosts], container: Container) -
     )
 
 
-def _mount(item: dict[str, Any]) -> Mount:
+def _mount(item: Raw) -> Mount:
     kind, name = text(item.get("Type")), text(item.get("Name"))
     return Mount(
         kind=kind if kind in ("volume", "bind", "tmpfs") else "other",  # type: ignore[arg-type]
@@ -150,14 +135,14 @@ def _mount(item: dict[str, Any]) -> Mount:
     )
 
 
-def _memory(stats: dict[str, Any]) -> tuple[float | None, float | None]:
+def _memory(stats: Raw) -> tuple[float | None, float | None]:
     """Bytes in use without the page cache, as `docker stats` counts, and the limit."""
     used, limit, details = number(stats.get("usage")), number(stats.get("limit")), record(stats.get("stats"))
     cache = number(details.get("inactive_file")) or number(details.get("total_inactive_file")) or 0.0
     return (None if used is None else max(0.0, used - cache) if cache < used else used), limit
 
 
-def _cpu_percent(sample: dict[str, Any]) -> float | None:
+def _cpu_percent(sample: Raw) -> float | None:
     now, before = record(sample.get("cpu_stats")), record(sample.get("precpu_stats"))
     busy, busy_before = (number(record(each.get("cpu_usage")).get("total_usage")) for each in (now, before))
     total, total_before = number(now.get("system_cpu_usage")), number(before.get("system_cpu_usage"))

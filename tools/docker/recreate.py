@@ -3,16 +3,15 @@
 import re
 from ipaddress import IPv4Address
 from posixpath import normpath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from tools.docker.clean import record, records, short, text, texts
-from tools.docker.dialect import unsayable
+from tools.docker.dependencies import carriers, donors, lost, lost_networks
 from tools.docker.facts import facts_from, inspect
 from tools.docker.hosts import DockerHosts, Engine, service
 from tools.docker.models import State
 from tools.docker.names import list_all
-from tools.docker.needs import carriers, donors, lost, lost_networks
-from tools.docker.rows import name_of, state_of
+from tools.docker.podman import unsayable
+from tools.docker.rows import name_of, short, state_of
 from tools.kit import (
     Change,
     Conflict,
@@ -27,9 +26,9 @@ from tools.kit import (
     Shown,
     ToolFailed,
     Unauthorised,
+    partly,
 )
-
-Raw = dict[str, Any]
+from tools.kit.raw import Raw, record, records, text, texts
 
 _ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority")
 
@@ -238,7 +237,7 @@ async def _make(hosts: DockerHosts, kept: Raw) -> None:
         if kept["running"]:
             await engine.ask(lambda api: api.start(reference))
     except ToolFailed as error:
-        raise OutcomeUnknown(f"{name} exists again, but is not complete. {error}") from error
+        raise partly(f"{name} exists again, but is not complete.", error) from error
 
 
 async def _create(engine: Engine, body: Raw, name: str) -> Raw:

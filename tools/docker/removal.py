@@ -1,18 +1,16 @@
 """Remove a container."""
 
 import asyncio
-from typing import Any
 
-from tools.docker.clean import MB, is_hex_id, records, size, text, texts
-from tools.docker.dialect import LEFT_OUT
-from tools.docker.disk import MEASURING, or_else, written
+from tools.docker.dependencies import end
+from tools.docker.disk import MEASURING, written
 from tools.docker.facts import ContainerFacts, inspected_facts, warnings
 from tools.docker.hosts import WRITE_PATIENCE, DockerHosts, service
 from tools.docker.names import Container, is_own, list_all
-from tools.docker.needs import end
-from tools.docker.owners import no_undo
+from tools.docker.orchestrators import no_undo
+from tools.docker.podman import LEFT_OUT
 from tools.docker.recreate import recreate_container, way_back
-from tools.docker.rows import name_of, volume_label
+from tools.docker.rows import is_hex_id, name_of, volume_label
 from tools.kit import (
     Call,
     Change,
@@ -20,15 +18,15 @@ from tools.kit import (
     Context,
     Gone,
     Ident,
-    OutcomeUnknown,
     Refused,
     Risk,
     Shown,
     ToolFailed,
     Unauthorised,
+    or_else,
+    partly,
 )
-
-Raw = dict[str, Any]
+from tools.kit.raw import MB, Raw, records, size, text, texts
 
 
 class RemovalFacts(ContainerFacts):
@@ -59,7 +57,7 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
             if not facts.alive:
                 raise
             if not (facts.auto_remove and isinstance(error, Gone | Conflict)):
-                raise OutcomeUnknown(f"It was stopped, but perhaps not removed. {error}") from error
+                raise partly("It was stopped, but perhaps not removed.", error) from error
             # One that removes itself when it stops is gone, or on its way.
 
     own = is_own(container.partition("/")[2])

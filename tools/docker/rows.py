@@ -4,19 +4,8 @@ import re
 from datetime import datetime
 from typing import Any, get_args
 
-from tools.docker.clean import (
-    is_hex_id,
-    moment,
-    one_of,
-    record,
-    records,
-    short,
-    text,
-    texts,
-    to_second,
-    whole,
-)
 from tools.docker.models import ContainerRow, Health, RestartPolicy, State
+from tools.kit.raw import Raw, moment, one_of, record, records, text, texts, to_second, whole
 
 FORBID_LABEL = "rackhand.forbid"
 PROJECT_LABEL = "com.docker.compose.project"
@@ -29,6 +18,7 @@ LOOPING_RESTARTS, LOOPING_SECONDS = 3, 120
 MOST_PORTS = 20
 NO_TAG = "<none>:<none>"
 
+_HEX64 = re.compile(r"[0-9a-f]{64}")
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
 _PORT = re.compile(r"[0-9]{1,5}")
 _STATES: tuple[State, ...] = get_args(State)
@@ -36,18 +26,29 @@ _HEALTHS: tuple[Health, ...] = get_args(Health)
 _POLICIES: tuple[RestartPolicy, ...] = get_args(RestartPolicy)
 
 
-def name_of(listed: dict[str, Any]) -> str:
+def short(identifier: str) -> str:
+    """An id or digest in twelve digits, `sha256:` kept; other text as it is."""
+    head, colon, digits = identifier.rpartition("sha256:")
+    return f"{head}{colon}{digits[:12]}" if _HEX64.fullmatch(digits) else identifier
+
+
+def is_hex_id(name: str) -> bool:
+    """Whether a name is one that the engine made up, as for an anonymous volume."""
+    return _HEX64.fullmatch(name) is not None
+
+
+def name_of(listed: Raw) -> str:
     """The container's own name; links give it more names, with a second slash."""
     own = [name.removeprefix("/") for name in texts(listed.get("Names")) if name.count("/") == 1]
     return own[0] if own else text(listed.get("Id"))[:12]
 
 
-def labels_of(item: dict[str, Any]) -> dict[str, str]:
+def labels_of(item: Raw) -> dict[str, str]:
     """The labels of anything listed."""
     return {key: value for key, value in record(item.get("Labels")).items() if isinstance(value, str)}
 
 
-def is_forbidden(item: dict[str, Any]) -> bool:
+def is_forbidden(item: Raw) -> bool:
     """Whether its owner marked it as never to be touched."""
     return labels_of(item).get(FORBID_LABEL, "false").strip().lower() not in ("false", "0", "")
 
@@ -62,18 +63,18 @@ def state_of(value: Any) -> State:
     return one_of(value, _STATES, "unknown")
 
 
-def health_of(state: dict[str, Any]) -> Health:
+def health_of(state: Raw) -> Health:
     """The health in an inspected `State`."""
     return one_of(record(state.get("Health")).get("Status"), _HEALTHS, "none")
 
 
-def policy_of(inspected: dict[str, Any]) -> RestartPolicy:
+def policy_of(inspected: Raw) -> RestartPolicy:
     """The restart policy of an inspected container."""
     policy = record(record(inspected.get("HostConfig")).get("RestartPolicy"))
     return one_of(policy.get("Name"), _POLICIES, "no")
 
 
-def is_looping(state: dict[str, Any], restarts: int | None, now: float) -> bool:
+def is_looping(state: Raw, restarts: int | None, now: float) -> bool:
     """Whether a container keeps crashing: between two crashes the engine calls it running."""
     if state.get("Status") == "restarting":
         return True
@@ -82,19 +83,19 @@ def is_looping(state: dict[str, Any], restarts: int | None, now: float) -> bool:
     return state.get("Status") == "running" and (restarts or 0) >= LOOPING_RESTARTS and young
 
 
-def since_of(state: dict[str, Any]) -> datetime | None:
+def since_of(state: Raw) -> datetime | None:
     """When a container got into its state: started, or for one that does not run, ended."""
     runs = state.get("Status") in ("running", "paused", "restarting")
     return to_second(moment(state.get("StartedAt" if runs else "FinishedAt")))
 
 
-def exit_code_of(state: dict[str, Any]) -> int | None:
+def exit_code_of(state: Raw) -> int | None:
     """How its process ended; absent while it runs and before it ever did."""
     ended = state.get("Status") in ("exited", "dead", "restarting") or text(state.get("Error"))
     return whole(state.get("ExitCode")) if ended and state.get("Status") not in ("running", "paused") else None
 
 
-def listed_ports(listed: dict[str, Any]) -> list[str]:
+def listed_ports(listed: Raw) -> list[str]:
     """`8096/tcp`, or `8080:80/tcp` for one that the host publishes."""
     found: dict[str, None] = {}
     for port in records(listed.get("Ports")):
@@ -104,7 +105,7 @@ def listed_ports(listed: dict[str, Any]) -> list[str]:
     return list(found)[:MOST_PORTS]
 
 
-def inspected_ports(inspected: dict[str, Any]) -> list[str]:
+def inspected_ports(inspected: Raw) -> list[str]:
     """The same, from an inspected container."""
     found: dict[str, None] = {}
     for spec, bindings in record(record(inspected.get("NetworkSettings")).get("Ports")).items():
@@ -127,7 +128,7 @@ def _port(inside: int, protocol: str, address: str, outside: int | None) -> str:
     return f"{local}{outside}:{spec}"
 
 
-def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
+def row_of(host: str, listed: Raw) -> ContainerRow:
     """A listed container; what only an inspection knows is left out."""
     status, state = text(listed.get("Status")), state_of(listed.get("State"))
     code = _EXITED.match(status)
@@ -144,7 +145,7 @@ def row_of(host: str, listed: dict[str, Any]) -> ContainerRow:
     )
 
 
-def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) -> ContainerRow:
+def with_inspection(row: ContainerRow, inspected: Raw, now: float) -> ContainerRow:
     """The row with restarts, times and exit code as the inspection has them."""
     state, restarts = record(inspected.get("State")), whole(inspected.get("RestartCount"))
     return row.model_copy(
@@ -158,7 +159,7 @@ def with_inspection(row: ContainerRow, inspected: dict[str, Any], now: float) ->
     )
 
 
-def tags_of(image: dict[str, Any]) -> list[str]:
+def tags_of(image: Raw) -> list[str]:
     """An image's names, without the placeholder of a dangling one."""
     return [tag for tag in texts(image.get("RepoTags")) if tag != NO_TAG]
 

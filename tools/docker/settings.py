@@ -4,14 +4,15 @@ import ipaddress
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from tools.docker.contexts import current, endpoint
 from tools.docker.versions import OLDEST, Version, parsed, written
 from tools.kit import ServiceSettings
 from tools.kit.strict import unique
@@ -47,6 +48,8 @@ class Options:
     """Where ca.pem, cert.pem and key.pem are; in the same folder when nobody says."""
     newest: Version | None = None
     """The newest version of the API to speak."""
+    auths: str = field(default="", repr=False)
+    """Credentials for registries as JSON, ahead of those in config.json."""
     only_signed: bool = False
     """Whether only images may be pulled whose signature has been checked."""
 
@@ -79,8 +82,10 @@ class Settings(ServiceSettings):
     """Newest version of the Docker API to speak, such as 1.47; each engine is asked when empty."""
     docker_content_trust: Annotated[str, Field(exclude=True)] = ""
     """Anything but 0 or false: nothing is pulled, because signatures cannot be checked here."""
-    docker_context: Annotated[str, Field(exclude=True)] = ""
-    """Refused where it would decide."""
+    docker_auth_config: Annotated[SecretStr, Field(exclude=True)] = SecretStr("")
+    """Credentials for registries, ahead of those in config.json."""
+    docker_context: Annotated[str, Field(exclude=True, validate_default=True)] = ""
+    """The context to use; that of config.json when empty, and none where an address is set."""
 
     @field_validator("docker_hosts", mode="before")
     @classmethod
@@ -129,10 +134,22 @@ class Settings(ServiceSettings):
 
     @field_validator("docker_context")
     @classmethod
-    def _default_only(cls, value: str, info: ValidationInfo) -> str:
-        if value not in ("", "default") and not (info.data.get("docker_hosts") or info.data.get("docker_host")):
-            raise ValueError("is not read here; put the address that `docker context inspect` shows into DOCKER_HOST")
+    def _chosen(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("docker_hosts") or info.data.get("docker_host"):
+            return ""
+        folder = _folder(info.data.get("docker_config", ""))
+        value = value or current(folder)
+        if value not in ("", "default"):
+            _check(endpoint(folder, value)[0], f"{value!a} in {folder} ")
         return value
+
+    @model_validator(mode="after")
+    def _as_docker_would(self) -> "Settings":
+        if self.docker_context not in ("", "default"):
+            self.docker_host, certificates = endpoint(_folder(self.docker_config), self.docker_context)
+            if there(certificates):
+                self.docker_tls, self.docker_cert_path = self.docker_tls or "1", str(certificates)
+        return self
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -154,7 +171,8 @@ class Settings(ServiceSettings):
     def options(self) -> Options:
         """How to ask them."""
         return Options(
-            folder=at_home(self.docker_config or "~/.docker"),
+            folder=_folder(self.docker_config),
+            auths=self.docker_auth_config.get_secret_value(),
             certificates=at_home(self.docker_cert_path) if self.docker_cert_path else None,
             newest=parsed(self.docker_api_version),
             only_signed=self.docker_content_trust.strip().lower() not in ("", "0", "f", "false"),
@@ -169,6 +187,11 @@ class Settings(ServiceSettings):
     def absence(self) -> str:
         """Why there is none, and what to do."""
         return f"there is no {DEFAULT_SOCKET}: start Docker, or set DOCKER_HOSTS"
+
+
+def _folder(docker_config: str) -> Path:
+    """Where the docker command's files are."""
+    return at_home(docker_config or "~/.docker")
 
 
 def _place(address: str) -> tuple[str, ...]:

@@ -21,12 +21,12 @@ from paramiko import (  # type: ignore[import-untyped]
 )
 from paramiko.ssh_exception import IncompatiblePeer, NoValidConnectionsError  # type: ignore[import-untyped]
 
-from tools.docker.adapters import CONNECT_SECONDS, LOOK_SECONDS, Buffered, Reader, Timed
-from tools.docker.seen import seen
 from tools.docker.ssh_config import way_to
 from tools.kit import Conflict, NoAnswer, ToolFailed, Unauthorised
 from tools.kit.failures import quote, unreachable
+from tools.kit.masking import seen
 from tools.kit.reasons import unconnected
+from tools.kit.sockets import CONNECT_SECONDS, LOOK_SECONDS, Buffered, Reader, Timed
 from tools.kit.threads import term
 
 LOGIN_SECONDS = 10

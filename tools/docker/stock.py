@@ -5,19 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tools.docker.clean import record, records, text
-from tools.docker.disk import MEASURING, disk_usage, or_else, volume_sizes, written
+from tools.docker.disk import MEASURING, disk_usage, volume_sizes, written
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.layers import Layers, read_layers, read_steps
 from tools.docker.recreate import needed
 from tools.docker.rows import STOPPED
-from tools.kit import Context, Deed, ToolFailed
+from tools.kit import Context, Deed, ToolFailed, or_else
+from tools.kit.raw import Raw, record, records, text
 from tools.kit.threads import within
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
-Raw = dict[str, Any]
 T = TypeVar("T")
 
 LOOKING = 15.0
@@ -77,7 +76,7 @@ async def _look(
     deeds = [deed for deed in await ctx.deeds() if deed.target.startswith(f"{engine.name}/")]
     disk, inspected, layers, steps, sizes = await asyncio.gather(
         disk_usage(engine, *kinds),
-        _each(engine, stopped, lambda api, ident: record(api.inspect_container(ident))),
+        _each(engine, stopped, lambda api, ident: api.inspect_container(ident)),
         _each(engine, sorted(everything), read_layers),
         _each(engine, sorted(removable), read_steps),
         _each(engine, stopped, written, MEASURING),

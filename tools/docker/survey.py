@@ -3,15 +3,14 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
-from tools.docker.clean import record, text
 from tools.docker.hosts import DockerHosts, Engine
-from tools.docker.models import ContainerRow, HostDown
+from tools.docker.models import ContainerRow
 from tools.docker.names import list_all
 from tools.docker.rows import labels_of, row_of, with_inspection
 from tools.docker.troubles import Found, Standing, found, judge
-from tools.kit import Context, ToolFailed
+from tools.kit import Context, Down, ToolFailed
+from tools.kit.raw import Raw, text
 
 MOST_INSPECTED = 100
 """Why, and whether it should run, takes one more question per container: those that do not run come first."""
@@ -23,7 +22,7 @@ class Survey:
 
     rows: list[tuple[ContainerRow, Standing]]
     """Those that need a person first."""
-    down: list[HostDown]
+    down: list[Down]
     unread: Counter[str]
     """Host → how many of its containers could not be looked into, so that nothing can be said of them."""
 
@@ -52,8 +51,8 @@ class Survey:
 
 async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
     """The containers of one host, or of all."""
-    answers, down = await ctx.client.each(ctx.client.pick(host), list_all)
-    listed = [(engine, item, row_of(engine.name, item)) for engine, items in answers for item in items]
+    answers, down = await ctx.client.each(list_all, host)
+    listed = [(ctx.client[name], item, row_of(name, item)) for name, items in answers.items() for item in items]
     listed.sort(key=lambda each: (_calm(each[2]), each[2].name, each[2].host))
     asked, rest = listed[:MOST_INSPECTED], listed[MOST_INSPECTED:]
     seen = await asyncio.gather(*(_look(engine, item, row) for engine, item, row in asked))
@@ -75,14 +74,14 @@ def _calm(row: ContainerRow) -> int:
     return 1 if row.exit_code == 0 else 0
 
 
-async def _look(engine: Engine, item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+async def _look(engine: Engine, item: Raw, row: ContainerRow) -> Found[ContainerRow]:
     """The container with its inspection; as listed when there was no answer, or it is gone meanwhile."""
     try:
-        raw, now = await engine.ask(lambda api: (record(api.inspect_container(item["Id"])), api.now()))
+        raw, now = await engine.ask(lambda api: (api.inspect_container(item["Id"]), api.now()))
     except ToolFailed:
         return _unread(item, row)
     return found(with_inspection(row, raw, now), text(item["Id"]), labels_of(item), raw, now)
 
 
-def _unread(item: dict[str, Any], row: ContainerRow) -> Found[ContainerRow]:
+def _unread(item: Raw, row: ContainerRow) -> Found[ContainerRow]:
     return Found(row, text(item["Id"]), labels_of(item))

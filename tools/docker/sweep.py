@@ -3,15 +3,15 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from tools.docker.clean import number, record, records, text
 from tools.docker.hosts import LONG_PATIENCE, Engine
 from tools.docker.layers import Amount, amount, freed
 from tools.docker.rows import tags_of
 from tools.docker.unused import Thing, Unused
-from tools.kit import Conflict, Gone, OutcomeUnknown, ToolFailed, Unauthorised
+from tools.kit import Conflict, Gone, ToolFailed, Unauthorised, partly
+from tools.kit.raw import number, record, records, text
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
 ORDER = ("stopped_containers", "unused_networks", "unused_volumes", "dangling_images", "unused_images")
 
@@ -62,7 +62,7 @@ class Sweep:
             self._cache = amount(number(record(answer).get("SpaceReclaimed")))
 
     def _partly(self, error: ToolFailed) -> ToolFailed:
-        return OutcomeUnknown(f"Only a part was removed. {error}") if self._removed else error
+        return partly("Only a part was removed.", error) if self._removed else error
 
     def _prune_cache(self, api: "Session") -> Any:
         """The engine picks by age itself: what was used since the card is younger than what is on it."""

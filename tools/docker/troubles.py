@@ -5,15 +5,15 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from tools.docker.changes import stop_container
-from tools.docker.clean import moment, record, text
 from tools.docker.models import ContainerState, RestartPolicy, Why
-from tools.docker.owners import owner_of
+from tools.docker.orchestrators import owner_of
 from tools.docker.removal import remove_container
 from tools.docker.rows import LOOPING_RESTARTS, policy_of, project_of
 from tools.kit import Deed
+from tools.kit.raw import Raw, moment, record, text
 
 FOR_DAYS = timedelta(days=2)
 """Whatever has run for so long was a service, not an errand."""
@@ -102,12 +102,12 @@ class Judgement:
     stopped_by: str | None = None
 
     @property
-    def said(self) -> dict[str, Any]:
+    def said(self) -> Raw:
         """What of it belongs to the container's own result."""
         return {"why": self.why, "stopped_by": self.stopped_by}
 
 
-def found(seen: S, reference: str, labels: dict[str, str], raw: dict[str, Any], now: float) -> Found[S]:
+def found(seen: S, reference: str, labels: dict[str, str], raw: Raw, now: float) -> Found[S]:
     """A container with what its inspection tells."""
     state = record(raw.get("State"))
     return Found(

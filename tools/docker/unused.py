@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tools.docker.clean import moment, record, records, short, text, texts, whole
 from tools.docker.disk import cached_layers, idle_cache
 from tools.docker.layers import UNKNOWN, Amount, Layers, amount, freed
 from tools.docker.models import ContainerRow, Kind, Rubbish
 from tools.docker.names import is_own, lifeline
-from tools.docker.owners import owner_of
+from tools.docker.orchestrators import owner_of
 from tools.docker.pull import repositories_of
 from tools.docker.rows import (
     STOPPED,
@@ -17,6 +16,7 @@ from tools.docker.rows import (
     labels_of,
     name_of,
     row_of,
+    short,
     tags_of,
     volume_label,
     with_inspection,
@@ -24,6 +24,7 @@ from tools.docker.rows import (
 from tools.docker.stock import Stock
 from tools.docker.troubles import Found, Standing, judge
 from tools.docker.troubles import found as looked_at
+from tools.kit.raw import Raw, moment, record, records, text, texts, whole
 
 Why = Literal[
     "forbidden", "protected", "orchestrated", "can still be undone", "an undo needs it", "failed", "recent",
@@ -37,8 +38,6 @@ IDLE_DAYS = 7
 BY_ITSELF: tuple[Kind, ...] = ("dangling_images", "build_cache")
 """What goes when nobody says more: by-products that come again by themselves. A stopped container may be wanted, a
 network takes no space, and for a tagged image somebody may have plans."""
-
-Raw = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from tools.docker.clean import record
 from tools.kit import BadAnswer, Refused
+from tools.kit.raw import record
 
 Version = tuple[int, int]
 

@@ -177,7 +177,7 @@ class Proposals:
     async def meant(self, actor: Actor, tool: Tool, text: str) -> list[Target]:
         """The targets that a text may mean to a tool of one target. Raises ToolFailed when that cannot be told."""
         try:
-            self._validated(tool, {tool.subject: text})
+            text = getattr(self._validated(tool, {tool.subject: text}), tool.subject)
         except ToolFailed:
             return []  # no target is called that
         find = tool.resolved[tool.subject].find

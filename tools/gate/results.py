@@ -13,6 +13,7 @@ from memory.models import Block, CallRow, CallState, Message
 from memory.text import every_text
 from tools.gate import taint
 from tools.kit.change import Facts
+from tools.kit.types import trusted_name
 
 REFUSED = f'{taint.OUTCOME}"refused"'
 CAP = 6000
@@ -89,6 +90,12 @@ def outside(row: CallRow) -> bool:
     """Whether a row carries somebody else's words: in its facts, or in what a service said of a failure."""
     quoted = row.state in (CallState.FAILED, CallState.UNKNOWN) and bool(row.detail)
     return quoted or any(facts.get("outside") for facts in (row.before, row.after or {}))
+
+
+def shows_outside(row: CallRow) -> bool:
+    """Whether a row may carry such words anywhere: also in its title, which names its targets and its arguments."""
+    named = all(trusted_name(target["name"]) for target in row.targets.values())
+    return outside(row) or row.tainted or not named
 
 
 def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:

@@ -17,10 +17,12 @@ from tools.kit.errors import (
     ToolFailed,
     Unauthorised,
     Unreachable,
+    or_else,
+    partly,
 )
 from tools.kit.glance import Glance, Note, Trouble
 from tools.kit.http import Api
-from tools.kit.instances import Answers, Down, Instances, Which
+from tools.kit.instances import Answers, Down, Instances, Listing, Which, listed
 from tools.kit.link import Link
 from tools.kit.login import Login
 from tools.kit.page import Dot, Page, Row
@@ -29,14 +31,14 @@ from tools.kit.settings import Addresses, HttpSettings, Secrets, ServiceSettings
 from tools.kit.threads import Threads
 from tools.kit.types import Ident, Outside, Own, Resolve, Result, Target
 from tools.kit.values import Cidr, Count, Domain, Ip, IPv4, IPv6, Mac, Minutes, NetId, Percent, Port
-from tools.kit.words import counted, so_far
+from tools.kit.words import countdown, counted, so_far
 
 __all__ = [
     "Access", "Addresses", "Answers", "Api", "Area", "at", "BadAnswer", "Broken", "Call", "Change", "Cidr",
-    "CircuitOpen", "Conflict", "Context", "Count", "counted", "Deed", "Domain", "Done", "Dot", "Down", "Facts",
-    "Field", "Glance", "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link", "Login", "Mac",
-    "Minutes", "NetId", "NoAnswer", "Note", "OutcomeUnknown", "Outside", "Own", "Page", "Percent", "Port",
-    "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service",
-    "ServiceSettings", "Shown", "so_far", "Taken", "Target", "Task", "Threads", "Tool", "ToolFailed", "Trouble",
-    "Unauthorised", "Unreachable", "Which",
+    "CircuitOpen", "Conflict", "Context", "Count", "countdown", "counted", "Deed", "Domain", "Done", "Dot", "Down",
+    "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link",
+    "listed", "Listing", "Login", "Mac", "Minutes", "NetId", "NoAnswer", "Note", "or_else", "OutcomeUnknown",
+    "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk",
+    "Row", "Secrets", "SecretStr", "Service", "ServiceSettings", "Shown", "so_far", "Taken", "Target", "Task",
+    "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip

@@ -1,5 +1,10 @@
 """What can go wrong in a tool, in words that the model and the person can act on."""
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class ToolFailed(Exception):
     """The call did not do what was asked. `str()` is one sentence that says what to do next."""
@@ -62,3 +67,18 @@ class OutcomeUnknown(ToolFailed):
     sent = True
     answered: bool = False
     """Whether the service did answer, with a failure of its own: what came of the request can be seen by now."""
+
+
+def partly(done: str, *errors: ToolFailed) -> OutcomeUnknown:
+    """What to raise where a part is done already and the rest failed: `failed` would hide that anything changed."""
+    found = OutcomeUnknown(" ".join([done, *map(str, errors)]))
+    found.outside = any(error.outside for error in errors)
+    return found
+
+
+async def or_else(asked: Awaitable[T], otherwise: T) -> T:
+    """The answer, or something else when there is none."""
+    try:
+        return await asked
+    except ToolFailed:
+        return otherwise

@@ -20,7 +20,7 @@ from tools.kit.failures import AWAY, from_answer, from_httpx, late, not_json, re
 from tools.kit.login import LoginRefused, Seat
 from tools.kit.reasons import causes
 from tools.kit.strict import strict_json
-from tools.kit.tls import trust
+from tools.kit.tls import context
 from tools.kit.transport import Bounded, Reads
 
 DEADLINE = 20.0
@@ -71,12 +71,12 @@ class Api:
         `service` is what messages call it, e.g. `Pi-hole`; `post_reads` are the paths whose POST changes nothing;
         `breaker` keeps what is down from being asked again and again.
         """
-        self._service, self._deadline, self._sleep = service, deadline, sleep
+        self.service, self._deadline, self._sleep = service, deadline, sleep
         self._seat, self._judge, self._breaker = auth, judge, breaker or Breaker(service)
         base = _address(service, base_url)
         self._reads = Reads(base, post_reads)
         transport = httpx.AsyncHTTPTransport(
-            verify=_context(service, base, ca_file, fingerprint),
+            verify=context(service, str(base), ca_file=ca_file, fingerprint=fingerprint),
             trust_env=False,
             # A write never rides on an idle connection: one that the service has just closed loses the answer.
             limits=httpx.Limits(
@@ -200,23 +200,23 @@ class Api:
                 timeout=httpx.Timeout(limit, connect=min(CONNECT_SECONDS, limit / 2)),
             )
         except (httpx.InvalidURL, UnicodeError):
-            raise Refused(f"{self._service} was not asked: the request holds characters HTTP cannot carry.") from None
+            raise Refused(f"{self.service} was not asked: the request holds characters HTTP cannot carry.") from None
         reads = self._reads.cover(request)
         async with self.watched():
             try:
                 async with asyncio.timeout(limit):
                     answer = await (self._insist(request, limit) if reads else self._client.send(request))
             except LoginRefused as refused:
-                raise from_answer(refused.answer, self._service, write=False) from None
+                raise from_answer(refused.answer, self.service, write=False) from None
             except TimeoutError:
-                raise late(self._service, write=not reads) from None
+                raise late(self.service, write=not reads) from None
             except httpx.HTTPError as error:
                 # `error.request` is the one that failed: a login on the way to a write has changed nothing.
-                raise from_httpx(error, self._service, write=not self._reads.cover(error.request)) from error
+                raise from_httpx(error, self.service, write=not self._reads.cover(error.request)) from error
             if refusal := self._judged(answer):
                 raise refusal
             if not answer.is_success:
-                raise from_answer(answer, self._service, write=not reads)
+                raise from_answer(answer, self.service, write=not reads)
             return answer
 
     async def close(self) -> None:
@@ -238,7 +238,7 @@ class Api:
             found: T = fitted(kind, body, at)
         except ValueError as error:
             what = f"without a proper {error}" if str(error) else "with something else than was asked for"
-            raise BadAnswer(f"{self._service} answered {what}: check its address and its version.") from None
+            raise BadAnswer(f"{self.service} answered {what}: check its address and its version.") from None
         return found
 
     async def _insist(self, request: httpx.Request, limit: float) -> httpx.Response:
@@ -257,7 +257,7 @@ class Api:
             return strict_json(answer.content)
         except ValueError:
             write = not self._reads.cover(answer.request)
-            raise not_json(self._service, answer.content, write=write) from None
+            raise not_json(self.service, answer.content, write=write) from None
 
 
 def _passing(answer: httpx.Response) -> bool:
@@ -306,11 +306,3 @@ def _address(service: str, base_url: str) -> httpx.URL:
     if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
         raise wrong
     return base
-
-
-def _context(service: str, base: httpx.URL, ca_file: str, fingerprint: str) -> ssl.SSLContext:
-    if base.scheme == "https":
-        return trust(service, ca_file=ca_file, fingerprint=fingerprint)
-    if ca_file or fingerprint:
-        raise ToolFailed(f"{service} has a certificate to check but an http:// address: use https://.")
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is never asked

@@ -8,16 +8,23 @@ from typing import Annotated, Generic, Protocol, TypeVar
 
 from pydantic import Field
 
-from tools.kit.errors import OutcomeUnknown, ToolFailed
-from tools.kit.types import Ident, Outside, Own, Result
+from tools.kit.errors import CircuitOpen, ToolFailed, partly
+from tools.kit.glance import Trouble
+from tools.kit.types import Ident, Outside, Own, Result, outside_text
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Result)
 M = TypeVar("M", bound="Member")
 
+MOST_ROWS = 200
+"""Of one result."""
+
 
 class Member(Protocol):
     """One of them: a client with a circuit breaker of its own."""
+
+    service: str
+    """What messages call it, e.g. `Pi-hole attic`."""
 
     def watched(self) -> AbstractAsyncContextManager[None]:
         """Wrap what is asked of it: raises CircuitOpen at once while it is given a pause."""
@@ -31,6 +38,10 @@ class Down(Result):
 
     name: Ident
     reason: Own
+
+    def trouble(self, where: str) -> Trouble:
+        """It as a service's glance tells of it."""
+        return Trouble(self.name, where, self.reason, outside=any(outside_text(self)))
 
 
 class DownInItsWords(Down):
@@ -49,16 +60,32 @@ class Answers(Result, Generic[R]):
     down: list[Down] = []
 
 
+class Listing(Result):
+    """What every listing over several ends with."""
+
+    more: int | None = None
+    """How many there are beyond those listed."""
+    down: list[Down] = []
+
+
+def listed(rows: list[T]) -> tuple[list[T], int | None]:
+    """As many rows as one result holds, and how many more there are."""
+    return rows[:MOST_ROWS], len(rows) - MOST_ROWS if len(rows) > MOST_ROWS else None
+
+
 Names = Which | Sequence[Which] | None
 """One, several, or all of them."""
 
 
-class Instances(Generic[M]):
+class Instances(Mapping[str, M]):
     """Every one that is configured, by name."""
 
     def __init__(self, kind: str, members: Mapping[str, M]) -> None:
         """`kind` is what messages call one of them, e.g. `Pi-hole`."""
         self.kind, self._members = kind, dict(members)
+
+    def __getitem__(self, name: str) -> M:
+        return self._members[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -74,7 +101,7 @@ class Instances(Generic[M]):
         if name is not None:
             raise ToolFailed(f"No {self.kind} has this name: use one of {names}.")
         if len(self._members) > 1:
-            raise ToolFailed(f"There are several of {self.kind}: say which one of {names}.")
+            raise ToolFailed(f"There are several {self.kind}s: say which one of {names}.")
         return next(iter(self._members.values()))
 
     def pick(self, names: Names) -> dict[str, M]:
@@ -101,7 +128,8 @@ class Instances(Generic[M]):
         answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
         pairs = list(zip(members, answers, strict=True))
         found = {name: answer for name, answer in pairs if not isinstance(answer, ToolFailed)}
-        return found, [_down(name, answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+        down = [_down(name, self[name], answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+        return found, down
 
     async def every(self, ask: Callable[[M], Awaitable[T]], names: Names = None) -> dict[str, T]:
         """The answers of all. Raises the first one's ToolFailed: what rests on all of them cannot rest on some."""
@@ -113,19 +141,17 @@ class Instances(Generic[M]):
         return dict(zip(members, answers, strict=True))  # type: ignore[arg-type]
 
     async def change(self, do: Callable[[M], Awaitable[object]], names: Names = None) -> None:
-        """Do it to all. Raises ToolFailed: when some of them were changed, it is OutcomeUnknown and says which not."""
+        """Do it to all. Raises ToolFailed: when any of them may be changed, it is OutcomeUnknown and says which not."""
         members = self.pick(names)
         answers = await asyncio.gather(*(_outcome(member, do) for member in members.values()))
         failed = {name: answer for name, answer in zip(members, answers, strict=True) if answer is not None}
         if not failed:
             return
-        done = [name for name in members if name not in failed]
-        if not done and (len(failed) == 1 or not any(error.sent for error in failed.values())):
-            raise next(iter(failed.values()))
-        told = " ".join(f"{name}: {error}" for name, error in failed.items())
-        mixed = OutcomeUnknown(f"Done on {', '.join(done) or 'none of them for sure'}, and not on the rest. {told}")
-        mixed.outside = any(error.outside for error in failed.values())
-        raise mixed
+        done, errors = ", ".join(name for name in members if name not in failed), list(failed.values())
+        if not done and (len(failed) == 1 or not any(error.sent for error in errors)):
+            raise errors[0]
+        told = [f"{'Perhaps' if error.sent else 'Not'} on {name}." for name, error in failed.items()]
+        raise partly(" ".join([f"Done on {done}."] * bool(done) + told), *errors)
 
     async def close(self) -> None:
         """Hang up on all."""
@@ -151,5 +177,7 @@ async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFaile
     return None
 
 
-def _down(name: str, error: ToolFailed) -> Down:
-    return (DownInItsWords if error.outside else Down)(name=name, reason=str(error))
+def _down(name: str, member: Member, error: ToolFailed) -> Down:
+    why = error.why if isinstance(error, CircuitOpen) else str(error)
+    why = why.removeprefix(f"{member.service} ").replace(f" to {member.service} ", " ")  # its name stands beside it
+    return (DownInItsWords if error.outside else Down)(name=name, reason=why)

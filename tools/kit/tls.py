@@ -17,6 +17,15 @@ class CertificateChanged(ssl.SSLCertVerificationError):
         self.pinned, self.shown = pinned[:16], shown[:16]
 
 
+def context(service: str, url: str, *, ca_file: str = "", fingerprint: str = "") -> ssl.SSLContext:
+    """What a client of this address judges certificates by, whichever library it is made of. Raises ToolFailed."""
+    if url.startswith("https:"):
+        return trust(service, ca_file=ca_file, fingerprint=fingerprint)
+    if ca_file or fingerprint:
+        raise ToolFailed(f"{service} has a certificate to check but an http:// address: use https://.")
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is never asked
+
+
 def trust(
     service: str, *, ca_file: str = "", fingerprint: str = "", own: tuple[str, str] | None = None
 ) -> ssl.SSLContext:
@@ -63,19 +72,29 @@ def _normal(service: str, fingerprint: str) -> str:
 
 
 def _pinning(pinned: str) -> ssl.SSLContext:
+    def check(connection: ssl.SSLObject | ssl.SSLSocket) -> None:
+        shown = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
+        if shown != pinned:
+            raise CertificateChanged(pinned, shown)
+
     class Pinned(ssl.SSLObject):
         """A TLS connection that ends before the first byte of a request when the certificate is another one."""
 
         def do_handshake(self) -> None:
             super().do_handshake()
-            shown = hashlib.sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
-            if shown != pinned:
-                raise CertificateChanged(pinned, shown)
+            check(self)
+
+    class PinnedSocket(ssl.SSLSocket):
+        """The same for whoever wraps a socket, as urllib3 does."""
+
+        def do_handshake(self, block: bool = False) -> None:
+            super().do_handshake(block)
+            check(self)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # The pin replaces the chain and the name, not adds to them: a self-signed certificate has neither.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.sslobject_class = Pinned
+    context.sslobject_class, context.sslsocket_class = Pinned, PinnedSocket
     return context

@@ -19,3 +19,10 @@ def lasting(seconds: float) -> str:
 def so_far(since: datetime) -> str:
     """How long ago that was: `3 d`."""
     return lasting((datetime.now(UTC) - since).total_seconds())
+
+
+def countdown(seconds: float) -> str:
+    """`4:32`, `1:04:32`."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from tools.kit import (
+    Api,
     Call,
     Change,
     Conflict,
@@ -22,11 +23,13 @@ from tools.kit import (
     NetId,
     Risk,
     Shown,
+    ToolFailed,
     Which,
+    partly,
 )
 from tools.pihole.client import Holes, Names, Some, service
 from tools.pihole.models import State, Summary
-from tools.pihole.targets import Entry, Row, entries, local, rule, subscribed
+from tools.pihole.targets import Entry, Named, Row, entries, local, rule, subscribed
 
 Wildcard = Annotated[bool, Field(description="Whether every name below the domain is meant, too.")]
 ListUrl = Annotated[
@@ -135,7 +138,7 @@ async def _removed(ctx: Context[Holes], entry: Entry, title: str, piholes: Some 
 
 @service.tool(Risk.CHANGE, undo="take it off the list again", often=True)
 async def allow_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Always allow a domain, whatever lists say; use find_blocking_rule first."""
     return await _added(
@@ -146,15 +149,15 @@ async def allow_domain(
 
 @service.tool(Risk.CHANGE, undo="put it back as it was")
 async def remove_allowed_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Take a domain off the allow list: from then on the lists decide."""
     return await _removed(ctx, rule("allow", domain, wildcard), f"Stop allowing {domain}", piholes)
 
 
-@service.tool(Risk.CHANGE, undo="take it off the list again")
+@service.tool(Risk.CHANGE, undo="take it off the list again", word="block")
 async def deny_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Always block a domain."""
     return await _added(
@@ -165,7 +168,7 @@ async def deny_domain(
 
 @service.tool(Risk.CHANGE, undo="put it back as it was")
 async def remove_denied_domain(
-    ctx: Context[Holes], domain: Domain, wildcard: Wildcard = False, piholes: Some | None = None
+    ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
     """Take a domain off the deny list: from then on the lists decide."""
     return await _removed(ctx, rule("deny", domain, wildcard), f"Stop blocking {domain}", piholes)
@@ -279,13 +282,18 @@ async def _apart(holes: Holes, steps: list[Step]) -> Apart:
 
 
 async def _bring_about(holes: Holes, steps: list[Step]) -> None:
-    for step in steps:
-        api = holes.one(step.pihole)
-        here = await step.entry.row(api) is not None
-        if here and step.row is None:
-            await step.entry.remove(api)
-        elif not here and step.row is not None:
-            await step.entry.add(api, step.row)
+    async def one(api: Api) -> None:
+        begun = False
+        for step in (step for step in steps if holes[step.pihole] is api):
+            try:
+                here = await step.entry.row(api) is not None
+                if here != (step.row is not None):
+                    await (step.entry.remove(api) if step.row is None else step.entry.add(api, step.row))
+                    begun = True
+            except ToolFailed as error:
+                raise partly("Only a part of its lists was changed.", error) if begun else error from error
+
+    await holes.change(one, sorted({step.pihole for step in steps}))
 
 
 @service.tool(Risk.CHANGE, hidden=True)

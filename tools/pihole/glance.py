@@ -1,6 +1,6 @@
 """Pi-hole at a glance: what /status and the digest say of it."""
 
-from tools.kit import Context, Glance, Trouble
+from tools.kit import Context, Glance, Trouble, countdown
 from tools.pihole.client import Holes, service
 from tools.pihole.models import State
 
@@ -9,9 +9,9 @@ from tools.pihole.models import State
 async def glance(ctx: Context[Holes]) -> Glance:
     """Which Pi-holes block, and which are paused or do not answer."""
     states, down = await ctx.client.each(lambda api: api.read(State, "/dns/blocking"))
-    troubles = [Trouble(one.name, "pihole", one.reason) for one in down]
+    troubles = [one.trouble("pihole") for one in down]
     troubles += [
-        Trouble(name, "pihole", _paused(state), red=state.blocking != "disabled")
+        Trouble(name, "pihole", said_of(state), red=state.blocking != "disabled")
         for name, state in states.items()
         if state.blocking != "enabled"
     ]
@@ -21,7 +21,8 @@ async def glance(ctx: Context[Holes]) -> Glance:
     )
 
 
-def _paused(state: State) -> str:
+def said_of(state: State) -> str:
+    """`blocking`, or how long it is paused: `paused, on again in 4:32`."""
     if state.blocking != "disabled":
-        return f"blocking {state.blocking}"
-    return f"paused for {state.timer / 60:.0f} more min" if state.timer is not None else "paused until turned on"
+        return "blocking" if state.blocking == "enabled" else f"blocking {state.blocking}"
+    return f"paused, on again in {countdown(state.timer)}" if state.timer is not None else "paused until turned on"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from tools.kit import Answers, Api, Context, Count, Domain, Field, Risk
+from tools.kit import Answers, Api, Context, Count, Field, Risk
 from tools.pihole.client import Holes, Some, service
 from tools.pihole.models import (
     SAFE,
@@ -25,7 +25,7 @@ from tools.pihole.models import (
     Upstreams,
     Verdict,
 )
-from tools.pihole.targets import entries
+from tools.pihole.targets import Named, entries
 
 ADDRESS = re.compile(r"[0-9.]{7,15}|\[?[0-9a-f:]+:[0-9a-f:]*\]?", re.I)
 OnlyBlocked = Annotated[bool, Field(description="Whether only what was blocked counts.")]
@@ -81,8 +81,8 @@ async def get_history(ctx: Context[Holes], piholes: Some | None = None) -> Answe
     return await ctx.client.answers(_read(History, "/history"), piholes)
 
 
-@service.tool(Risk.READ, often=True)
-async def find_blocking_rule(ctx: Context[Holes], domain: Domain, piholes: Some | None = None) -> Answers[Reasons]:
+@service.tool(Risk.READ, word="why", often=True)
+async def find_blocking_rule(ctx: Context[Holes], domain: Named, piholes: Some | None = None) -> Answers[Reasons]:
     """Why a domain is blocked or allowed: the rules and the subscribed lists that it stands on."""
     return await ctx.client.answers(lambda api: api.read(Reasons, "/search/{}", domain), piholes)
 

@@ -1,11 +1,11 @@
 """What a Pi-hole keeps on lists: rules for domains, subscribed lists, local names. Found, added and removed alike."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from tools.kit import Api
+from tools.kit import Api, Domain, Resolve, Target
 from tools.pihole.models import LocalNames
 
 Row = dict[str, Any]
@@ -38,6 +38,14 @@ class Entry(BaseModel, frozen=True):
 
     def _params(self) -> dict[str, str | int | bool | None]:
         return {"type": self.of or None}
+
+
+async def _itself(holes: Any, text: str) -> list[Target]:
+    return [Target(text, text)]
+
+
+Named = Annotated[Domain, Resolve(_itself)]
+"""A domain that a call is about: any may be, whether a Pi-hole has seen it or not."""
 
 
 def rule(type_: str, domain: str, wildcard: bool) -> Entry:

@@ -12,9 +12,11 @@ LISTED = re.compile(r"^\W*([A-Za-z0-9][\w.-]*) · ([\w.-]+) ·", re.M)
 MEANS = re.compile(r"^(?:and |but |so )?what (?:does|do|is) (?:it|this|that|these)(?: mean)?\b[?!. ]*$", re.I)
 DONE = re.compile(r"\b(?:Re)?(?:start|stop|remove|recreate|pull)(?:p?ed|d|ing)? ([a-z0-9][\w.-]*(?:/[\w.-]+)?)")
 ABOUT = re.compile(r"\b(?:of|for|is|does|about|with|from|has|did) (?:the |my )?([a-z0-9][\w.-]*(?:/[\w.-]+)?)", re.I)
-OFFER = re.compile(r"[“\"](?P<order>(?:restart|start|stop|remove|update|pull|why is) [^”\"]+)[”\"]")
+OFFER = re.compile(r"[“\"](?P<order>(?:restart|start|stop|remove|update|pull|make|why is) [^”\"]+)[”\"]")
 YES = re.compile(
-    r"^(?:yes|yep|yeah|sure|ok|okay|do it|do that|go ahead|please do|go for it|sounds good)\b[\s!.,]*", re.I
+    r"^(?:yes|yep|yeah|sure|ok|okay|do it|do that|go ahead|please do|go for it|sounds good|"
+    r"(?:so |then |and )*(?:please )?(?:fix|repair|mend) (?:it|that|this))\b[\s!.,]*",
+    re.I,
 )
 CHOICE = re.compile(r"`([\w.-]+/[\w.-]+)`")
 IT = re.compile(r"\b(it|that one|this one|that container|this container|the container)\b(?!')", re.I)

@@ -80,8 +80,8 @@ def nearest(name: str, found: list[Json]) -> str:
 
 def unreachable(result: Result) -> list[str]:
     """A line for each host that did not answer."""
-    down = result.data.get("hosts_down") or []
-    return [f"- Host {h.get('host')} does not answer: {h.get('reason') or 'no reason given.'}" for h in down]
+    down = result.data.get("down") or []
+    return [f"- Host {h.get('name')} does not answer: {h.get('reason') or 'no reason given.'}" for h in down]
 
 
 def which(found: list[Json]) -> str:

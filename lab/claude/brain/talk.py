@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.claude.brain.words import plain
 from lab.claude.reply import Json
+from lab.kit.intents import Intent
 
 TAGGED = re.compile(r"<([A-Za-z][\w-]*)(?:\s[^>]*)?>.*?</\1>", re.S)
 CONTEXT_LINE = re.compile(r"^\s*\[[^\]\n]*\]\s*$", re.M)
@@ -62,6 +63,8 @@ class Talk:
     last: bool
     """No more tools may be called: answer from what is there."""
     photo: bool = False
+    known: Sequence[Intent] = ()
+    """What people say to the services, as these bring it along."""
 
     def has(self, tool: str) -> bool:
         """Whether the tool is offered."""
@@ -98,7 +101,7 @@ class Talk:
         return f"I ran out of steps before I could finish. So far I have read {looked}.{found} Ask me again to go on."
 
 
-def read(request: Json) -> Talk:
+def read(request: Json, known: Sequence[Intent] = ()) -> Talk:
     """The conversation in a request; context lines and tagged blocks are not what the person said."""
     messages = request["messages"]
     start = _last_line(messages)
@@ -114,6 +117,7 @@ def read(request: Json) -> Talk:
         tools=frozenset(tool["name"] for tool in request.get("tools") or []),
         last=(request.get("tool_choice") or {}).get("type") == "none",
         photo=any(block["type"] == "image" for block in _blocks(line)),
+        known=known,
     )
 
 

@@ -1,19 +1,21 @@
 """From one request to one reply."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from lab.claude.brain import changes, diagnosis, lookups, memories, smalltalk, status
+from lab.claude.brain import changes, diagnosis, intents, lookups, memories, smalltalk, status
 from lab.claude.brain.followup import complete
 from lab.claude.brain.injection import note
 from lab.claude.brain.talk import Ask, Stuck, Talk, read
 from lab.claude.reply import Json, Reply
+from lab.kit.intents import Intent
 
 Skill = Callable[[Talk, random.Random], str | None]
 
 SKILLS: tuple[Skill, ...] = (
     smalltalk.courtesy,
     memories.keep,
+    intents.follow,
     changes.change,
     memories.recall,
     lookups.look_up,
@@ -24,9 +26,12 @@ SKILLS: tuple[Skill, ...] = (
 """The first that has something to say answers."""
 
 
-def think(request: Json, rng: random.Random) -> Reply:
-    """The reply to a request: tool calls while something must be looked up or done, then an answer."""
-    talk = complete(read(request))
+def think(request: Json, rng: random.Random, known: Sequence[Intent] = ()) -> Reply:
+    """The reply to a request: tool calls while something must be looked up or done, then an answer.
+
+    `known` are the rows of what people say that the services bring along.
+    """
+    talk = complete(read(request, known))
     try:
         text = next((said for skill in SKILLS if (said := skill(talk, rng))), smalltalk.FALLBACK)
     except Ask as ask:

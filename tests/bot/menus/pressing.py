@@ -1,6 +1,7 @@
 """A counter at which buttons are pressed, and what can be seen on it."""
 
 from bot.menus.desk import Request
+from bot.screen.press import Press
 from bot.screen.view import Button, View
 from memory.models import Actor
 from tests.bot.menus.test_commands import Counter
@@ -17,7 +18,7 @@ class Menus(Counter):
 
     async def open(self, data: str, who: Actor = ADMIN) -> View | None:
         self.update += 1
-        view, _ = await self.commands.page(Request(self.update, who, who.id), data.removeprefix("m:"))
+        view, _ = await self.commands.page(Request(self.update, who, who.id), Press.read(data))
         await self.house.settle()
         return view
 

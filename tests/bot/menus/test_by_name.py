@@ -46,8 +46,9 @@ async def test_a_name_that_is_nearly_right_asks_whether_it_was_meant(menus: Menu
 
 
 async def test_a_name_of_nothing_says_what_there_is(menus: Menus) -> None:
-    text = await menus.says(f"/press {'x' * 5000}\n**bold**")
-    assert "Nothing here is called" in text and "/things" in text and len(text) < 400
+    view = await menus.send(f"/press {'x' * 5000}\n**bold**")
+    assert "Nothing here is called" in view.text and len(view.text) < 400  # type: ignore[union-attr]
+    assert labels(view) == {"Things"}
 
 
 async def test_a_verb_alone_shows_what_it_could_be_done_to(menus: Menus) -> None:
@@ -104,6 +105,16 @@ async def test_where_nobody_can_tell_whether_it_is_a_name_nothing_is_halted_or_l
     assert "Nothing was halted: /stop alone" in await menus.says("/stop lamp") and len(await cards()) == 1
     await menus.send("/stop all")
     assert "Nothing was lifted" in await menus.says("/start lamp") and menus.house.core.halt.everything == PANIC
+
+
+@pytest.mark.parametrize("word", ["stop", "press"])
+async def test_what_could_not_be_found_out_is_a_tap_away(menus: Menus, word: str) -> None:
+    menus.house.rack.unreachable = True
+    view = await menus.send(f"/{word} lamp")
+    menus.house.rack.unreachable = False
+    again = await menus.press(view, "↻")
+    assert again is None or labels(again) == {"Stop lamp"}
+    assert ("Press lamp" in await menus.house.text()) if again is None else "Nothing was halted" in plain(again)
 
 
 async def test_names_are_found_out_in_time_or_not_at_all(menus: Menus, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.menus import retry as retry
-from bot.menus import undo as undo  # and /undo
 from bot.menus.commands import Commands
 from bot.menus.declared import menu_of
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import COMMANDS
 from bot.runs.halt import PANIC
 from bot.screen.digest import TelegramNotifier
+from bot.screen.press import PAGE, Press
 from bot.screen.view import Format, View
 from bot.settings.people import console_actor
 from memory.models import Actor
@@ -48,12 +47,12 @@ class Counter:
 
 
 def a_counter(house: House) -> Counter:
-    async def words(*_: Any) -> str:
-        return "All is well."
+    async def words(*_: Any) -> View:
+        return View("All is well.")
 
-    async def digest(asker: Actor) -> str:
+    async def digest(asker: Actor) -> View:
         digests = Digests(core.stores, core.proposals, core.access, console_actor())
-        return TelegramNotifier(core.stores.outbox, form).write((await digests.gather(asker))[0])
+        return TelegramNotifier(core.stores.outbox, form).view((await digests.gather(asker))[0])
 
     core, form = house.core, Format(house.settings.zone)
     desk = Desk(
@@ -81,12 +80,13 @@ async def test_what_is_not_offered_is_not_done_either(counter: Counter, name: st
 
 
 async def test_a_command_that_does_not_exist(counter: Counter) -> None:
-    text = await counter.says("/frobnicate" + "x" * 99)
-    assert "/help" in text and len(text) < 99
+    view = await counter.send("/frobnicate" + "x" * 99)
+    assert view is not None and len(view.text) < 99
+    assert [button.text for row in view.buttons for button in row] == ["/status", "/help"]
 
 
 async def test_an_old_button_is_told_to_be_old(counter: Counter) -> None:
-    view, toast = await counter.commands.page(Request(1, ADMIN, ADMIN.id), "gone:1")
+    view, toast = await counter.commands.page(Request(1, ADMIN, ADMIN.id), Press(PAGE, "gone", "1"))
     assert view is None and "too old" in toast
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.menus.places import LONGEST_DATA
 from bot.runs.halt import PANIC
+from bot.screen.press import LONGEST_DATA
 from bot.screen.render import render
 from tests.bot.menus.pressing import Menus, buttons, labels, lines
 from tests.bot.menus.test_commands import a_counter

@@ -2,6 +2,7 @@
 
 from bot.menus.commands import Request
 from bot.screen.drawing import Drawing
+from bot.screen.press import Press
 from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, OPERATOR, House
@@ -18,8 +19,7 @@ async def offered(house: House) -> dict[str, str]:
 
 
 async def press(house: House, data: str, update: int = 900, who: object = ADMIN, where: str = ADMIN.id) -> None:
-    path = data.removeprefix("m:")
-    await a_counter(house).commands.page(Request(update, who, where), path)  # type: ignore[arg-type]
+    await a_counter(house).commands.page(Request(update, who, where), Press.read(data))  # type: ignore[arg-type]
     await house.settle()
 
 
@@ -63,6 +63,24 @@ async def test_a_button_that_failed_puts_the_same_call_again_and_it_asks(house: 
     house.rack.unreachable = False
     await press(house, buttons["Try again"])
     assert await house.states() == ["waiting"] and house.rack.log == []
+
+
+async def test_a_change_asked_for_by_hand_that_failed_can_be_asked_again(house: House) -> None:
+    await house.core.opener.direct(
+        ADMIN.id, ADMIN, "Switch lamp off", "rack_switch_off", {"item": "lamp"}, trigger="menu:1", opened_by="button"
+    )
+    await house.settle()
+    house.rack.fault = "not sent"
+    await house.tap()
+    _, texts = await house.receipt()
+    assert await house.states() == ["failed"] and texts == ["Try again", "Status"]
+    await press(house, f"m:retry:{(await house.call()).run}")
+    assert await house.states() == ["failed", "waiting"]
+
+
+async def test_words_that_are_missing_can_be_asked_for_again(house: House) -> None:
+    await house.say("How is the lamp?", "")
+    assert list(await offered(house)) == ["Try again", "Status"]
 
 
 async def test_an_answer_without_a_fault_has_no_buttons(house: House) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.menus.desk import Request
+from bot.screen.press import PAGE, Press
 from bot.settings.people import console_actor
 from scheduler.digests import Digests
 from tests import rack
@@ -22,8 +23,8 @@ from tools.kit import Glance, Unreachable
 
 @pytest.fixture
 async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
-    """A homelab in which nothing is wrong."""
-    async with Place(tmp_path) as place:
+    """A homelab of containers alone, in which nothing is wrong."""
+    async with Place(tmp_path, PIHOLE_URL="") as place:
         culprit, world = place.lab.world.story.culprit, place.lab.world
         world.hosts[culprit.host].traits.clear()
         world.hosts[culprit.host].restart(culprit.name)
@@ -99,8 +100,8 @@ async def test_the_page_of_a_container_says_why(counter: Counter) -> None:
     nas.pause("watchtower")
     pages = {}
     for name in ("redis", "watchtower"):
-        path = f"containers:0::nas/{nas.get(name).id[:12]}"
-        view = (await counter.commands.page(Request(1, ADMIN, ADMIN.id), path))[0]
+        at = f"0::nas/{nas.get(name).id[:12]}"
+        view = (await counter.commands.page(Request(1, ADMIN, ADMIN.id), Press(PAGE, "containers", at)))[0]
         assert view is not None
         pages[name] = view
     assert plain(pages["redis"]).startswith("🔴 redis · nas\nout of memory · ")

@@ -7,6 +7,7 @@ import pytest
 
 from bot.menus import undo as module
 from bot.menus.commands import Request
+from bot.screen.press import PAGE, Press
 from bot.screen.view import View
 from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
@@ -33,7 +34,7 @@ def offers(view: View) -> dict[str, str]:
 
 
 async def press(house: House, view: View, text: str, **more: Any) -> str:
-    key = offers(view)[text].partition(":")[2]
+    _, key, _ = offers(view)[text].split(":")
     return await house.settled(house.core.decisions.undo(house.a_tap(**more), key))
 
 
@@ -87,6 +88,14 @@ async def test_what_cannot_be_seen_is_unknown(house: House, monkeypatch: pytest.
     assert "now: unknown, rack does not answer" in plain(await listed(house))
 
 
+async def test_what_was_asked_after_reading_outside_text_is_from_outside(house: House) -> None:
+    await switched_off(house, "lamp")
+    assert not (await listed(house)).outside
+    await house.ask(use("rack_read_label", item="lamp"))
+    await switched_off(house, "fan")
+    assert (await listed(house)).outside
+
+
 async def test_what_undo_could_not_do_is_not_offered(house: House) -> None:
     await switched_off(house, "lamp", "fan")
     house.rack.items["rack/0001"].state = "on"
@@ -109,7 +118,7 @@ async def test_in_a_group_only_for_who_may_and_elsewhere_for_nobody(house: House
     view = await listed(house, where=GROUP)
     assert offers(view) and not offers(await listed(house)), "another chat's changes are not here"
     assert not offers(await listed(house, who=OPERATOR))
-    viewed, _ = await a_counter(house).commands.page(Request(99, VIEWER, GROUP), "undo")
+    viewed, _ = await a_counter(house).commands.page(Request(99, VIEWER, GROUP), Press(PAGE, "undo"))
     assert viewed is not None and not offers(viewed) and "lamp" not in plain(viewed)
     assert "not yours" in await press(house, view, "↩ 1. Switch lamp off", who=VIEWER, where=GROUP)
     assert "no longer open" in await press(house, view, "↩ 1. Switch lamp off", who=ADMIN, where=ADMIN.id)

@@ -198,7 +198,7 @@ async def test_an_update_is_finished_with_its_decision(house: House, verb: str, 
     from bot.runs.decisions import Tap
 
     key = house.stores.approvals.key(card)
-    await house.settled(house.core.decisions.card(Tap(77, ADMIN, ADMIN.id, found.message, ""), key, verb))
+    await house.settled(house.core.decisions.card(Tap(77, ADMIN, ADMIN.id, found.message), key, verb))
     assert await house.stores.inbox.pending() == []
 
 

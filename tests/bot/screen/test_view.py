@@ -85,7 +85,7 @@ def test_a_fact_inside_another_word_has_not_been_said() -> None:
 
 
 def test_a_change_names_both_sides() -> None:
-    assert FORM.change("exit_code", None, 1) == "exit code: n/a → 1"
+    assert FORM.change("exit_code", None, 1) == "exit code 1"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,8 @@ def test_small_things() -> None:
 def test_figures_carry_their_unit_behind_them() -> None:
     facts = {"build_cache_mb": 490.5, "memory_gb": 2, "cpu_percent": 7.25}
     assert FORM.facts({"shown": facts}) == "build cache 490.5 MB · memory 2 GB · cpu 7.2 %"
-    assert FORM.change("frees_mb", 1700.7, None) == "frees: 1700.7 MB → n/a"
+    assert FORM.change("frees_mb", 1700.7, None) == "frees: 1.7 GB → n/a"
+    assert FORM.change("freed_mb", None, 1649.0) == "freed 1.6 GB" and FORM.change("freed_mb", None, 1) == "freed 1 MB"
 
 
 def test_a_list_of_several_stands_on_a_line_of_its_own() -> None:

@@ -86,12 +86,35 @@ async def test_a_page_in_place_of_telegram_is_called_one(line: Line, status: int
 
 
 async def test_who_is_deaf_for_long_does_not_look_well(stores: Stores) -> None:
-    poller: Any = SimpleNamespace(last_completed=time.monotonic(), first_poll=0.0, deaf_since=None)
+    now = time.monotonic()
+    poller: Any = SimpleNamespace(last_completed=now, first_poll=0.0, deaf_since=None, resting_until=0.0)
     assert await healthy(poller, stores.database)
     poller.deaf_since = time.monotonic() - STALE_SECONDS / 2
     assert await healthy(poller, stores.database)
     poller.deaf_since = time.monotonic() - STALE_SECONDS - 1.0
     assert not await healthy(poller, stores.database)
+
+
+async def test_a_dead_line_gets_nobody_restarted_and_an_attempt_that_hangs_does(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.telegram.watchdog.time", SimpleNamespace(monotonic=lambda: line.now))
+    away = line.at("http://127.0.0.1:1")
+    async with away._client() as client:
+        while line.now < 1000.0 + 3 * STALE_SECONDS:
+            await away._once(client)
+            assert await healthy(away, line.stores.database)
+    assert "cannot be reached" in away.trouble, "which is what the status says"
+    line.now += STALE_SECONDS + 1.0
+    assert not await healthy(away, line.stores.database)
+
+
+async def test_whoever_is_asked_to_wait_is_not_stuck(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.telegram.watchdog.time", SimpleNamespace(monotonic=lambda: line.now))
+    assert await line.poll(429, {"ok": False, "parameters": {"retry_after": 250}}) == 250.0
+    line.now -= 1.0
+    assert await healthy(line.poller, line.stores.database)
+    assert line.poller.last_completed == 1000.0
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """From updates to consequences: what crashes us is said, and strangers cannot fill our books."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bot.runs.decisions import MOST_NOTED_A_MINUTE
-from lab.telegram.state import ADMIN
+from lab.telegram.state import ADMIN, VIEWER
 from memory.inbox import MAX_ATTEMPTS
 from memory.stores import Stores
+from tests.fakes import use
 from tests.live import Live
 
 
@@ -45,6 +47,74 @@ async def test_a_message_that_crashes_us_is_set_aside_and_said(tmp_path: Path) -
         live.poller.arrived.set()
         assert await live.dealt_with(77) == "quarantined"
         await live.hear("update 77.*set it aside")
+
+
+async def test_what_is_taken_back_from_the_list_leaves_it(tmp_path: Path) -> None:
+    async with Live(tmp_path) as live:
+        for name in ("jellyfin", "paperless"):
+            live.model.script.append([use("docker_stop_container", container=f"nas/{name}")])
+            card = await live.write(f"stop {name}", f"Stop {name}")
+            await live.press_as(card, card.button(f"Stop {name}"))
+            await live.hear(f"✓ Stopped {name}")
+        listed = await live.write("/undo", "What can be taken back")
+        assert await live.press_as(listed, listed.button("↩ 2. Stop jellyfin")) == "Taking it back."
+        drawn = await live.hear("What can be taken back")
+        assert drawn.message_id == listed.message_id
+        assert [button["text"] for button in drawn.buttons] == ["↩ 1. Stop paperless", "↻"]
+        await live.hear("✓ Started jellyfin")
+
+
+async def test_a_line_that_came_too_soon_is_kept_with_what_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Live(tmp_path) as live:
+        answered = await live.write("/cost", "today")
+        monkeypatch.setattr("bot.telegram.dispatch.MOST_QUEUED", 0)
+        live.lab.telegram.reply(ADMIN, answered, "is that much?")
+        busy = await live.hear("still busy")
+        assert not live.model.asked
+        monkeypatch.undo()
+        await live.press_as(busy, busy.button("Try again"))
+        await live.hear("Done")
+        said = live.model.asked[0].messages[-1]["content"]
+        assert said[0]["text"].endswith("]\nis that much?") and answered.text in said[1]["text"]
+
+
+@pytest.mark.parametrize(("line", "button", "then"), [("hello", "Try again", "Done"), ("/cost", "/cost", "today")])
+async def test_what_has_lain_too_long_is_a_tap_away(tmp_path: Path, line: str, button: str, then: str) -> None:
+    async with Live(tmp_path) as live:
+        await live.alive()
+        raw = json.dumps(live.a_message(line, 77))
+        async with live.stores.database.transaction() as tx:
+            await tx.run("INSERT INTO inbox (update_id, raw, received) VALUES (77, ?, 0)", raw)
+        live.poller.arrived.set()
+        late = await live.hear("more than a day ago")
+        assert not live.model.asked
+        await live.press_as(late, late.button(button))
+        await live.hear(then)
+
+
+@pytest.mark.parametrize(
+    ("line", "button", "then"),
+    [
+        ("/statsu", "/status", "need you"), ("/restrat jellyfin", "/restart jellyfin", "Restart jellyfin"),
+        ("/show_my_containers", "/containers", "running"), ("/hlep", "/help", "/status"),
+        ("/stpo", "/stop", "Nothing was running"), ("/x" + "y" * 62, "/status", "need you"),
+    ],
+)  # fmt: skip
+async def test_a_command_that_is_none_offers_the_near_ones(tmp_path: Path, line: str, button: str, then: str) -> None:
+    async with Live(tmp_path) as live:
+        asked = await live.write(line, "Did you mean")
+        await live.press_as(asked, asked.button(button))
+        await live.hear(then)
+
+
+async def test_nobody_is_offered_what_is_not_theirs(tmp_path: Path) -> None:
+    async with Live(tmp_path) as live:
+        asked = await live.write("/audti", "Did you mean", VIEWER)
+        assert "/audit" not in [button["text"] for button in asked.buttons]
+        await live.press_as(asked, "m:do:audit", VIEWER)
+        await live.hear("needs an operator", VIEWER)
 
 
 def in_group(group: int, **fields: object) -> dict[str, object]:

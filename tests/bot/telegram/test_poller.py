@@ -274,7 +274,7 @@ async def test_what_has_no_number_is_left_out_and_never_asked_for_at_once_again(
 )
 async def test_an_answer_that_makes_no_sense_is_waited_out(line: Line, body: bytes) -> None:
     assert await line.poll(200, body) > 0.0
-    assert line.poller.trouble == "Telegram answered 200" and line.poller.last_completed == 1000.0
+    assert line.poller.trouble == "Telegram answered 200" and line.poller.last_answered == 1000.0
 
 
 # -- size and time --------------------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ async def test_a_small_answer_cannot_become_a_large_one(line: Line) -> None:
         assert tracemalloc.get_traced_memory()[1] < 4 * MOST_BYTES
     finally:
         tracemalloc.stop()
-    assert "cannot be read" in line.poller.trouble and line.poller.last_completed == 1000.0
+    assert "cannot be read" in line.poller.trouble and line.poller.last_answered == 1000.0
     assert line.headers[0]["accept-encoding"] == "identity"
 
 
@@ -317,7 +317,7 @@ async def test_an_answer_that_drips_ends_with_its_time(line: Line, monkeypatch: 
     began = time.monotonic()
     await line.poll(dripping)
     assert "TimeoutError" in line.poller.trouble and time.monotonic() - began < 10.0
-    assert line.poller.first_poll == 1000.0 and line.poller.last_completed is None
+    assert line.poller.first_poll == line.poller.last_completed == 1000.0 and line.poller.last_answered is None
 
 
 def counted(line: Line, poller: Poller, monkeypatch: pytest.MonkeyPatch) -> list[float]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.kit.conftest import failure
 from tools.gate.taint import taints
-from tools.kit import OutcomeUnknown, Refused, ToolFailed, Unreachable
+from tools.kit import CircuitOpen, OutcomeUnknown, Refused, ToolFailed, Unreachable
 from tools.kit.instances import Instances
 
 
@@ -16,6 +16,7 @@ class Lamp:
 
     def __init__(self, name: str) -> None:
         self.name, self.on, self.closed = name, False, False
+        self.service = f"The {name}"
         self.fails: ToolFailed | None = None
 
     async def ask(self) -> str:
@@ -56,10 +57,14 @@ async def test_who_does_not_answer_is_said_with_the_reason(several: Instances[La
     lamps["cellar"].fails = Unreachable("The cellar cannot be reached: check its cable.")
     found, [down] = await several.each(Lamp.ask)
     assert found == {"hall": "hall", "attic": "attic"}
-    assert (down.name, down.reason) == ("cellar", "The cellar cannot be reached: check its cable.") and not taints(down)
+    assert (down.name, down.reason) == ("cellar", "cannot be reached: check its cable.") and not taints(down)
     lamps["cellar"].fails.outside = True
     _, [down] = await several.each(Lamp.ask)
-    assert taints(down), "what quotes somebody else is not ours"
+    assert taints(down) and down.trouble("lamps").outside, "what quotes somebody else is not ours"
+    paused = lamps["cellar"].fails = CircuitOpen("The cellar was not asked: it has blown its fuse, wait 5 s.")
+    paused.why = "It has blown its fuse."
+    _, [down] = await several.each(Lamp.ask)
+    assert down.reason == paused.why, "what ails it, rather than that it was left alone"
 
 
 async def test_what_rests_on_all_does_not_rest_on_some(several: Instances[Lamp], lamps: dict[str, Lamp]) -> None:
@@ -79,9 +84,10 @@ async def test_a_change_that_reaches_only_some_is_unknown_and_says_which(
     assert all(lamp.on for lamp in lamps.values())
     lamps["cellar"].fails = Refused("The cellar said no.")
     found = await failure(several.change(Lamp.switch))
-    assert (
-        isinstance(found, OutcomeUnknown) and "Done on hall, attic" in str(found) and "cellar: The cellar" in str(found)
-    )
+    assert isinstance(found, OutcomeUnknown)
+    assert str(found) == "Done on hall, attic. Not on cellar. The cellar said no."
+    lamps["cellar"].fails = UNKNOWN()
+    assert "Done on hall, attic. Perhaps on cellar." in str(await failure(several.change(Lamp.switch)))
 
 
 async def test_a_change_that_reaches_none_is_a_failure_unless_an_answer_was_lost(

@@ -1,4 +1,7 @@
-"""Certificates: refused by default, trusted by a CA file or a pinned fingerprint, and by nothing else."""
+"""Certificates: refused by default, trusted by a CA file or a pinned fingerprint, and by nothing else: in every client.
+
+There are two kinds here, httpx and requests (urllib3); one that joins them goes into CLIENTS.
+"""
 
 import asyncio
 import hashlib
@@ -18,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tools.kit import Access, Api, ToolFailed, Unreachable
+from tools.kit.session import session
 
 SECRET = "geheim-1234567890"
 
@@ -92,12 +96,29 @@ async def listening(shown: Identity) -> AsyncIterator[Listener]:
     await asyncio.sleep(0)
 
 
-async def ask(url: str, **options: Any) -> Any:
+async def ask_with_httpx(url: str, **options: Any) -> Any:
     api = Api("UniFi", url, access=Access.READ, headers={"X-API-KEY": SECRET}, **options)
     try:
         return await api.get_json("/x")
     finally:
         await api.close()
+
+
+async def ask_with_requests(url: str, **options: Any) -> Any:
+    with session("UniFi", url, access=Access.READ, patience=5.0, **options) as made:
+        made.headers["X-API-KEY"] = SECRET
+        made.verify = False  # as some SDKs have it
+        return (await asyncio.to_thread(made.get, f"{url}/x")).json()
+
+
+CLIENTS = {"httpx": ask_with_httpx, "requests": ask_with_requests}
+ask = ask_with_httpx
+
+
+@pytest.fixture(autouse=True, params=CLIENTS)
+def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here asks with each kind of client in turn."""
+    monkeypatch.setattr(f"{__name__}.ask", CLIENTS[request.param])
 
 
 @pytest.fixture

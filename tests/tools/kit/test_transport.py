@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 from lab.server import serve
 from lab.traffic import Traffic
 from tests.tools.kit.conftest import SECRET, Bench, Service, failure
-from tools.kit import Access, BadAnswer, NoAnswer, OutcomeUnknown, Refused
+from tools.kit import Access, BadAnswer, NoAnswer, OutcomeUnknown, Refused, Unreachable
 from tools.kit.http import LARGEST_ANSWER
+from tools.kit.session import session
 from tools.kit.transport import WriteRefused
 
 
@@ -186,3 +187,11 @@ async def test_writes_do_not_share_idle_connections(bench: Bench) -> None:
     assert (written, len(ports) - written) == (3, 1)
     await reader.close()
     await server.stop()
+
+
+def test_a_session_that_reads_neither_writes_nor_goes_anywhere_else() -> None:
+    with session("UniFi", "http://127.0.0.1:1", access=Access.READ, patience=1.0) as made:
+        with pytest.raises(WriteRefused):
+            made.post("http://127.0.0.1:1/x")
+        with pytest.raises(Unreachable, match="not valid"):
+            made.get("http://127.0.0.1:11/x")

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tools.docker.clean import record, records, text, texts
 from tools.kit import OutcomeUnknown, ToolFailed
+from tools.kit.raw import Raw, record, records, text, texts
 
 if TYPE_CHECKING:
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
-Raw = dict[str, Any]
 
 LEFT_OUT = "Podman does not tell everything: Undo brings back no sysctls, log options, IPC mode or chosen addresses."
 """What no inspection by Podman shows, as a line for the card."""

@@ -1,26 +1,22 @@
-"""HTTP over TCP, TLS and a unix socket, with what the SDK's transports lack: no wait outlasts the call's time."""
+"""HTTP over TCP and TLS under `requests`, with what urllib3 lacks: no wait outlasts the call's time.
+
+Importing this module imports `requests`: whoever needs it does so at the first call.
+"""
 
 import contextlib
-import grp
 import io
-import socket
 import ssl
-import stat
 from collections.abc import Callable
 from functools import partial
 from http.client import BadStatusLine
-from pathlib import Path
 from typing import Any, TypeVar
 
-from docker.transport import UnixHTTPAdapter
-from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
-from tools.kit import Unreachable
-from tools.kit.failures import unreachable
 from tools.kit.reasons import TLS_RECORD
 from tools.kit.threads import term
 
@@ -109,7 +105,7 @@ class _TlsConnection(HTTPSConnection):
             super().connect()
         except OSError as error:  # in the handshake, which has the connection's own short time in all
             raise NewConnectionError(self, "no TLS connection") from error
-        self.sock = Timed(self.sock)
+        self.sock, self.is_verified = Timed(self.sock), True  # by whatever `trust` demands: an authority or a pin
 
 
 class _TlsPool(HTTPSConnectionPool):
@@ -131,72 +127,8 @@ class TcpAdapter(HTTPAdapter):
     def cert_verify(self, *_: Any) -> None:
         """Nothing: requests would add the public authorities to those that `trust` has."""
 
-
-class _Connection(UnixHTTPConnection):
-    """A connection that closes its socket when nobody answers; the SDK's leaves it to the garbage collector."""
-
-    def __init__(self, service: str, path: str) -> None:
-        super().__init__("", path, CONNECT_SECONDS)
-        self._service = service
-
-    def connect(self) -> None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(self.timeout)
-            sock.connect(self.unix_socket)
-        except OSError as error:
-            sock.close()
-            raise _no_way_in(self._service, self.unix_socket, error) from error
-        self.sock = Timed(sock)  # type: ignore[assignment]
-
-
-def _no_way_in(service: str, path: str, error: OSError) -> Unreachable:
-    """Why a unix socket cannot be used, and what to do."""
-    match error:
-        case FileNotFoundError() | NotADirectoryError():
-            why, then = "its socket does not exist", f"start Docker, or correct unix://{path} in the settings"
-        case ConnectionRefusedError():
-            why, then = "connection refused on its socket", "start Docker"
-        case PermissionError():
-            why, then = "permission denied on its socket", _admission(path)
-        case TimeoutError():
-            why, then = "no answer while connecting", "look at Docker's own log"
-        case _:
-            why, then = str(error.strerror or error).lower(), f"check unix://{path}"
-    return unreachable(service, (why, then))
-
-
-def _admission(path: str) -> str:
-    try:
-        found = Path(path).stat()
-        group = grp.getgrgid(found.st_gid).gr_name
-    except (OSError, KeyError):  # nor may it be looked at
-        return f"let the bot's user reach {path}"
-    if not found.st_mode & stat.S_IWGRP or not found.st_gid:
-        return f"let the bot's user use {path}"
-    return f"put the bot's user into the group {group} (a unit: docker-group.conf), and start the bot again"
-
-
-class _Pool(UnixHTTPConnectionPool):
-    def __init__(self, service: str, url: str, path: str) -> None:
-        super().__init__(url, path, CONNECT_SECONDS)
-        self._service = service
-
-    def _new_conn(self) -> _Connection:  # type: ignore[override]
-        return _Connection(self._service, self.socket_path)
-
-
-class UnixAdapter(UnixHTTPAdapter):
-    """HTTP over a unix socket."""
-
-    def __init__(self, service: str, path: str) -> None:
-        super().__init__(path, CONNECT_SECONDS)
-        self._service = service
-
-    def get_connection(self, url: Any, proxies: Any = None) -> _Pool:
-        """The pool of connections to the socket."""
-        with self.pools.lock:
-            if url not in self.pools:
-                self.pools[url] = _Pool(self._service, url, self.socket_path)
-            found: _Pool = self.pools[url]
-            return found
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Where to; `trust` alone says how a certificate is judged, whatever else a session or a call was told."""
+        return super().build_connection_pool_key_attributes(request, verify)[0], {}

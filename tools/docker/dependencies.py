@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.docker.clean import is_hex_id, moment, record, records, short, text, texts
-from tools.docker.dialect import awake
 from tools.docker.hosts import Engine
 from tools.docker.models import State
-from tools.docker.rows import DEPENDS_LABEL, STOPPED, labels_of, state_of
+from tools.docker.podman import awake
+from tools.docker.rows import DEPENDS_LABEL, STOPPED, is_hex_id, labels_of, short, state_of
 from tools.docker.versions import VersionRefused
 from tools.kit import Conflict, Gone, OutcomeUnknown, Refused, ToolFailed
+from tools.kit.raw import Raw, moment, record, records, text, texts
 from tools.kit.types import trusted_name
 
 if TYPE_CHECKING:
     from tools.docker.facts import ContainerFacts
-    from tools.docker.transport import Session
+    from tools.docker.session import Session
 
-Raw = dict[str, Any]
 SHARED = {"NetworkMode": "its network comes", "PidMode": "its processes come", "IpcMode": "its shared memory comes"}
 """Setting that may say `container:…` → how a sentence about that begins."""
 DIGITS = 12
@@ -63,7 +62,7 @@ async def donors(engine: Engine, inspected: Raw) -> list[Carrier]:
 async def _carrier(engine: Engine, inspected: Raw, what: str, reference: str) -> Carrier:
     brief = short(reference)
     try:
-        found = await engine.ask(lambda api: record(api.inspect_container(reference)))
+        found = await engine.ask(lambda api: api.inspect_container(reference))
     except Gone:
         service = _only_dependency(inspected)
         return Carrier(brief, "gone", what, f"{service} ({brief}…)" if service and brief != reference else brief)
@@ -142,7 +141,7 @@ async def begin(engine: Engine, container: str, before: "ContainerFacts", call: 
 async def _look(engine: Engine, container: str) -> Raw:
     """The container as it is now; empty when it is gone, or cannot be seen."""
     try:
-        return await engine.ask(lambda api: record(api.inspect_container(container)))
+        return await engine.ask(lambda api: api.inspect_container(container))
     except ToolFailed:
         return {}
 

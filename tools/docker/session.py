@@ -6,7 +6,7 @@ Importing this module imports the SDK, so only `hosts.py` does, at the first cal
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from functools import reduce
 from typing import Any, TypeVar
@@ -19,46 +19,46 @@ from docker.constants import DEFAULT_DOCKER_API_VERSION, DEFAULT_USER_AGENT
 from docker.errors import DockerException
 from paramiko import SSHException  # type: ignore[import-untyped]
 from requests.adapters import BaseAdapter
-from urllib3.exceptions import HTTPError
 
-from tools.docker.adapters import CONNECT_SECONDS, TcpAdapter, UnixAdapter
-from tools.docker.clean import is_hex_id, record, short, texts
 from tools.docker.credentials import Keyring
-from tools.docker.dialect import in_dockers_words
-from tools.docker.seen import seen
+from tools.docker.podman import in_dockers_words
+from tools.docker.rows import is_hex_id, short
 from tools.docker.settings import Options, there
 from tools.docker.ssh import FarSideEnded, ssh_adapter
+from tools.docker.unix import UnixAdapter
 from tools.docker.versions import VersionRefused, agreed, refuses, written
 from tools.kit import Access, BadAnswer, Gone, NoAnswer, OutcomeUnknown, ToolFailed
-from tools.kit.failures import from_requests, quote
+from tools.kit.failures import from_answer, quote
+from tools.kit.masking import seen
+from tools.kit.raw import Raw, record, texts
 from tools.kit.reasons import Certificates, causes
-from tools.kit.threads import term, within
+from tools.kit.session import HttpSession
+from tools.kit.sockets import TcpAdapter
 from tools.kit.tls import trust
-from tools.kit.transport import READING, WriteRefused
+from tools.kit.transport import READING
 
 T = TypeVar("T")
 
-CERTIFICATES = Certificates(
-    theirs="put the certificate of its authority into ca.pem (see DOCKER_CERT_PATH)",
-    ours="put cert.pem and key.pem that it knows beside ca.pem (see DOCKER_CERT_PATH)",
-)
 AFTERWARDS = "try again, then check that it runs"
-LARGEST_ANSWER = 64 * 2**20
-_LOST = (OSError, HTTPError, SSHException, EOFError)
 
 
-class Session(APIClient):
+class Session(HttpSession, APIClient):
     """A connection to one engine."""
+
+    certificates = Certificates(
+        theirs="put the certificate of its authority into ca.pem (see DOCKER_CERT_PATH)",
+        ours="put cert.pem and key.pem that it knows beside ca.pem (see DOCKER_CERT_PATH)",
+    )
+    lost = (*HttpSession.lost, SSHException)
 
     def __init__(self, service: str, address: str, access: Access, patience: float, options: Options) -> None:
         # Not the SDK's own: it reads the docker command's files, breaks where those are damaged, and asks the engine.
-        requests.Session.__init__(self)
-        self.service, self.access, self.timeout = service, access, patience  # type: ignore[assignment]
-        self.keyring, self._newest = Keyring(options.folder), options.newest
-        self.trust_env = False
+        super().__init__(service, access, patience)
+        self.timeout = patience  # type: ignore[assignment]
+        self.keyring, self._newest = Keyring(options.folder, options.auths), options.newest
         own = {"User-Agent": DEFAULT_USER_AGENT, "Accept-Encoding": "identity"}
         self.headers.update(self.keyring.headers() | own)
-        self._general_configs: dict[str, Any] = {}
+        self._general_configs: Raw = {}
         self._version = DEFAULT_DOCKER_API_VERSION
         self._negotiated = False
         self.clock_offset = 0.0
@@ -67,7 +67,6 @@ class Session(APIClient):
         """Whether it is Podman that answers."""
         self._doubt = AFTERWARDS
         """What to do when it hangs up: another thing before it has ever answered."""
-        self.adapters.clear()
         self.base_url, adapter = self._way(address, options)
         self.mount(f"{urlsplit(self.base_url).scheme}://", adapter)
 
@@ -78,13 +77,13 @@ class Session(APIClient):
             case "unix", _, path:
                 return "http+docker://localhost", UnixAdapter(self.service, path)
             case "https", _, place:
-                self._doubt = f"it may not accept our certificate, or the lack of one: {CERTIFICATES.ours}"
+                self._doubt = f"it may not accept our certificate, or the lack of one: {self.certificates.ours}"
                 return f"https://{place.rstrip('/')}", TcpAdapter(_trust(self.service, options))
             case _, _, place:
                 self._doubt = "check that Docker listens there, and whether it wants TLS (https://)"
                 return f"http://{place.rstrip('/')}", TcpAdapter()
 
-    def answer(self, call: Callable[["Session"], T]) -> T:
+    def answer(self, call: Callable[[Any], T]) -> T:
         """What `call(self)` returns, asked in a version of the API that both sides speak. Raises ToolFailed."""
         write = self.access is Access.WRITE
         try:
@@ -115,53 +114,13 @@ class Session(APIClient):
         self._negotiated = True
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The engine's answer, whole unless `stream` was asked for; our own errors only."""
-        write = request.method not in READING
-        if write and self.access is not Access.WRITE:
-            raise WriteRefused(f"The reading client of {self.service} was asked for {request.method}.")
-        patience = kwargs.get("timeout") or self.timeout
-        streaming = kwargs.get("stream", False)
-        kwargs |= {"allow_redirects": False, "stream": True}
-        try:
-            with within(patience):
-                kwargs["timeout"] = (term().left(CONNECT_SECONDS), patience)
-                response = super().send(request, **kwargs)
-                _as_asked(response)
-                if not streaming or response.status_code >= 400:
-                    # The SDK reads `content`; filled here, because it would read without any limit.
-                    response._content = _bounded(response)
-        except _LOST as error:
-            raise self._translated(error, write=write) from error
+        """The engine's answer, from which its clock and its kind are heard. Raises ToolFailed."""
+        response = super().send(request, **kwargs)
         self._doubt = AFTERWARDS
         self._hear_the_clock(response)
         if response.ok:  # a refusal may be a proxy's
             self.podman = "Libpod-Api-Version" in response.headers
-        if 300 <= response.status_code < 400 and response.status_code != 304:
-            response.close()
-            raise from_requests(requests.HTTPError(response=response), self.service, write=write)
         return response
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: to look for the next address, requests would first read the whole answer, without any limit."""
-
-    def pieces(self, response: requests.Response, largest: int, until: float) -> Iterator[bytes]:
-        """The pieces of a streamed answer, up to a number of bytes and a time on the monotonic clock."""
-        taken = 0
-        coming = response.iter_content(16384)
-        try:
-            while taken < largest:
-                with within(until - time.monotonic()):
-                    piece = next(coming, None)
-                if piece is None:
-                    return
-                yield piece[: largest - taken]
-                taken += len(piece)
-        except _LOST as error:
-            if taken and time.monotonic() >= until:
-                return  # it ends at its time, with what has come
-            raise self._translated(error, write=response.request.method not in READING) from error
-        finally:
-            response.close()
 
     def now(self) -> float:
         """Seconds since 1970 on the engine's clock."""
@@ -173,34 +132,28 @@ class Session(APIClient):
         path = f"/containers/{quote_path(container)}/logs"
         return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
 
-    def disk_usage(self, *kinds: str) -> dict[str, Any]:
+    def disk_usage(self, *kinds: str) -> Raw:
         """What `image`, `container`, `volume` and `build-cache` take, in the engine's own shape; old ones tell all."""
-        answer = self._asked("GET", "/system/df", params={"verbose": "true", "type": kinds})
-        found = parse_json(answer.content, self.service)
-        return found if isinstance(found, dict) else {}
+        return self._told("/system/df", params={"verbose": "true", "type": kinds})
 
-    def inspect_container(self, container: Any) -> Any:
+    def inspect_container(self, container: Any) -> Raw:
         """One container in dockerd's words; what is secret in its environment is remembered, and not quoted later."""
         found = in_dockers_words(record(super().inspect_container(container)), podman=self.podman)
         seen.learn(texts(record(found.get("Config")).get("Env")))
         return found
 
-    def podmans_own(self, container: str) -> dict[str, Any]:
+    def podmans_own(self, container: str) -> Raw:
         """One container as Podman describes it to its own clients, which is more than Docker's API has room for."""
-        answer = self._asked("GET", f"/libpod/containers/{quote_path(container)}/json")
-        return record(parse_json(answer.content, self.service))
+        return self._told(f"/libpod/containers/{quote_path(container)}/json")
 
-    def image(self, name: str) -> dict[str, Any]:
+    def image(self, name: str) -> Raw:
         """One image, inspected."""
-        found = self.inspect_image(name)  # type: ignore[no-untyped-call]
-        return found if isinstance(found, dict) else {}
+        return record(self.inspect_image(name))  # type: ignore[no-untyped-call]
 
-    def offered(self, name: str) -> dict[str, Any]:
+    def offered(self, name: str) -> Raw:
         """What the registry has under this name; the engine asks it."""
         header, _ = self.keyring.header_for(name)
-        answer = self._asked("GET", f"/distribution/{quote_path(name, safe='/:')}/json", headers=header)
-        found = parse_json(answer.content, self.service)
-        return found if isinstance(found, dict) else {}
+        return self._told(f"/distribution/{quote_path(name, safe='/:')}/json", headers=header)
 
     def fetch(self, repository: str, tag: str) -> tuple[str, str]:
         """Pull an image: the engine's report line by line, and what was wrong with the registry's credentials."""
@@ -208,16 +161,18 @@ class Session(APIClient):
         params = {"fromImage": repository, "tag": tag}
         return self._result(self._asked("POST", "/images/create", params=params, headers=header)), wrong
 
-    def create(self, body: dict[str, Any], name: str) -> dict[str, Any]:
+    def create(self, body: Raw, name: str) -> Raw:
         """A new container, not started."""
         seen.learn(texts(body.get("Env")))
-        made = self.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
-        return made if isinstance(made, dict) else {}
+        return record(self.create_container_from_config(body, name))  # type: ignore[no-untyped-call]
 
-    def join_network(self, network: str, container: str, endpoint: dict[str, Any]) -> None:
+    def join_network(self, network: str, container: str, endpoint: Raw) -> None:
         """Connect a container to a network with the given endpoint settings."""
         body = {"Container": container, "EndpointConfig": endpoint}
         self._asked("POST", f"/networks/{quote_path(network)}/connect", json=body)
+
+    def _told(self, path: str, **kwargs: Any) -> Raw:
+        return record(parse_json(self._asked("GET", path, **kwargs).content, self.service))
 
     def _asked(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         response = self.request(method, f"{self.base_url}/v{self.api_version}{path}", timeout=self.timeout, **kwargs)
@@ -239,7 +194,7 @@ class Session(APIClient):
                     raise VersionRefused(
                         f"{self.service} now speaks another version of its API, and did nothing: try again."
                     )
-                raise from_requests(requests.HTTPError(response=response), self.service, write=write, hide=hide)
+                raise from_answer(response, self.service, write=write, hide=hide)
 
     def _result(self, response: requests.Response, json: bool = False, binary: bool = False) -> Any:
         self._raise_for_status(response)
@@ -247,11 +202,12 @@ class Session(APIClient):
             return parse_json(response.content, self.service, write=response.request.method not in READING)
         return response.content if binary else response.content.decode("utf-8", "replace")
 
-    def _translated(self, error: Exception, *, write: bool) -> ToolFailed:
+    def translated(self, error: Exception, *, write: bool) -> ToolFailed:
+        """An error of the connection as one of ours; what the far side printed is quoted."""
         self._negotiated = False  # after an outage the engine may be another version
         ended = next((each for each in causes(error) if isinstance(each, ConnectionResetError | ssl.SSLEOFError)), None)
         if write or ended is None:
-            return from_requests(error, self.service, write=write, certificates=CERTIFICATES)
+            return super().translated(error, write=write)
         said = quote(str(ended), seen) if isinstance(ended, FarSideEnded) else ""
         lost = NoAnswer(f"The connection to {self.service} was lost{f' ({said})' if said else ''}: {self._doubt}.")
         lost.outside = bool(said)
@@ -278,23 +234,6 @@ def _trust(service: str, options: Options) -> ssl.SSLContext:
         ca_file=str(authority) if options.certificates or there(authority) else "",
         own=(str(certificate), str(key)) if there(key) else None,
     )
-
-
-def _as_asked(response: requests.Response) -> None:
-    """Refuse a compressed answer, which nobody asked for: a piece of it can inflate to a thousand times its size."""
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        response.close()
-        raise requests.exceptions.ContentDecodingError("compressed unasked")
-
-
-def _bounded(response: requests.Response) -> bytes:
-    body = bytearray()
-    for piece in response.iter_content(65536):
-        body += piece
-        if len(body) > LARGEST_ANSWER:
-            response.close()
-            raise requests.exceptions.ContentDecodingError("answer too large")
-    return bytes(body)
 
 
 def parse_json(body: bytes, service: str, *, write: bool = False) -> Any:
