@@ -19,6 +19,7 @@ from memory.database import Database
 from memory.stores import Stores
 from tests.fakes import Clock
 from tests.house import House
+from tests.hurry import HURRY
 from tests.watch import LEDGER, Leaked, after_test, summary
 
 STRICT_SKIPS = Path(__file__).parent / "strict_skips.py"
@@ -112,6 +113,13 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what is tried again, nor for the pace that people like."""
+    for name, value in HURRY.items():
+        monkeypatch.setattr(name, value)
+
+
+@pytest.fixture(autouse=True)
 def log() -> Iterator[list[str]]:
     """What was logged, a line each; nothing on the terminal."""
     lines: list[str] = []
@@ -175,3 +183,12 @@ async def opened(house: House) -> AsyncIterator[House]:
         await house.check()
     finally:
         await house.close()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Any]:
+    """The demo's homelab with our real core over it."""
+    from tests.place import Place
+
+    async with Place(tmp_path / "place") as made:
+        yield made

@@ -153,9 +153,10 @@ class House:
         raise TimeoutError(f"never {state}: {await self.states()}")
 
     async def settle(self) -> None:
-        """Wait until nothing runs in the background."""
-        while self.core.tasks._tasks:
-            await self.core.tasks.drain(10.0)
+        """Wait until nothing runs in the background, for as long as a busy machine may need."""
+        async with asyncio.timeout(60.0):
+            while running := set(self.core.tasks._tasks):
+                await asyncio.wait(running)
 
     # What can be seen
 

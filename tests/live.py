@@ -6,12 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bot.screen.view import View
 from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
-from bot.telegram.pace import Throttle
 from bot.telegram.poller import Poller
 from bot.telegram.progress import TelegramScreen
 from lab.telegram.state import ADMIN, Message
@@ -28,9 +25,14 @@ PATIENCE = 10.0
 class Live(Place):
     """A place whose bot polls, answers and is spoken to through simulated Telegram."""
 
-    def __init__(self, folder: Path, *, model: Any = "scripted", **settings: str) -> None:
+    def __init__(self, folder: Path, *, group: int | None = None, model: Any = "scripted", **settings: str) -> None:
+        """`group`: a chat of everybody's, in which the bot may speak."""
         people = {"TELEGRAM_ADMINS": str(ADMIN), "TELEGRAM_OPERATORS": "1002", "TELEGRAM_VIEWERS": "1003"}
+        if group is not None:
+            people["TELEGRAM_CHATS"] = str(group)
         super().__init__(folder, model=model, **{**people, **settings})
+        if group is not None:
+            self.lab.telegram.group(group, "Home")
         self.admin = Actor(f"tg:{ADMIN}", "Admin")
         self.mark = 0
         self._bot: asyncio.Task[None] | None = None
@@ -144,12 +146,3 @@ class Live(Place):
         """What was asked of Telegram by that method, sent as form or JSON."""
         found = (r for r in self.lab.traffic.requests if r.service == "telegram")
         return [{"body": r.body, "status": r.status} for r in found if r.path.endswith(f"/{method}")]
-
-
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chats may be written to as fast as one likes; a flood that Telegram complains of still holds."""
-    monkeypatch.setattr(Chats, "throttle", _hasty)
-
-
-def _hasty(self: Chats, chat: int) -> Throttle:
-    return self._throttles.setdefault(chat, Throttle(0.0))

@@ -8,7 +8,6 @@ import pytest
 
 from tests.bad_inputs import config, engine, hostile, model, storage, telegram, text, when, wire
 from tests.bad_inputs.rows import LATER, ROWS, Bench, Row
-from tests.live import without_pauses
 
 MODULES = (config, engine, hostile, model, storage, telegram, text, when, wire)
 MATRIX = [f"B{number:02}" for number in range(1, 91)]
@@ -17,7 +16,6 @@ MATRIX = [f"B{number:02}" for number in range(1, 91)]
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]) -> AsyncIterator[Bench]:
     """Something to put bad input into."""
-    without_pauses(monkeypatch)
     monkeypatch.setattr("tools.docker.facts.STEADY_SECONDS", 0.0)
     async with AsyncExitStack() as stack:
         yield Bench(tmp_path, monkeypatch, log, stack)

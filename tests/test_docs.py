@@ -3,6 +3,9 @@
 import argparse
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,10 @@ from tools.kit.registry import catalogue, discover
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_TEST_PODMAN", "RACKHAND_CI", "RACKHAND_BROWSER"}
+NOT_SETTINGS = {"RACKHAND_TEST_ENGINE", "RACKHAND_TEST_PODMAN", "RACKHAND_CI", "RACKHAND_BROWSER", "SPECS_DIR"}
 """Environment variables of the tests."""
+UNSAID = {"DOCKER_AUTH_CONFIG"}
+"""What the docker command sets for us, and nobody writes into `.env`."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -73,7 +78,7 @@ def test_every_setting_exists(page: Path) -> None:
     named = set(re.findall(r"`([A-Z]+_[A-Z_]+)\b[^`(]*`", text)) | set(
         re.findall(r"^\s*([A-Z_]{5,})=", text, re.MULTILINE)
     )
-    assert named - NOT_SETTINGS <= settings_names()
+    assert named - NOT_SETTINGS - UNSAID <= settings_names()
 
 
 def test_every_slash_command_of_the_readme_exists() -> None:
@@ -88,6 +93,21 @@ def test_the_readme_is_short() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_test_that_is_named_exists(page: Path) -> None:
     found = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text(encoding="utf-8"))
-    for file, name in [pair for pair in found if pair[0] != "tests/tools/test_lamp.py"]:  # the reader's own
+    for file, name in [pair for pair in found if pair[0] != "tests/tools/test_lamps.py"]:  # the reader's own
         assert (ROOT / file).is_file(), file
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8") if name else True, name
+
+
+def test_the_service_that_the_docs_write_out_is_one(tmp_path: Path) -> None:
+    """Its three files, put into a copy of the tree, pass what every service has to."""
+    tree = tmp_path / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    page = (ROOT / "docs" / "adding-a-service.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", page, re.DOTALL))
+    assert set(files) == {"tools/lamps.py", "lab/services/lamps.py", "tests/tools/test_lamps.py"}
+    for name, text in files.items():
+        (tree / name).write_text(text, encoding="utf-8")
+    suites = ["tests/tools/test_lamps.py", "tests/test_budgets.py", "tests/tools/test_contract.py", "tests/generated"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "lamps", *suites]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]

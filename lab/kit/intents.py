@@ -13,7 +13,7 @@ SLOTS = {
     "minutes": r"\d{1,4}(?= ?m(?:in|inutos|inutes|inuten)?\b)",
     "url": r"https?://\S+",
 }
-"""What a value of each kind looks like; of any other kind its intent says so."""
+"""What a value of each kind looks like."""
 SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 FILLER = (
     "a an the my our your for on in at to of is are be it that this there please pls can could would you me we do does "
@@ -38,8 +38,8 @@ class Intent:
     """What to say of a read's answer; the outcome of a change is told the same way for all."""
     args: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments, the same for every line."""
-    forms: Mapping[str, str] = field(default_factory=dict)
-    """What a value of a kind of its own looks like."""
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What an argument of no common kind may be; where a line names several, the last counts."""
 
     def means(self, line: str, earlier: Sequence[str] = ()) -> tuple[int, Json] | None:
         """How well a line fits, and the arguments it gives; a pronoun stands for what was said last."""
@@ -49,8 +49,8 @@ class Intent:
     def _fits(self, example: str, line: str, earlier: Sequence[str]) -> tuple[int, Json] | None:
         args, rest = dict(self.args), line.lower()
         for name, kind in SLOT.findall(example):
-            form = SLOTS.get(kind or name) or self.forms[name]
-            here = re.search(rf"(?<![\w.-])(?:{form})", rest)
+            form = SLOTS.get(kind or name) or "|".join(map(re.escape, self.words[name]))
+            here = _last(form, [rest]) if name in self.words else re.search(rf"(?<![\w.-])(?:{form})", rest)
             said = here or (_last(form, earlier) if PRONOUN.search(line) else None)
             if said is None:
                 return None

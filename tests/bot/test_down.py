@@ -10,14 +10,13 @@ from bot.doctor import Doctor
 from bot.settings.people import console_actor
 from scheduler.digests import Digests
 from tests.fakes import use
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 WHY = "cannot be reached (its socket does not exist): start Docker, or correct unix://"
 
 
 @pytest.fixture
-async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
     bot = Live(tmp_path)
     await bot.lab.__aenter__()  # only now its addresses are known
     bot._given["DOCKER_HOSTS"] = json.dumps({**bot.lab.docker_hosts, "attic": f"unix://{tmp_path}/attic.sock"})

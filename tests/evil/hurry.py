@@ -4,17 +4,14 @@ import asyncio
 import gc
 import pickle
 import time
-import zoneinfo
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-import httpx
-
-from bot.telegram.pace import Throttle
 from lab.world import World
+from tests.hurry import HURRY
 from tools.gate.execution import Execution
 
 SHORT, LONG = 0.6, 6.0
@@ -37,15 +34,6 @@ class Clock:
 
 async def _nothing(*args: Any) -> None:
     """What a nicety does here."""
-
-
-@cache
-def _trust(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
-    """The certificates of the world, read once: every client that is made reads them again otherwise."""
-    return httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
-
-
-_zones = cache(zoneinfo.available_timezones)
 
 
 @cache
@@ -87,7 +75,7 @@ def hurried(patience: float) -> Iterator[None]:
 
     with ExitStack() as stack:
         for name, value in {
-            "bot.telegram.chats.Throttle": lambda *_: Throttle(0.0),
+            **HURRY,
             "bot.telegram.upkeep.SWEEP_SECONDS": 3600.0,
             "bot.terminal.control.Socket.stop": _hang_up,
             "bot.telegram.app.App._listen_for_signals": lambda self: None,
@@ -95,8 +83,6 @@ def hurried(patience: float) -> Iterator[None]:
             "bot.telegram.app.introduce": lambda bot, *_: bot.initialize(),
             "bot.telegram.poller.CONFLICT_SECONDS": -1.0,
             "bot.telegram.poller.random.uniform": lambda *_: 0.02,
-            "bot.settings.settings.available_timezones": _zones,
-            "httpx._transports.default.create_ssl_context": _trust,
             "tools.docker.facts.STEADY_SECONDS": 0.0,
             "tools.docker.hosts.READ_PATIENCE": patience,
             "tools.docker.hosts.WRITE_PATIENCE": patience,

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import threading
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +18,8 @@ from tools.docker.hosts import DockerHosts, Engine
 from tools.kit import Access, NoAnswer, OutcomeUnknown, ToolFailed
 
 PATIENCE = 0.6
+SLACK = 10.0
+"""Seconds that a busy machine may add: whatever is held up here is held up for ever."""
 WORKERS = 4
 VERSION = b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"ApiVersion":"1.47"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -107,7 +109,7 @@ async def refused(engine: Engine, call: Callable[[Any], Any] = lambda api: api.c
     return caught.value
 
 
-async def all_free(engine: Engine, within: float = 1.0) -> None:
+async def all_free(engine: Engine, within: float = SLACK) -> None:
     """Every thread of the host takes new work; with one that is held this breaks."""
     meeting = threading.Barrier(WORKERS)
     await asyncio.gather(*(engine._threads.run(meeting.wait, within) for _ in range(WORKERS)))
@@ -119,7 +121,7 @@ async def held_up(engine: Engine, requests: int) -> list[ToolFailed]:
     found = await asyncio.gather(*(refused(engine) for _ in range(requests)))
     await all_free(engine)
     rounds = -(-requests // WORKERS)
-    assert time.monotonic() - began < rounds * PATIENCE + 2.0, "it waited for longer than it has patience"
+    assert time.monotonic() - began < rounds * PATIENCE + SLACK, "it waited for longer than it has patience"
     return found
 
 
@@ -165,10 +167,10 @@ async def test_a_log_that_drips_ends_at_its_time_with_what_came() -> None:
         def read(api: Any) -> bytes:
             return b"".join(api.pieces(api.log_stream("x", 10, None), 1 << 20, time.monotonic() + PATIENCE / 2))
 
-        engine._patience, began = 10.0, time.monotonic()
+        engine._patience, began = 100.0, time.monotonic()
         session = engine._session(engine._patience)
         session._negotiated = True
-        assert set(await engine.ask(read)) == set(b" ") and time.monotonic() - began < PATIENCE / 2 + 1.0
+        assert set(await engine.ask(read)) == set(b" ") and time.monotonic() - began < PATIENCE / 2 + SLACK
 
 
 async def test_no_more_is_read_of_a_redirect_than_of_any_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +223,7 @@ async def ask(hosts):
 async def main():
     hosts = DockerHosts({"nas": sys.argv[1]}, Access.READ)
     asked = [asyncio.create_task(ask(hosts)) for _ in range(4)]
-    await asyncio.sleep(1.0)
+    await asyncio.to_thread(sys.stdin.readline)
     print("closing", flush=True)
     await hosts.close()
     for task in asked:
@@ -229,22 +231,19 @@ async def main():
 
 asyncio.run(main())
 """
-    asked: list[int] = []
+    asked = asyncio.Barrier(WORKERS + 1)
     serve = dripping("100 Continue")
 
     async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(1)
+        await asked.wait()
         await serve(reader, writer)
 
-    async with serving(counted) as address, asyncio.timeout(60):
+    async with serving(counted) as address, asyncio.timeout(80):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, address, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE
+            sys.executable, "-c", program, address, cwd=Path(__file__).parents[2], stdin=PIPE, stdout=PIPE
         )
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"closing\n"
-        closed = time.monotonic()
-        assert await process.wait() == 0
-        assert time.monotonic() - closed < 10.0 and asked
+        await asked.wait()
+        assert (await process.communicate(b"\n"))[0].startswith(b"closing\n") and process.returncode == 0
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["headers drip", "no word about the command"])
@@ -265,5 +264,5 @@ async def test_nor_over_ssh(answers: bool, monkeypatch: pytest.MonkeyPatch, tmp_
         for error in await asyncio.gather(*(refused(engine) for _ in range(WORKERS))):
             assert type(error) is NoAnswer
         await all_free(engine)
-        assert time.monotonic() - began < 15.0
+        assert time.monotonic() - began < 5.0 + 2 * SLACK
         await hosts.close()

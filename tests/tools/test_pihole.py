@@ -1,8 +1,6 @@
 """Pi-hole: what the generated tests need to know of it, and what is special about it."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,12 +89,6 @@ STAGES: dict[str, Stage | Args] = {
     "pihole_sync_piholes": Stage({"source": "attic"}, {"missing": another}, fixed=frozenset({"too_many"})),
     "pihole_find_blocking_rule": {"domain": ADS},
 }
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with Place(tmp_path) as made:
-        yield made
 
 
 async def changed(place: Place, tool: str, **args: Any) -> CallRow:

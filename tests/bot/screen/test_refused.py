@@ -13,7 +13,7 @@ from bot.terminal.control import Control
 from lab.telegram.state import ADMIN, VIEWER
 from tests.fakes import use
 from tests.house import plain
-from tests.live import Live, without_pauses
+from tests.live import Live
 from tools.gate.standing import MOST_OPEN
 
 NAMES = ("jellyfin", "sonarr", "radarr", "grafana", "gitea")
@@ -21,8 +21,7 @@ STOPS = [use("docker_stop_container", container=name) for name in NAMES]
 
 
 @pytest.fixture
-async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
     async with Live(tmp_path) as live:
         yield live
 
@@ -49,9 +48,8 @@ async def test_where_five_cards_wait_a_button_shows_them(live: Live) -> None:
 
 
 @pytest.fixture
-async def looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
+async def looking(tmp_path: Path) -> AsyncIterator[Live]:
     """A bot that only looks."""
-    without_pauses(monkeypatch)
     async with Live(tmp_path, AUTONOMY="observe") as live:
         yield live
 

@@ -18,7 +18,7 @@ from bot.telegram.watchdog import STALE_SECONDS, healthy
 from lab.telegram.state import ADMIN
 from memory.stores import Stores
 from tests.bot.telegram.test_poller import Line, line
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 assert line, "the fixture"
 
@@ -128,7 +128,6 @@ async def test_whoever_is_asked_to_wait_is_not_stuck(line: Line, monkeypatch: py
 async def test_a_bot_that_hears_nothing_says_so_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
-    without_pauses(monkeypatch)
     monkeypatch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
     for name, seconds in (("DEAF_SECONDS", 0.1), ("SWEEP_SECONDS", 0.05)):
         monkeypatch.setattr(f"bot.telegram.upkeep.{name}", seconds)

@@ -10,16 +10,14 @@ import pytest
 
 from lab.telegram.state import ADMIN, Message
 from tests.fakes import use
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 GROUP = -100
 
 
 @pytest.fixture
-async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
-    async with Live(tmp_path, TELEGRAM_CHATS=str(GROUP)) as live:
-        live.lab.telegram.group(GROUP, "Home")
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    async with Live(tmp_path, group=GROUP) as live:
         await live.alive()
         await live.until(lambda: live.telegram.bot._bot_user, "our own name")
         yield live

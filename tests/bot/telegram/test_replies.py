@@ -16,7 +16,7 @@ from lab.telegram.state import ADMIN, OPERATOR, Message
 from scheduler.digests import Digests
 from tests.fakes import Asked, use
 from tests.lab.telegram import PIXEL
-from tests.live import Live, without_pauses
+from tests.live import Live
 from tools.gate.taint import OPENING
 
 GROUP = -100
@@ -24,10 +24,8 @@ LOGS = use("docker_get_container_logs", container="nas/jellyfin")
 
 
 @pytest.fixture
-async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
-    async with Live(tmp_path, TELEGRAM_CHATS=str(GROUP)) as live:
-        live.lab.telegram.group(GROUP, "Home")
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    async with Live(tmp_path, group=GROUP) as live:
         await live.alive()
         await live.until(lambda: live.telegram.bot._bot_user, "our own name")
         yield live

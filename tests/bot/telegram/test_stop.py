@@ -11,14 +11,13 @@ from bot.telegram.pace import Throttle
 from bot.telegram.progress import STOPPED
 from lab.telegram.state import ADMIN
 from tests.fakes import use
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 NAMES = ("jellyfin", "sonarr", "radarr", "grafana", "gitea")
 
 
 @pytest.fixture
 async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
     monkeypatch.setattr("bot.telegram.progress.PATIENCE", 0.01)
     async with Live(tmp_path) as live:
         yield live

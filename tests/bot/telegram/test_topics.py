@@ -14,7 +14,7 @@ from bot.telegram.delivery import FALLEN
 from lab.telegram.state import ADMIN, OPERATOR, Message
 from memory.models import Role
 from tests.fakes import use
-from tests.live import Live, without_pauses
+from tests.live import Live
 from tools.kit.service import Risk
 
 FORUM = -100
@@ -22,11 +22,9 @@ STOP = use("docker_stop_container", container="nas/jellyfin")
 
 
 @pytest.fixture
-async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
     """A bot in a forum."""
-    without_pauses(monkeypatch)
-    async with Live(tmp_path, TELEGRAM_CHATS=str(FORUM)) as live:
-        live.lab.telegram.group(FORUM, "Homelab")
+    async with Live(tmp_path, group=FORUM) as live:
         yield live
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lab.telegram.state import ADMIN, OPERATOR, VIEWER
 from tests.fakes import use
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 GROUP, MOVED, ALERTS = -100, -100200, -300
 STOP = use("docker_stop_container", container="nas/jellyfin")
@@ -16,8 +16,7 @@ CHATS = {"TELEGRAM_CHATS": f"{GROUP},{ALERTS}"}
 
 
 @pytest.fixture
-async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
-    without_pauses(monkeypatch)
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
     async with Live(tmp_path, **CHATS) as live:
         live.lab.telegram.group(GROUP, "Family")
         await live.alive()
@@ -117,10 +116,7 @@ async def test_the_alert_chat_itself_is_reported_to_the_first_admin(tmp_path: Pa
         assert "tank" not in notices(live)[0]
 
 
-async def test_two_who_cannot_be_told_of_each_other_make_no_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_pauses(monkeypatch)
+async def test_two_who_cannot_be_told_of_each_other_make_no_loop(tmp_path: Path) -> None:
     async with Live(tmp_path, **CHATS, ALERT_CHAT=str(ALERTS)) as live:
         await live.alive()
         live.lab.telegram.group(ALERTS, "Alerts")

@@ -10,7 +10,7 @@ from bot.telegram.words import Words, words_of
 from lab.telegram import ADMIN, BOT, TelegramWorld
 from tests.bot.telegram.test_dispatch import in_group
 from tests.lab.telegram import PIXEL
-from tests.live import Live, without_pauses
+from tests.live import Live
 
 GROUP = -100
 
@@ -101,8 +101,7 @@ def test_marks_outside_of_the_text_are_no_trouble(mark: dict[str, int]) -> None:
 # -- with the whole bot ----------------------------------------------------------------------------------------------
 
 
-async def test_a_caption_is_what_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
+async def test_a_caption_is_what_was_said(tmp_path: Path) -> None:
     async with Live(tmp_path) as live:
         await live.alive()
         live.lab.telegram.photo(ADMIN, PIXEL, "/cost")
@@ -115,8 +114,7 @@ async def test_a_caption_is_what_was_said(tmp_path: Path, monkeypatch: pytest.Mo
         assert not live.calls_of("getFile")
 
 
-async def test_a_forwarded_caption_is_not_acted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
+async def test_a_forwarded_caption_is_not_acted_on(tmp_path: Path) -> None:
     async with Live(tmp_path) as live:
         await live.alive()
         origin = {"type": "hidden_user", "date": 1, "sender_user_name": "X"}
@@ -126,11 +124,9 @@ async def test_a_forwarded_caption_is_not_acted_on(tmp_path: Path, monkeypatch: 
         assert not live.halt.everything and not live.model.asked
 
 
-async def test_in_a_group_it_answers_who_names_it_in_any_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
-    async with Live(tmp_path, TELEGRAM_CHATS=str(GROUP)) as live:
+async def test_in_a_group_it_answers_who_names_it_in_any_case(tmp_path: Path) -> None:
+    async with Live(tmp_path, group=GROUP) as live:
         await live.alive()
-        live.lab.telegram.group(GROUP, "Home")
         await live.until(lambda: live.telegram.bot._bot_user, "our own name")
         live.say_as("@Rackhand_Bot /COST", chat=GROUP)
         await live.hear("today", GROUP)
@@ -149,8 +145,7 @@ async def test_in_a_group_it_answers_who_names_it_in_any_case(tmp_path: Path, mo
         assert len(live.lab.telegram.sent(GROUP)) == sent and len(live.model.asked) == 2
 
 
-async def test_new_begins_afresh_with_what_stands_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pauses(monkeypatch)
+async def test_new_begins_afresh_with_what_stands_behind_it(tmp_path: Path) -> None:
     async with Live(tmp_path) as live:
         await live.write("remember the blue lamp", "Done")
         await live.write("/new\nwhich lamp?", "Done")

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from lab.server import Server, serve
 from lab.traffic import Traffic
 from tools.kit import Access, Api, ToolFailed
+from tools.kit.http import USUAL_PAUSE
 
 SECRET = "geheim-1234567890"
 POST_READS = frozenset({"/graphql", "/sites/{}/query"})
@@ -61,6 +62,12 @@ class Bench:
 
     def fault(self, **what: Any) -> None:
         self.traffic.fault("svc", **what)
+
+
+@pytest.fixture(autouse=True)
+def pauses(hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here they are noted, and must be as they are."""
+    monkeypatch.setattr("tools.kit.http.USUAL_PAUSE", USUAL_PAUSE)
 
 
 @pytest.fixture

@@ -1,25 +1,12 @@
-"""Mutants: each defence is removed in turn, one line of it, and the named test must turn red.
+"""The defences, one line of each as it is and as it would be without, and the test that holds it."""
 
-Run as `python -m tests.mutants [NAME…]`. The tree is copied; the checkout itself is never touched.
-"""
-
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.mutants_agent import AGENT
-from tests.mutants_clean_up import CLEAN_UP
-from tests.mutants_docker import DOCKER
-from tests.mutants_hearing import HEARING
-from tests.mutants_wire import WIRE
-
-ROOT = Path(__file__).parent.parent
-SECONDS = 180
+from tests.mutants.agent import AGENT
+from tests.mutants.clean_up import CLEAN_UP
+from tests.mutants.docker import DOCKER
+from tests.mutants.hearing import HEARING
+from tests.mutants.wire import WIRE
 
 
 @dataclass(frozen=True)
@@ -334,62 +321,3 @@ MUTANTS = [
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
     *(Mutant(*row) for row in (*AGENT, *CLEAN_UP, *DOCKER, *HEARING, *WIRE)),
 ]  # fmt: skip
-
-
-def copy_tree(target: Path) -> None:
-    """The tracked and new files, with the environment linked in."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target / name)
-
-
-def red(tree: Path, mutant: Mutant) -> str:
-    """`killed`, or why it is not."""
-    file = tree / mutant.file
-    whole = file.read_text(encoding="utf-8")
-    if whole.count(mutant.old) != 1:
-        return f"stale: the line stands {whole.count(mutant.old)} times in {mutant.file}"
-    file.write_text(whole.replace(mutant.old, mutant.new), encoding="utf-8")
-    try:
-        code = pytest(tree, mutant.test)
-    except subprocess.TimeoutExpired:
-        return "killed"  # it hangs: nobody would call that green
-    finally:
-        file.write_text(whole, encoding="utf-8")
-    return {0: "SURVIVED", 1: "killed"}.get(code, f"pytest broke ({code})")
-
-
-def pytest(tree: Path, test: str) -> int:
-    """Pytest's exit code for a test file in the copied tree: 0 green, 1 red."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
-        cwd=tree, capture_output=True, timeout=SECONDS, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    ).returncode  # fmt: skip
-
-
-def main(names: list[str]) -> int:
-    """Score every mutant, or those whose name contains one of the words given."""
-    chosen = [m for m in MUTANTS if not names or any(name in m.name for name in names)]
-    began, bad = time.monotonic(), 0
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        copy_tree(tree)
-        for test in dict.fromkeys(mutant.test for mutant in chosen):
-            if (code := pytest(tree, test)) != 0:
-                print(f"{test} is not green without any mutant (exit {code}): mend that first.")
-                return 1
-        for mutant in chosen:
-            verdict = red(tree, mutant)
-            bad += verdict != "killed"
-            print(f"{verdict:10} {mutant.name}  ({mutant.test})", flush=True)
-    killed = len(chosen) - bad
-    print(f"{killed} of {len(chosen)} mutants killed ({killed / len(chosen):.0%}), {time.monotonic() - began:.0f} s")
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
