@@ -16,7 +16,7 @@ from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
 from bot.agent.reply import UNREADABLE, Incomplete, Reply, parsed
 from bot.agent.toolbox import Toolbox
 from memory.models import Message, Run
-from memory.text import Redactor
+from memory.secrets import Redactor
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

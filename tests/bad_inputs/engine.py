@@ -17,8 +17,9 @@ from tests.bad_inputs.rows import Bench, row
 from tests.bad_inputs.text import logs_of
 from tests.fakes import use
 from tests.place import Place
-from tools.docker import logs, transport
+from tools.docker import logs
 from tools.gate.results import CAP
+from tools.kit import session
 
 CONTAINERS = "/containers/json$"
 JELLYFIN = {"container": "nas/jellyfin"}
@@ -100,11 +101,11 @@ async def endless_log(bench: Bench) -> None:
 
 @row("B13", "a small compressed body that becomes very large", "stopped at the cap")
 async def compressed_bomb(bench: Bench) -> None:
-    bench.patch.setattr(transport, "LARGEST_ANSWER", 2**20)
+    bench.patch.setattr(session, "LARGEST_ANSWER", 2**20)
     place = await bench.place()
     told = await says(place, gzip.compress(b"[" + b" " * (64 * 2**20) + b"]"), headers={"content-encoding": "gzip"})
     assert '"host":"nas","reason":"answered with something unreadable' in told and "mini" in told
-    bench.patch.setattr(transport, "LARGEST_ANSWER", 2**30)
+    bench.patch.setattr(session, "LARGEST_ANSWER", 2**30)
     told = await says(place, gzip.compress(b"[]"), headers={"content-encoding": "gzip"})
     assert '"host":"nas","reason":"answered with something unreadable' in told, (
         "what nobody asked to be compressed is not inflated at all"

@@ -222,7 +222,7 @@ async def test_the_twin_answers_as_the_engine_does(bench: Bench) -> None:
                 asked = {"Image": image, "Labels": {"rackhand.test": bench.mark}, **body}
             said.append(await engine.ask(status_of(method, path.replace("IMAGE", image), asked)))
         assert said[0] == said[1], f"{method} {path}: the engine says {said[0]}, the twin {said[1]}"
-    twin.close()
+    await twin.close()
     await server.stop()
 
 

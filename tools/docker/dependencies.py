@@ -10,7 +10,7 @@ from tools.docker.models import State
 from tools.docker.podman import awake
 from tools.docker.rows import DEPENDS_LABEL, STOPPED, is_hex_id, labels_of, short, state_of
 from tools.docker.versions import VersionRefused
-from tools.kit import Conflict, Gone, OutcomeUnknown, Refused, ToolFailed
+from tools.kit import Conflict, Gone, OutcomeUnknown, Refused, ToolFailed, or_else
 from tools.kit.raw import Raw, moment, record, records, text, texts
 from tools.kit.types import trusted_name
 
@@ -140,10 +140,8 @@ async def begin(engine: Engine, container: str, before: "ContainerFacts", call: 
 
 async def _look(engine: Engine, container: str) -> Raw:
     """The container as it is now; empty when it is gone, or cannot be seen."""
-    try:
-        return await engine.ask(lambda api: api.inspect_container(container))
-    except ToolFailed:
-        return {}
+    nothing: Raw = {}
+    return await or_else(engine.ask(lambda api: api.inspect_container(container)), nothing)
 
 
 def _is_refusal(error: ToolFailed, before: "ContainerFacts", now: Raw) -> bool:

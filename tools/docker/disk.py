@@ -93,12 +93,8 @@ def cached_layers(disk: Raw, since: float | None) -> frozenset[float] | None:
 
 def _stays(item: Raw, since: float) -> bool:
     used = moment(item.get("LastUsedAt"))
-    recent = used is not None and used.timestamp() >= since
-    return item.get("InUse") is not False or item.get("Shared") is True or recent or _is_internal(item)
-
-
-def _is_internal(item: Raw) -> bool:
-    return item.get("Type") in ("internal", "frontend")
+    recent, internal = used is not None and used.timestamp() >= since, item.get("Type") in ("internal", "frontend")
+    return item.get("InUse") is not False or item.get("Shared") is True or recent or internal
 
 
 def _parents(item: Raw) -> list[str]:

@@ -11,28 +11,11 @@ from typing import Annotated
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.rows import SERVICE_LABEL, is_forbidden, labels_of, name_of, short
 from tools.kit import Down, Field, Gone, Resolve, Target, Unreachable
+from tools.kit.lifelines import why_kept
 from tools.kit.raw import Raw, record, records, text, whole
 from tools.kit.types import outside_text, trusted_name
 
 Listed = tuple[Engine, Raw]
-
-_DNS = "it answers DNS: names stop resolving while it is away"
-_DOOR = "it is the door to your other services"
-_WAY_IN = "you may be reaching this network through it"
-LIFELINES = {
-    "socket-proxy": "this bot may be reaching Docker through it",
-    **dict.fromkeys(("pihole", "pi-hole", "adguard", "unbound", "coredns", "technitium", "dnsmasq", "bind9"), _DNS),
-    **dict.fromkeys(("blocky", "dnscrypt", "knot-resolver", "powerdns", "pdns"), _DNS),
-    **dict.fromkeys(("traefik", "nginx-proxy-manager", "caddy", "haproxy", "zoraxy"), _DOOR),
-    **dict.fromkeys(("tailscale", "headscale", "wireguard", "wg-easy", "cloudflared", "openvpn"), _WAY_IN),
-    **dict.fromkeys(("zerotier", "netbird", "gluetun"), _WAY_IN),
-}
-"""Part of an image's name → why a container of it always asks."""
-LIFELINE_PORTS = {
-    (53, "udp"): _DNS, (53, "tcp"): _DNS, (443, "tcp"): "it answers on port 443: your other services may be behind it",
-    (51820, "udp"): _WAY_IN, (1194, "udp"): _WAY_IN, (41641, "udp"): _WAY_IN,
-}  # fmt: skip
-"""Port that the host publishes → the same, whatever the image is called."""
 
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_START = re.compile(r"[0-9a-f]{6,64}")
@@ -151,11 +134,8 @@ async def carriers_of(engine: Engine, items: list[Raw]) -> dict[str, str]:
 
 def lifeline(item: Raw) -> str:
     """What would break for everyone, this bot among them, when a listed container goes away; empty when nothing."""
-    program = text(item.get("Image")).partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
-    if named := next((reason for name, reason in LIFELINES.items() if name in program), ""):
-        return named
-    ports = [(whole(port.get("PublicPort")), text(port.get("Type"))) for port in records(item.get("Ports"))]
-    return next((reason for port, reason in LIFELINE_PORTS.items() if port in ports), "")
+    ports = ((whole(port.get("PublicPort")), text(port.get("Type"))) for port in records(item.get("Ports")))
+    return why_kept(text(item.get("Image")).partition("@")[0].rpartition("/")[2].partition(":")[0], ports)
 
 
 def _protected(item: Raw, carriers: set[str]) -> str:

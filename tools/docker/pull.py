@@ -6,7 +6,7 @@ from typing import Annotated
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.names import Host
 from tools.docker.rows import short, tags_of
-from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, ToolFailed
+from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, or_else
 from tools.kit.failures import quote
 from tools.kit.masking import seen
 from tools.kit.raw import Raw, record, records, text, texts
@@ -124,10 +124,8 @@ def repositories_of(image: Raw) -> set[str]:
 
 
 async def _offered(engine: Engine, reference: str) -> str:
-    try:
-        found = await engine.ask(lambda api: api.offered(reference))
-    except ToolFailed:
-        return "unknown"
+    nothing: Raw = {}
+    found = await or_else(engine.ask(lambda api: api.offered(reference)), nothing)
     return _shown(text(record(found.get("Descriptor")).get("digest"))) or "unknown"
 
 
