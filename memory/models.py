@@ -10,6 +10,9 @@ Block = dict[str, Any]
 Message = dict[str, Any]
 """`{"role": …, "content": [Block, …]}`."""
 
+FIND = "find_tools"
+"""The call by which a model looks for further tools: it asks nobody and looks at nothing."""
+
 
 class Role(IntEnum):
     """What a person may do: viewers read, operators approve CHANGE, admins DESTROY."""

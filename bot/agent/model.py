@@ -4,9 +4,6 @@ from typing import Any, Protocol
 
 from memory.models import Message, Run, Use
 
-FIND = "find_tools"
-"""The call by which a model looks for further tools: it asks nobody and looks at nothing."""
-
 
 class RunStopped(Exception):
     """The run cannot go on. `str()` is a sentence for the person."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bot.agent.model import FIND
-from memory.models import Block, Message, Role, Use
+from memory.models import FIND, Block, Message, Role, Use
 from tools.gate import results
 from tools.gate.gate import Settled
 from tools.gate.ports import People

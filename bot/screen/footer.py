@@ -1,9 +1,8 @@
 """The line under an answer, written by code from the journal: what was read and what was changed."""
 
-from bot.agent.model import FIND
 from bot.screen.courtesy import only_courtesy
 from bot.screen.view import counted
-from memory.models import CallRow, CallState, Message
+from memory.models import FIND, CallRow, CallState, Message
 from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.results import is_refusal

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bot.agent.model import FIND
+from memory.models import FIND
 from tools.gate.taint import unwrapped
 
 SPEECHLESS = "I have no answer to this: ask again, or put it another way."

@@ -209,7 +209,7 @@ class Execution:
         async def made() -> Taken:
             return await net(await self._clients.get(row.service, Access.WRITE))
 
-        self._watch.doing(row.run, f"{row.title}: making sure that it can be taken back …")
+        self._listener.doing(row.run, f"{row.title}: making sure that it can be taken back …")
         taken = await self._survive(row, change.deadline, made())
         if isinstance(taken, ToolFailed):
             return f"The safety net could not be made: {taken}"
