@@ -1,19 +1,18 @@
 """The parts that every door shares: stores, services, gate, loop, chat."""
 
 import fcntl
-import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bot.agent.budget import Budget
 from bot.agent.claude import Claude
 from bot.agent.loop import Loop
 from bot.agent.model import Model
+from bot.agent.toolbox import Toolboxes
 from bot.runs.decisions import Decisions
 from bot.runs.halt import Halt
 from bot.runs.opener import Opener
@@ -135,16 +134,20 @@ def assemble(
     execution = Execution(stores, proposals, clients, access, halt, screen)
     standing = Standing(stores, proposals, access, settings.zone)
     gate = Gate(stores, proposals, execution, standing, screen)
+    toolboxes = Toolboxes(tools, clients.configured, access)
     model = model or Claude(
         key=settings.anthropic_api_key.get_secret_value(),
         base_url=settings.anthropic_base_url,
         model=settings.model_balanced,
         system=PROMPT.read_text(encoding="utf-8"),
-        tools=in_view(tools, clients),
+        tools=toolboxes.of,
         budget=budget,
         redact=redact,
     )
-    runner = Runner(stores, Loop(stores.runs, gate, model), halt, screen, tasks, settings.zone)
+    runner = Runner(
+        stores, Loop(stores.runs, gate, model, toolboxes), halt, screen, tasks, settings.zone, execution.follows
+    )
+    execution.onward = runner.advance
     opener = Opener(stores, runner.advance, settings.zone, redact)
     decisions = Decisions(stores, opener, runner, access, standing)
     recovery = Recovery(stores, execution, proposals, standing)
@@ -152,15 +155,6 @@ def assemble(
         settings, stores, redact, access, halt, budget, tools, clients, proposals, execution, recovery, model, tasks,
         screen, opener, runner, decisions,
     )  # fmt: skip
-
-
-def in_view(tools: dict[str, Tool], clients: Clients) -> list[dict[str, Any]]:
-    """Tool definitions for the model: configured services only, in an order that never changes."""
-    return [
-        {"name": name, "description": tool.description, "input_schema": json.loads(json.dumps(tool.input_schema))}
-        for name, tool in tools.items()
-        if clients.configured(tool.service.name) and not tool.hidden
-    ]
 
 
 def _means(listed: str, known: str) -> bool:

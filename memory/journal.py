@@ -46,15 +46,40 @@ class Journal:
         undo: dict[str, Any] | None = None,
         undo_key: str | None = None,
         undo_until: float | None = None,
+        safety: bool = False,
     ) -> bool:
-        """Commit that it begins now, and how it could be taken back; False when it is no longer ours to begin."""
+        """Commit that it begins now, and how it could be taken back; False when it is no longer ours to begin.
+
+        `safety`: with what makes that possible, and nothing of the change itself until that is `made`.
+        """
         changed = await tx.run(
-            "UPDATE calls SET state = 'started', started = ?, net = ?, undo = ?, undo_key = ?, undo_until = ?"
-            " WHERE id = ? AND epoch = ? AND state IN ('proposed', 'waiting')"
+            "UPDATE calls SET state = 'started', started = ?, net = ?, undo = ?, undo_key = ?, undo_until = ?,"
+            " safety = ? WHERE id = ? AND epoch = ? AND state IN ('proposed', 'waiting')"
             " AND epoch = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch')",
-            self._db.now(), net, canonical(undo) if undo else None, undo_key, undo_until, call, epoch,
+            self._db.now(), net, canonical(undo) if undo else None, undo_key, undo_until,
+            "{}" if safety else None, call, epoch,
         )  # fmt: skip
         return changed == 1
+
+    async def made(
+        self, tx: Transaction, call: str, words: str, net: str | None, *, undo: dict[str, Any] | None = None,
+        undo_key: str | None = None, undo_until: float | None = None,
+    ) -> None:  # fmt: skip
+        """Its safety net is there, and with it how it can be taken back: from here on the change itself begins."""
+        await tx.run(
+            "UPDATE calls SET safety = ?, net = ?, undo = ?, undo_key = ?, undo_until = ?"
+            " WHERE id = ? AND state = 'started'",
+            json.dumps({"words": words}), net, canonical(undo) if undo else None, undo_key, undo_until, call,
+        )  # fmt: skip
+
+    async def begun(self, tx: Transaction, call: str, ref: str, until: float) -> None:
+        """Keep what a call has begun and will be followed by."""
+        task = canonical({"ref": ref, "until": until})
+        await tx.run("UPDATE calls SET task = ? WHERE id = ?", task, call)
+
+    async def progressed(self, tx: Transaction, call: str, words: str) -> bool:
+        """How far a call that is under way has come; False when it has ended."""
+        return await tx.run("UPDATE calls SET detail = ? WHERE id = ? AND state = 'started'", words, call) == 1
 
     async def finish(
         self,
@@ -138,6 +163,14 @@ class Journal:
         marks = ",".join("?" * len(states))
         return await self._select(f"state IN ({marks})", *states)
 
+    async def followed(self, conversation: str | None) -> list[CallRow]:
+        """What has been begun here, or anywhere, and goes on by itself."""
+        return await self._select(
+            "state = 'started' AND task IS NOT NULL AND (? IS NULL OR run IN (SELECT id FROM runs WHERE"
+            " conversation = ?))",
+            conversation, conversation,
+        )  # fmt: skip
+
     async def since(self, moment: float) -> list[CallRow]:
         """Changes that ended or were proposed after a moment, oldest first."""
         return await self._select("coalesce(ended, proposed) > ?", moment)
@@ -208,5 +241,6 @@ def _call(row: Row) -> CallRow:
         verified=None if row["verified"] is None else bool(row["verified"]), detail=row["detail"],
         needs_tap=bool(row["needs_tap"]), tainted=bool(row["tainted"]), net=row["net"], undo=read("undo"),
         undo_until=row["undo_until"], undone_by=row["undone_by"], asked_again=row["asked_again"],
+        task=read("task"), safety=read("safety"),
         proposed=row["proposed"], started=row["started"], ended=row["ended"], epoch=row["epoch"],
     )  # fmt: skip

@@ -317,3 +317,18 @@ async def m007_questions(tx: "Transaction") -> None:
         CREATE INDEX outbox_message ON outbox (conversation, message)
         """,
     )
+
+
+@migration
+async def m008_tasks_and_safety_nets(tx: "Transaction") -> None:
+    """What a call has begun and is followed by, and what was put aside before it was done."""
+    await _script(
+        tx,
+        """
+        ALTER TABLE calls ADD COLUMN task TEXT;;
+        ALTER TABLE calls ADD COLUMN safety TEXT;;
+        CREATE TRIGGER calls_keep_task BEFORE UPDATE OF task ON calls
+            WHEN OLD.task IS NOT NULL OR OLD.state <> 'started'
+            BEGIN SELECT RAISE(ABORT, 'a call begins one task, while it runs, and keeps it'); END
+        """,
+    )

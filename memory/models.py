@@ -10,6 +10,9 @@ Block = dict[str, Any]
 Message = dict[str, Any]
 """`{"role": …, "content": [Block, …]}`."""
 
+FIND = "find_tools"
+"""The call by which a model looks for further tools: it asks nobody and looks at nothing."""
+
 
 class Role(IntEnum):
     """What a person may do: viewers read, operators approve CHANGE, admins DESTROY."""
@@ -130,6 +133,10 @@ class CallRow:
     started: float | None
     ended: float | None
     epoch: int
+    task: dict[str, Any] | None = None
+    """What it has begun and is followed by: `ref`, and `until` when at the latest, by the clock that only moves on."""
+    safety: dict[str, Any] | None = None
+    """What was made before it was done, in `words`; empty while that is being made, None where there is nothing."""
 
     @property
     def service(self) -> str:

@@ -184,10 +184,10 @@ class _Bare:
     async def turn(self, core: Core, number: int) -> float:
         """Seconds for each reply of the model, its reads included."""
         messages: list[dict[str, Any]] = [{"role": "user", "content": QUESTION}]
-        began, replies = time.perf_counter(), 0
+        began, replies, tools = time.perf_counter(), 0, self._model._tools(console_actor().id).definitions
         while True:
             async with self._client.messages.stream(
-                model=self._model.model, max_tokens=8000, system=self._model._system, tools=self._model._tools,
+                model=self._model.model, max_tokens=8000, system=self._model._system, tools=tools,
                 thinking={"type": "adaptive", "display": "summarized"}, cache_control={"type": "ephemeral"},
                 messages=messages,
             ) as stream:  # fmt: skip

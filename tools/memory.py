@@ -142,7 +142,7 @@ class MemoryFacts(Facts):
     prints: Prints
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def search_memories(
     ctx: Context[Recall],
     query: Annotated[str, Field(description="A question or a few words.", min_length=1, max_length=400)],
@@ -195,7 +195,7 @@ async def summarize_memories(ctx: Context[Recall]) -> Summary:
     )
 
 
-@service.tool(Risk.CHANGE, undo="forget it again")
+@service.tool(Risk.CHANGE, undo="forget it again", often=True)
 async def add_memory(ctx: Context[Recall], text: Text) -> Change[MemoryFacts]:
     """Remember a fact about the homelab or its people for good.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from tenacity.wait import wait_exponential_jitter
 from bot.agent.budget import LEAST_OUTPUT, Budget, Reservation
 from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
 from bot.agent.reply import UNREADABLE, Incomplete, Reply, parsed
+from bot.agent.toolbox import Toolbox
 from memory.models import Message, Run
 from memory.secrets import Redactor
 
@@ -45,14 +46,15 @@ class Claude:
     """The model port over the Messages API."""
 
     def __init__(
-        self, *, key: str, base_url: str, model: str, system: str, tools: list[dict[str, Any]], budget: Budget,
+        self, *, key: str, base_url: str, model: str, system: str, tools: Callable[[str], Toolbox], budget: Budget,
         redact: Redactor,
     ) -> None:  # fmt: skip
+        """`tools` gives the toolbox of whoever asks."""
         self._key, self._base_url, self.model = key, base_url, model
         # Frozen for the life of the process: a changed system prompt or tool list voids history and cache.
         self._system = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
         self._tools = tools
-        self._prefix = len(system) + len(json.dumps(tools))
+        self._prefix = len(system)
         self._budget, self._redact = budget, redact
         self._client: AsyncAnthropic | None = None
         self._lock = asyncio.Lock()
@@ -125,7 +127,7 @@ class Claude:
             raise ModelUnavailable("I can't think now: Claude cannot be reached.") from None
 
     async def _with_retries(self, run: Run, messages: list[Message], last: bool) -> Message:
-        limit, least = MAX_TOKENS, LEAST_OUTPUT
+        limit, least, box = MAX_TOKENS, LEAST_OUTPUT, self._tools(run.actor.id)
         failures: list[BaseException | None] = []
         retrying = AsyncRetrying(
             retry=retry_if_exception(_worth_another_try),
@@ -138,11 +140,11 @@ class Claude:
             async for attempt in retrying:
                 with attempt:
                     async with self._budget.reserve(
-                        run.id, self.model, self._prefix, messages, most=limit, least=least
+                        run.id, self.model, self._prefix + box.size, box.in_full(messages), most=limit, least=least
                     ) as held:
-                        reply = await self._request(messages, last, held)
+                        reply = await self._request(messages, box, last, held)
                     if reply.stop in COMPLETE:
-                        return reply.message(messages)
+                        return reply.message(messages, box.unseen(messages))
                     if reply.stop == "max_tokens" and limit > MAX_TOKENS:
                         raise RunStopped(TOO_MUCH if reply.spoke else NO_END)
                     if reply.stop == "max_tokens":
@@ -156,12 +158,12 @@ class Claude:
             raise
         raise AssertionError("tenacity re-raises the last error")
 
-    async def _request(self, messages: list[Message], last: bool, held: Reservation) -> Reply:
+    async def _request(self, messages: list[Message], box: Toolbox, last: bool, held: Reservation) -> Reply:
         """What has arrived when the stream ends. What has begun is booked, whether it ends well or not."""
         assert self._client is not None, "warm_up() comes first"
         request: dict[str, Any] = {"system": self._system, "messages": messages}
-        if self._tools:
-            request |= {"tools": self._tools, "tool_choice": {"type": "none" if last else "auto"}}
+        if box.definitions:
+            request |= {"tools": box.definitions, "tool_choice": {"type": "none" if last else "auto"}}
         reply = Reply()
         try:
             async with asyncio.timeout(REQUEST_SECONDS):

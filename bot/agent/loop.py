@@ -3,6 +3,7 @@
 from typing import Literal
 
 from bot.agent.model import Model, RunStopped, open_calls, steps
+from bot.agent.toolbox import Toolboxes, merged
 from memory.points import point
 from memory.runs import Runs
 from tools.gate.gate import Gate
@@ -13,8 +14,9 @@ MAX_STEPS = 12
 class Loop:
     """Advances a run from wherever it stands. A message, a tap, a schedule and a restart all come through here."""
 
-    def __init__(self, runs: Runs, gate: Gate, model: Model, max_steps: int = MAX_STEPS) -> None:
-        self._runs, self._gate, self._model, self._max_steps = runs, gate, model, max_steps
+    def __init__(self, runs: Runs, gate: Gate, model: Model, toolboxes: Toolboxes, max_steps: int = MAX_STEPS) -> None:
+        self._runs, self._gate, self._model = runs, gate, model
+        self._toolboxes, self._max_steps = toolboxes, max_steps
 
     async def advance(self, run_id: str, *, thinking: bool = True) -> Literal["waiting", "done"]:
         """Carry the run on; not `thinking`: what is open is settled, and the model is not asked about it.
@@ -27,9 +29,12 @@ class Loop:
                 if run.state in ("done", "failed", "stopped"):
                     break
                 if calls := open_calls(messages):
-                    settled = await self._gate.settle(run, calls, messages)
-                    if settled is None:
+                    found = self._toolboxes.of(run.actor.id).answers(calls)
+                    rest = [call for call in calls if call.id not in found]
+                    settled = await self._gate.settle(run, rest, messages) if rest else None
+                    if rest and settled is None:
                         return "waiting"  # a card is on the table; a tap advances the run again
+                    settled = merged(calls, found, settled)
                     point("settled")
                     messages = await self._runs.append(run_id, messages, settled.message, tainted=settled.tainted)
                     if not (run.thinks and thinking and settled.go_on):

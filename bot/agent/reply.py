@@ -138,13 +138,16 @@ class Reply:
             output = most
         return Tokens(prompt, read, write, output), self._used.get("hour", write)
 
-    def message(self, said: list[Message]) -> Message:
-        """The whole reply as it can be stored, and sent back after what was said. Raises Incomplete if it is none."""
+    def message(self, said: list[Message], unseen: frozenset[str] = frozenset()) -> Message:
+        """The whole reply as it can be stored, and sent back after what was said. Raises Incomplete if it is none.
+
+        `unseen` are tools that are not in view, of which a request may hold no call.
+        """
         calls = {place: block for place, block in self._blocks.items() if block["type"] == "tool_use"}
         for place, block in calls.items():
             block["input"] = _arguments(self._written[place]) if self._written[place] else block["input"]
         _check_calls(list(calls.values()), self.stop)
-        _rename(calls.values(), said)
+        _rename(calls.values(), said, unseen)
         content = [block for _, block in sorted(self._blocks.items()) if _may_return(block)]
         while content and content[-1]["type"] in THOUGHTS:  # nor may a message end with a thought
             content.pop()
@@ -186,13 +189,14 @@ def _check_calls(calls: list[Block], stop: str | None) -> None:
         raise Incomplete("a call of the reply has no name")
 
 
-def _rename(calls: Any, said: list[Message]) -> None:
+def _rename(calls: Any, said: list[Message], unseen: frozenset[str]) -> None:
     """Give ids and names that a request may not hold others: an id that nothing has, a name that no tool has."""
     taken = {block["id"] for message in said for block in message["content"] if block["type"] == "tool_use"}
     for call in calls:
         if call["id"] in taken or not USE_ID.fullmatch(call["id"]):
             call["id"] = f"toolu_{secrets.token_hex(12)}"
-        call["name"] = NOT_IN_NAMES.sub("-", call["name"])[:LONGEST_NAME]  # a tool's own name has no `-`
+        name = call["name"].replace("_", "-") if call["name"] in unseen else call["name"]
+        call["name"] = NOT_IN_NAMES.sub("-", name)[:LONGEST_NAME]  # a tool's own name has no `-`
 
 
 def _arguments(written: str) -> dict[str, Any]:

@@ -128,6 +128,8 @@ async def stop(desk: Desk, request: Request, rest: str) -> View:
     if not runs and not cards and not everywhere:
         return View("Nothing was running, and no card was open.", urgent=True)
     tail = " Nothing changes until /start." if everywhere else ""
+    going = await desk.stores.journal.followed(None if everywhere else request.conversation)
+    tail += f"\nWhat goes on by itself is not ended: {', '.join(escape(row.title) for row in going)}." if going else ""
     said = f"**Stopped.** {counted(runs, 'request')} halted, {counted(cards, 'card')} voided.{tail}"
     return View(said, ((typed("start"),),) if everywhere else (), urgent=True)
 

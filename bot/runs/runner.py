@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -61,9 +62,13 @@ class NoScreen:
 class Runner:
     """Carries runs on. One working run a conversation; waiting ones don't count."""
 
-    def __init__(self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo) -> None:
+    def __init__(
+        self, stores: Stores, loop: Loop, halt: Halt, screen: Screen, tasks: Tasks, zone: ZoneInfo,
+        follows: Callable[[str], bool],
+    ) -> None:  # fmt: skip
+        """`follows` tells of a run whether something that it has begun goes on by itself."""
         self._stores, self._loop, self._halt, self._screen = stores, loop, halt, screen
-        self._tasks, self._zone = tasks, zone
+        self._tasks, self._zone, self._follows = tasks, zone, follows
         self._turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._working: dict[str, asyncio.Task[None]] = {}
 
@@ -244,6 +249,8 @@ class Runner:
             await stores.audit.record(tx, "set aside", "clock", run=run.id)
 
     async def _still_waiting(self, run: Run) -> bool:
+        if self._follows(run.id):
+            return True
         pending = {card.run for card in await self._stores.approvals.open_cards()}
         return run.id in pending and bool(open_calls(await self._stores.runs.messages(run.id)))
 

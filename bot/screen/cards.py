@@ -221,6 +221,8 @@ class Cards:
                 lines.append(escape(f"now: {self._format.facts(row.after)}"))
         if row.detail:
             lines.append(escape(row.detail))
+        if row.safety:
+            lines.append(escape(f"{'kept for Undo' if row.undo else 'made before'}: {row.safety['words']}"))
         if row.undone_by:
             lines.append("Undo: see below")  # and nothing more: what came of it has a receipt of its own
         lines.append(escape(await self._who(row, approval)))
@@ -257,7 +259,8 @@ class Cards:
             return f"{mark} {bold(past(row.title))}{took}"
         if row.state is CallState.UNKNOWN:
             return f"**?** {bold(row.title)}: **outcome unknown**"
-        return f"{mark} {bold(row.title)}: {row.state}"
+        state = "under way" if row.state is CallState.STARTED and row.task else row.state
+        return f"{mark} {bold(row.title)}: {state}"
 
     async def _who(self, row: CallRow, approval: Approval | None) -> str:
         if approval is None or approval.decided_by is None or approval.reason:

@@ -2,7 +2,7 @@
 
 from bot.screen.courtesy import only_courtesy
 from bot.screen.view import counted
-from memory.models import CallRow, CallState, Message
+from memory.models import FIND, CallRow, CallState, Message
 from memory.runs import final_text
 from memory.stores import Stores
 from tools.gate.results import is_refusal
@@ -42,7 +42,7 @@ def _calls(messages: list[Message], changes: set[str], run: str) -> tuple[int, i
     uses = [
         (place, block["id"])
         for place, block in blocks
-        if block["type"] == "tool_use" and f"{run}:{place}:{block['id']}" not in changes
+        if block["type"] == "tool_use" and block["name"] != FIND and f"{run}:{place}:{block['id']}" not in changes
     ]
     said = [bad[place + 1, use] for place, use in uses if (place + 1, use) in bad]  # the results are the next message
     refused = sum(map(is_refusal, said))

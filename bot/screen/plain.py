@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from memory.models import FIND
 from tools.gate.taint import unwrapped
 
 SPEECHLESS = "I have no answer to this: ask again, or put it another way."
@@ -23,6 +24,7 @@ def plain_results(messages: list[dict[str, Any]]) -> str:
     last = next((message for message in reversed(messages) if message["role"] == "user"), None)
     blocks = [block for block in last["content"] if block["type"] == "tool_result"] if last else []
     uses = {b["id"]: b["name"] for message in messages for b in message["content"] if b["type"] == "tool_use"}
+    blocks = [block for block in blocks if uses.get(block["tool_use_id"]) != FIND]
     told = (_told(uses.get(block["tool_use_id"], ""), unwrapped(str(block["content"]))) for block in blocks)
     return "\n".join(filter(None, told))
 

@@ -68,11 +68,12 @@ class Control:
         return run
 
     async def wait(self, run_id: str, seconds: float = WAIT_SECONDS) -> dict[str, Any] | None:
-        """The run once it has ended or waits for a person, or as it is when the time is up; None: no such run."""
+        """The run once it and its tasks have ended or it waits for a person, or as it is in time; None: no such run."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             run = await self._core.stores.runs.get(run_id)
-            if run is None or run.state != "working" or asyncio.get_running_loop().time() > deadline:
+            waits = run is not None and (run.state == "working" or self._core.execution.follows(run_id))
+            if not waits or asyncio.get_running_loop().time() > deadline:
                 return await self.show(run_id)
             await asyncio.sleep(0.05)
 

@@ -11,14 +11,16 @@ from lab.claude.brain import think
 from lab.claude.cache import PrefixCache
 from lab.claude.checks import check
 from lab.claude.errors import bad_request
-from lab.claude.history import may_return, references
+from lab.claude.history import may_return
 from lab.claude.models import Model, find_model
-from lab.claude.prefix import Block, blocks_of, chain, check_signatures, link, sign
+from lab.claude.prefix import Block, blocks_of, chain, check_signatures, link, references, sign
 from lab.claude.reply import CHARS_PER_TOKEN, Json, Reply, Script, limit, scripted
 from lab.claude.sse import output_tokens
 from lab.kit.intents import Intent
 
 KEPT = 1_000
+FIND = "find_tools"
+"""What a client's own search for deferred tools is called."""
 Break = Literal["error", "end", "drop", "stall"]
 """How a stream breaks: an SSE error event, a clean end too early, a closed socket, silence."""
 
@@ -74,7 +76,7 @@ class Claude:
         if self.script:
             reply = scripted(self.script.popleft(), request)
         else:
-            reply = _search_first(think(request, self.rng, self.known), request)
+            reply = _search_first(think(_without_finding(request), self.rng, self.known), request)
             if _thinks(request, model):
                 reply = _narrate_in_thinking(reply, request)
         if _thinks(request, model):
@@ -155,15 +157,29 @@ def _complete(block: Json) -> Json:
     return {**additions.get(block["type"], {}), **block}
 
 
+def _without_finding(request: Json) -> Json:
+    """The request as if nobody had had to look for tools: what is left is what was said and looked up."""
+    parted = [(message, blocks_of(message["content"])) for message in request["messages"]]
+    sought = {block["id"] for _, blocks in parted for block in blocks if block.get("name") == FIND}
+    left = [
+        (message, [b for b in blocks if not {b.get("id"), b.get("tool_use_id")} & sought]) for message, blocks in parted
+    ]
+    return {**request, "messages": [{**message, "content": blocks} for message, blocks in left if blocks]}
+
+
 def _search_first(reply: Reply, request: Json) -> Reply:
     """Put a tool search before calls of deferred tools that nothing has brought into view yet."""
     tools = request.get("tools") or []
     search = next((tool for tool in tools if str(tool.get("type", "")).startswith("tool_search_tool")), None)
+    finder = next((tool for tool in tools if tool["name"] == FIND), None)
     hidden = {tool["name"] for tool in tools if tool.get("defer_loading")}
     for message in request["messages"]:
         for block in blocks_of(message["content"]):
             hidden.difference_update(references(block))
     wanted = sorted({b["name"] for b in reply.content if b["type"] == "tool_use"} & hidden)
+    if wanted and finder is not None:
+        queries = [{"query": name.replace("_", " ")} for name in wanted]
+        return Reply([{"type": "tool_use", "name": FIND, "input": query} for query in queries], "tool_use")
     if not wanted or search is None:
         return reply
     use_id = f"srvtoolu_{secrets.token_hex(12)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.claude.errors import bad_request
 from lab.claude.models import Model
-from lab.claude.prefix import blocks_of
+from lab.claude.prefix import blocks_of, references
 from lab.claude.reply import Json
 
 KEYS = {
@@ -138,7 +138,12 @@ def _check_tool_result(where: str, block: Json) -> None:
     content = block.get("content")
     if block.get("is_error") and not content:
         bad_request(f"{where}.tool_result: content cannot be empty if `is_error` is true")
-    for position, inner in enumerate(content if isinstance(content, list) else []):
+    parts = content if isinstance(content, list) else []
+    if len({inner.get("type") == "tool_reference" for inner in parts}) > 1:
+        bad_request(f"{where}.tool_result.content: tool_reference blocks cannot be combined with other content")
+    for position, inner in enumerate(parts):
+        if inner.get("type") == "tool_reference" and not isinstance(inner.get("tool_name"), str):
+            bad_request(f"{where}.tool_result.content.{position}.tool_reference.tool_name: Field required")
         if inner.get("type") == "text":
             _check_text(f"{where}.tool_result.content.{position}", inner.get("text"))
 
@@ -219,13 +224,3 @@ def _check_deferred(request: Json) -> None:
                 deferred.discard(name)
             if block["type"] == "tool_use" and block["name"] in deferred:
                 bad_request(f"tool_use: '{block['name']}' is deferred and no tool_reference has loaded it.")
-
-
-def references(block: Json) -> list[str]:
-    """Names of the tools a block brings into view."""
-    content = block.get("content")
-    if isinstance(content, dict):
-        content = content.get("tool_references")
-    if not isinstance(content, list):
-        return []
-    return [inner["tool_name"] for inner in content if inner.get("type") == "tool_reference"]

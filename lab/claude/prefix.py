@@ -43,13 +43,25 @@ def chain(request: Json) -> list[Block]:
     parts += [("system", block) for block in blocks_of(request.get("system") or [])]
     parts += [(m["role"], block) for m in request["messages"] for block in blocks_of(m["content"])]
     marked = _automatic(request, parts)
+    deferred = {tool["name"]: tool for tool in request.get("tools") or [] if tool.get("defer_loading")}
     found: list[Block] = []
     digest = ""
     for index, (part, body) in enumerate(parts):
         before, digest = digest, link(digest, part, body)
         ttl = marked.get(index) or ttl_of(body)
-        found.append(Block(part, digest, tokens_of(body), ttl, body, before))
+        brought = sum(tokens_of(deferred[name]) for name in references(body) if name in deferred)
+        found.append(Block(part, digest, tokens_of(body) + brought, ttl, body, before))
     return found
+
+
+def references(block: Json) -> list[str]:
+    """Names of the tools a block brings into view."""
+    content = block.get("content")
+    if isinstance(content, dict):
+        content = content.get("tool_references")
+    if not isinstance(content, list):
+        return []
+    return [inner["tool_name"] for inner in content if inner.get("type") == "tool_reference"]
 
 
 def link(digest: str, part: str, body: Json) -> str:

@@ -71,7 +71,7 @@ def said(text: str, **more: Any) -> Json:
     return {"role": "user", "content": [{"type": "text", "text": text, **more}]}
 
 
-def result(use_id: str, text: str = "{}") -> Json:
+def result(use_id: str, text: Any = "{}") -> Json:
     return {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use_id, "content": text}]}
 
 
@@ -345,6 +345,14 @@ async def test_deferred_tools_are_searched_before_they_are_called(bench: Bench) 
     unsearched = {**replayed(message), "content": replayed(message)["content"][3:]}
     text = await refused(bench, history[0], unsearched, history[2], tools=[search, hidden])
     assert "deferred" in text
+
+
+async def test_a_clients_own_search_is_asked_for_deferred_tools(bench: Bench) -> None:
+    tools = [{**TOOL, "name": "find_tools"}, {**TOOL, "name": "docker_list_containers", "defer_loading": True}]
+    message = await bench.stream(said("what's down?"), model=SONNET, tools=tools)
+    reference = result(use_id(message), [{"type": "tool_reference", "tool_name": "docker_list_containers"}])
+    found = await bench.stream(said("what's down?"), replayed(message), reference, model=SONNET, tools=tools)
+    assert [said_.content[-1].name for said_ in (message, found)] == ["find_tools", "docker_list_containers"]
 
 
 # --- faults -----------------------------------------------------------------------------------------------------

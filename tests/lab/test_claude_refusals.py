@@ -152,6 +152,10 @@ BAD: list[tuple[str, Json]] = [
     ("both defer_loading", request(tools=[TOOL, {**TOOL, "name": "b", "defer_loading": True, "cache_control": MARK}])),
     ("not found in available", request(messages=[
         user(text()), assistant(use()), user(result(content=[{"type": "tool_reference", "tool_name": "fly"}]))])),
+    ("cannot be combined", request(messages=[user(text()), assistant(use()), user(result(
+        content=[text(), {"type": "tool_reference", "tool_name": "look"}]))])),
+    ("tool_name: Field required", request(messages=[user(text()), assistant(use()), user(result(
+        content=[{"type": "tool_reference"}]))])),
     ("prompt is too long", request(model=OLD, messages=[user(text("word " * 130_000))])),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tools.docker.session import Session
 
 
-@service.tool(Risk.CHANGE, undo="stop it again")
+@service.tool(Risk.CHANGE, undo="stop it again", often=True)
 async def start_container(ctx: Context[DockerHosts], container: Container) -> Change[ContainerFacts]:
     """Start a container that is stopped; use restart for one that runs."""
     facts = await ctx.read(container_facts, container)
@@ -46,7 +46,7 @@ async def start_container(ctx: Context[DockerHosts], container: Container) -> Ch
     )
 
 
-@service.tool(Risk.CHANGE, undo="start it again")
+@service.tool(Risk.CHANGE, undo="start it again", often=True)
 async def stop_container(ctx: Context[DockerHosts], container: Container) -> Change[ContainerFacts]:
     """Stop a running container; it stays stopped until somebody starts it."""
     facts = await ctx.read(container_facts, container)
@@ -81,7 +81,7 @@ async def stop_container(ctx: Context[DockerHosts], container: Container) -> Cha
     )
 
 
-@service.tool(Risk.CHANGE)
+@service.tool(Risk.CHANGE, often=True)
 async def restart_container(ctx: Context[DockerHosts], container: Container) -> Change[ContainerFacts]:
     """Restart a container: stop it if it runs, and start it again with the same image and settings."""
     facts = await ctx.read(container_facts, container)

@@ -62,7 +62,7 @@ class Frames:
         return bytes(found)
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def get_container_logs(
     ctx: Context[DockerHosts],
     container: Container,

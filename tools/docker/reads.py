@@ -30,7 +30,7 @@ MOST_LISTED = 100
 """Environment names, mounts and networks of one container."""
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def list_containers(
     ctx: Context[DockerHosts],
     host: Host | None = None,
@@ -58,7 +58,7 @@ async def list_containers(
     )
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def get_container_details(ctx: Context[DockerHosts], container: Container) -> ContainerDetails:
     """Inspect one container: exit code, mounts, networks, limits, restart policy; values of its environment are hidden.
 

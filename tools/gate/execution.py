@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -13,17 +14,22 @@ from memory.points import point
 from memory.stores import Stores
 from memory.text import escaped, short_ids
 from tools.gate import results
+from tools.gate.following import Telling, ended
 from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, Listener, People
 from tools.gate.proposals import TOO_LARGE, Answer, Proposal, Proposals, gone
 from tools.gate.room import MOST_SHOWN, room
-from tools.kit.change import Call, Change, Facts
+from tools.kit.change import Broken, Change, Done, Facts, Taken, Task
 from tools.kit.clients import Clients
 from tools.kit.context import Access
-from tools.kit.errors import OutcomeUnknown, ToolFailed
+from tools.kit.errors import CircuitOpen, OutcomeUnknown, ToolFailed, Unreachable
 from tools.kit.service import Risk
 
 T = TypeVar("T")
+Seen = tuple[Facts | None, bool]
+"""The target as it is now, and whether it is as the change wants it."""
+Look = Callable[[float], Awaitable[Seen]]
+"""Looks at the target, waiting up to so many seconds for what the change wants."""
 
 UNDO_SECONDS = KEEP_SECONDS
 """How long a change can be taken back: as long as what that may need is kept."""
@@ -55,6 +61,9 @@ class Execution:
         self._people, self._guard, self._listener = people, guard, listener
         self._under_way: set[asyncio.Task[None]] = set()
         self._doing: list[CallRow] = []
+        self._followed: dict[str, tuple[CallRow, asyncio.Task[None]]] = {}
+        self.onward: Callable[[str], object] = lambda run: None
+        """Carries a run on when what it has waited for has ended."""
 
     async def run(self, run: Run, row: CallRow, decided_by: str | None) -> None:
         """Carry the call to its outcome. Raises MustAsk when it has to be asked again first."""
@@ -91,9 +100,20 @@ class Execution:
         return held if held and held != CLOSING else ""
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is under way; what is not back by then is unknown at the next start."""
+        """Wait for what is under way; what is not back by then is unknown at the next start.
+
+        What goes on by itself is not waited for: the next start follows it.
+        """
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=seconds)
+        followers = [task for _, task in self._followed.values()]
+        for task in followers:
+            task.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+
+    def follows(self, run: str) -> bool:
+        """Whether something that this run has begun goes on and is followed."""
+        return any(row.run == run for row, _ in self._followed.values())
 
     async def _begin(self, run: Run, row: CallRow, proposal: Proposal, decided_by: str | None) -> None:
         if await self._start(run, row, proposal.change, decided_by):
@@ -124,10 +144,10 @@ class Execution:
         async with stores.database.transaction() as tx:
             # Once more: this may have waited for its turn to write, and somebody has said stop meanwhile.
             why = self._guard.held(row.run) or self._in_the_way(row)
-            net = await stores.nets.seal(tx, row.id, change.net) if change.net is not None and not why else None
             # Kept before it begins: the outcome may get lost, and a person may then say that it happened.
-            back = self._kept(row, change.way_back(net or ""))
-            started = not why and await stores.journal.start(tx, row.id, row.epoch, net, **back)
+            unsafe = change.safety_net is not None  # until that is made, nobody knows how to take it back
+            net, back = (None, {}) if why or unsafe else await self._keep(tx, row, change)
+            started = not why and await stores.journal.start(tx, row.id, row.epoch, net, **back, safety=unsafe)
             if started:
                 await stores.audit.record(
                     tx, "started", decided_by or run.actor.id, call=row.id, tool=row.tool, args_hash=row.args_hash
@@ -136,15 +156,22 @@ class Execution:
             await self.close(row, CallState.NOT_STARTED, why or "Another instance has taken over.")
         return started
 
-    def _kept(self, row: CallRow, back: Call | None) -> dict[str, Any]:
-        """What the journal keeps of the call that takes this one back."""
+    async def _keep(
+        self, tx: Any, row: CallRow, change: Change[Any], taken: Taken | None = None
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Keep what Undo needs: its net's id, and what the journal keeps of the call that takes this one back."""
+        content = change.kept(taken)
+        net = await self._stores.nets.seal(tx, row.id, content) if content is not None else None
+        back = change.way_back(net or "")
         until = self._stores.database.steady() + UNDO_SECONDS
         undo = {"tool": back.tool, "args": back.args} if back else None
-        return {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
+        kept = {"undo": undo, "undo_key": self._stores.undo_hash(row.id), "undo_until": until} if undo else {}
+        return net, kept
 
     def _in_the_way(self, row: CallRow) -> str:
         """Why a call may not begin while another one is changing its target, or an empty string."""
-        first = next((other for other in self._doing if _touched(other) & _touched(row)), None)
+        others = [*self._doing, *(followed for followed, _ in self._followed.values())]
+        first = next((other for other in others if _touched(other) & _touched(row)), None)
         return f"{first.title} was still under way: ask again when it is done." if first else ""
 
     async def _read(self, row: CallRow, change: Change[Any]) -> None:
@@ -161,16 +188,86 @@ class Execution:
             await self._announce(tx, row, state, came)
 
     async def _do(self, row: CallRow, change: Change[Any]) -> None:
-        wrong = await self._survive(row, change.deadline, self._write(row, change))
-        if wrong is None:
-            await self._finish(row, change, CallState.DONE, "")
-        else:
-            await self._finish(row, change, CallState.UNKNOWN if wrong.sent else CallState.FAILED, str(wrong))
+        def look(within: float) -> Awaitable[Seen]:
+            return self._look(row, change, within)
 
-    async def _write(self, row: CallRow, change: Change[Any]) -> None:
-        client = await self._clients.get(row.service, Access.WRITE)
-        await change.do(client)
+        if why := await self._unsafe(row, change):
+            await self.close(row, CallState.FAILED, f"{why} Nothing was changed.")
+            return
+        came = await self._survive(row, change.deadline, self._write(row, change))
+        if isinstance(came, CallRow):
+            self.follow(came, look, change.within)
+        else:
+            await self._finish(row, came, look, change.within)
+
+    async def _unsafe(self, row: CallRow, change: Change[Any]) -> str:
+        """Make the safety net; why the change must not begin then, or an empty string."""
+        if change.safety_net is None:
+            return ""
+        net = change.safety_net
+
+        async def made() -> Taken:
+            return await net(await self._clients.get(row.service, Access.WRITE))
+
+        self._listener.doing(row.run, f"{row.title}: making sure that it can be taken back …")
+        taken = await self._survive(row, change.deadline, made())
+        if isinstance(taken, ToolFailed):
+            return f"The safety net could not be made: {taken}"
+        async with self._stores.database.transaction() as tx:
+            kept, back = await self._keep(tx, row, change, taken)
+            await self._stores.journal.made(tx, row.id, self._said(taken.words), kept, **back)
+        # That may have taken its time: a stop, and whatever moved meanwhile, still come before the change.
+        if held := self._guard.held(row.run):
+            return held
+        seen = await self._survive(row, LOOK_SECONDS, self._look(row, change, 0.0))
+        now = None if isinstance(seen, ToolFailed) else seen[0]
+        if now is None or results.moved(row.before["shown"], now.shown()):
+            return "What it is for has changed meanwhile." if now else "What it is for can no longer be seen."
+        return ""
+
+    async def _write(self, row: CallRow, change: Change[Any]) -> Done | CallRow:
+        """Done, or the row with the task that now goes on by itself: it is kept before anything else is done."""
+        client, database = await self._clients.get(row.service, Access.WRITE), self._stores.database
+        begun = await change.do(client)
         point("answered")
+        if not isinstance(begun, Task):
+            return Done()
+        until = database.steady() + begun.lasts
+        async with database.transaction() as tx:
+            await self._stores.journal.begun(tx, row.id, begun.ref, until)
+        return replace(row, task={"ref": begun.ref, "until": until})
+
+    def follow(self, row: CallRow, look: Look, within: float) -> None:
+        """Follow what a call has begun, in the background, to its receipt; then its run is carried on."""
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._followed.pop(row.id, None)
+            if not task.cancelled() and (error := task.exception()):
+                logger.opt(exception=error).error("call {} is no longer followed", row.id)
+
+        if row.id not in self._followed:
+            task = asyncio.create_task(self._follow(row, look, within), name=f"follow {row.id}")
+            self._followed[row.id] = row, task
+            task.add_done_callback(over)
+
+    async def _follow(self, row: CallRow, look: Look, within: float) -> None:
+        run = await self._stores.runs.get(row.run)
+        assert run is not None and row.task is not None, "a call belongs to a run, and this one has begun something"
+        left = max(0.0, row.task["until"] - self._stores.database.steady())
+        telling = Telling(self._stores, row.id, run.conversation, self._said)
+        came = await self._survive(row, left + LOOK_SECONDS, self._ended(row, row.task["ref"], left, telling))
+        if isinstance(came, ToolFailed) and not came.sent:  # it had begun, whatever keeps us from seeing its end
+            came = OutcomeUnknown(f"I can follow it no more: {came}")
+        await self._finish(row, came, look, within)
+        run = await self._stores.runs.get(row.run)
+        self._followed.pop(row.id, None)
+        if run is not None and run.state in ("working", "waiting"):
+            self.onward(row.run)
+
+    async def _ended(self, row: CallRow, ref: str, seconds: float, telling: Telling) -> Done | Broken:
+        if (follow := self._clients.follower(row.service)) is None:
+            raise OutcomeUnknown(f"{row.service} does not say how to follow what it has begun.")
+        return await ended(follow, await self._clients.get(row.service, Access.READ), ref, seconds, telling)
 
     async def _survive(self, row: CallRow, seconds: float, work: Awaitable[T]) -> T | ToolFailed:
         """What a tool's own code comes to, or why it came to nothing."""
@@ -185,15 +282,23 @@ class Execution:
             logger.opt(exception=error).error("tool {} broke while changing something", row.tool)
             return OutcomeUnknown(f"The tool broke ({type(error).__name__}); the log has the details.")
 
-    async def _finish(self, row: CallRow, change: Change[Any], state: CallState, detail: str) -> None:
-        # A lost answer is not waited for: one look is the evidence, and a person decides.
-        done, within = state is CallState.DONE, change.within if state is CallState.DONE else 0.0
+    async def _finish(self, row: CallRow, came: Done | Broken | ToolFailed, look: Look, within: float) -> None:
+        """The outcome of what was tried: whatever the service has said of it, the target has the last word."""
+        done, unknown = isinstance(came, Done), isinstance(came, ToolFailed) and came.sent
+        detail = came.note if isinstance(came, Done) else came.words if isinstance(came, Broken) else str(came)
         after, held = None, False
-        if state is not CallState.FAILED:
-            seen = await self._survive(row, 2 * within + LOOK_SECONDS, self._look(row, change, within))
+        if not isinstance(came, Unreachable | CircuitOpen):  # of those not a byte has left
+            # A lost answer is not waited for: one look is the evidence, and a person decides.
+            waited = within if done else 0.0
+            seen = await self._survive(row, 2 * waited + LOOK_SECONDS, look(waited))
             after, held = (None, False) if isinstance(seen, ToolFailed) else seen
+            if not done and not unknown:
+                detail, done = f"{detail} {_seen(row, after, held)}", held
+        state = CallState.UNKNOWN if unknown else CallState.DONE if done else CallState.FAILED
         stores, verified = self._stores, done and held
         async with stores.database.transaction() as tx:
+            if done and detail:  # in the service's words
+                await stores.journal.update_facts(tx, row.id, {**row.before, "outside": True}, row.card)
             await stores.journal.finish(
                 tx, row.id, state,
                 detail=self._said(detail),
@@ -208,7 +313,7 @@ class Execution:
             point("finishing")
         point("finished")
 
-    async def _look(self, row: CallRow, change: Change[Any], within: float) -> tuple[Facts | None, bool]:
+    async def _look(self, row: CallRow, change: Change[Any], within: float) -> Seen:
         """The target as it is now, waiting up to `within` seconds for the expectation."""
         client = await self._clients.get(row.service, Access.READ)
         clock = asyncio.get_running_loop().time
@@ -268,6 +373,16 @@ class Execution:
             await stores.outbox.add(tx, run.conversation, "card", event, card=approval.card)
         if approval is None or is_loud(state, verified, approval, stores.database.now()):
             await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
+
+
+def _seen(row: CallRow, now: Facts | None, held: bool) -> str:
+    """What a look has shown after a no, in words."""
+    if now is None:
+        return "What is there now cannot be seen."
+    if held:
+        return "But it is as was wanted."
+    moved = results.moved(row.before["all"], now.model_dump(mode="json"))
+    return "And it is not as it was before." if moved else "It is as it was before."
 
 
 def _touched(row: CallRow) -> set[tuple[str, str]]:

@@ -45,7 +45,7 @@ class Gate:
         self._refusals = Refusals(stores, proposals.redact)
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
-        """The calls' results, or None while a card is on the table. Safe to call again at any point."""
+        """The calls' results, or None while a card is on the table or a task goes on. Safe to repeat at any point."""
         ids = {call_id(run, messages, use.id): use for use in uses}
         if not await self._rows(run, ids):
             answers, tainted = await self._first_look(run, uses, messages)
@@ -219,7 +219,9 @@ class Gate:
         return row
 
     async def _one(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
-        """Carry one call to its end; False while it waits for a person."""
+        """Carry one call to its end; False while it waits for a person, or for what it has begun."""
+        if row.state is CallState.STARTED and self._execution.follows(run.id):
+            return False
         if row.state is CallState.STARTED:
             await self._execution.close(row, CallState.UNKNOWN, "Interrupted while it ran.")
             return True
@@ -254,7 +256,7 @@ class Gate:
         except MustAsk as moved:
             await self._ask_alone(run, row, moved)
             return False
-        return True
+        return not self._execution.follows(run.id)
 
     async def _ask_alone(self, run: Run, row: CallRow, moved: MustAsk | None) -> None:
         """A card for this call alone: asked one by one, or again because the target has changed."""

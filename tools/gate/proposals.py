@@ -358,7 +358,7 @@ def _named(change: Change[Any]) -> list[Target]:
 
 def _has_way_back(change: Change[Any]) -> bool:
     """Judged by what Undo would call now, not by whether there is a function for it."""
-    return change.way_back("net" if change.net is not None else "") is not None
+    return change.way_back("net" if change.has_net else "") is not None
 
 
 def card_of(proposal: Proposal, run: Run, messages: list[Message], told: taint.Told | None = None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """After a crash: what was under way is unknown, never run again by itself, and shown with what can be seen now."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from loguru import logger
@@ -13,10 +14,12 @@ from tools.gate import results
 from tools.gate.execution import LOOK_SECONDS, Execution
 from tools.gate.proposals import Answer, Proposal, Proposals, gone
 from tools.gate.standing import Standing
+from tools.kit.change import Facts
 
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
 APPROVED_NOT_STARTED = "Approved, but I was interrupted before it began. Ask again if you still want it."
+NO_NET = "I was cut off while I made what Undo would need. Nothing was changed."
 CUT_OFF = "I was cut off while this ran."
 CANNOT_LOOK = "I was cut off while this ran, and have crashed each time I looked at what came of it."
 
@@ -48,8 +51,15 @@ class Recovery:
         return {row.run for row in await self._left(CallState.STARTED, only)}
 
     async def look(self, only: set[str] | None = None) -> int:
-        """Call what was under way unknown, with what can be seen within LOOK_SECONDS; returns how many there were."""
-        found = await self._left(CallState.STARTED, only)
+        """Call what was under way unknown, with what can be seen within LOOK_SECONDS; returns how many there were.
+
+        What goes on by itself is followed again, from what the journal has of it.
+        """
+        left = await self._left(CallState.STARTED, only)
+        found = [row for row in left if row.task is None]
+        for row in left:
+            if row.task is not None:  # it goes on without us, and is only looked at: this may begin again
+                self._execution.follow(row, partial(self._seen, row), 0.0)
         looks = await self._count_look() if found else 0
         # All at once: one target that hangs must not keep what came of the others from being said.
         await asyncio.gather(*(self._unknown(row, look=looks <= MOST_LOOKS) for row in found))
@@ -60,6 +70,9 @@ class Recovery:
 
     async def _unknown(self, row: CallRow, *, look: bool) -> None:
         logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
+        if row.safety == {}:  # the change itself begins only after that
+            await self._execution.close(row, CallState.FAILED, NO_NET)
+            return
         words, seen = await self._evidence(row) if look else (CANNOT_LOOK, None)
         await self._execution.close(row, CallState.UNKNOWN, words, after=seen)
 
@@ -84,6 +97,17 @@ class Recovery:
             words, seen = await self._judge(row, found)
         point("recovering")
         return f"{CUT_OFF} {words}", seen
+
+    async def _seen(self, row: CallRow, within: float) -> tuple[Facts | None, bool]:
+        """The target as it is now, and whether it is as a call has wanted it that another process has begun."""
+        run = await self._stores.runs.get(row.run)
+        assert run is not None, "a call belongs to a run"
+        found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
+        if isinstance(found, Answer):
+            return found.facts, found.facts is not None
+        if found.is_for_another(row):
+            return None, False
+        return await self._execution.came_of(row, found.change)
 
     async def _judge(self, row: CallRow, found: Answer | Proposal) -> Evidence:
         if isinstance(found, Answer) and found.facts is not None:

@@ -40,6 +40,41 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What `do` returns when it has only begun something that now goes on by itself; the service must `follow` it."""
+
+    ref: str
+    """What the service knows it by, kept at once: after a crash it is followed by this, and never begun again."""
+    lasts: float = 3600.0
+    """Seconds after which it is followed no more, and its outcome unknown."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task has ended well, by the service's word; the target is read again all the same."""
+
+    note: str = ""
+    """What the person should hear of it."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A task has ended badly, by the service's word; what it has changed until then is looked at."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a safety net has made."""
+
+    words: str
+    """What it is, for the receipt: `snapshot before-resize`."""
+    kept: BaseModel | None = None
+    """What Undo must know of it; read it with `ctx.kept(net, Model)`."""
+
+
+@dataclass(frozen=True)
 class Change(Generic[F]):
     """What a CHANGE or DESTROY tool returns. Building one changes nothing."""
 
@@ -47,19 +82,33 @@ class Change(Generic[F]):
     """Verb and target, as on the button: `Restart jellyfin`."""
     facts: F
     do: Callable[[Any], Awaitable[Any]]
-    """Receives the writing client, once, after the journal says `started`."""
+    """Receives the writing client, once, after the journal says `started`; may return a `Task`."""
     expect: Callable[[F, F], bool]
     """`expect(before, after)`: whether the target is as the change wants it."""
     undo: Callable[[F, str], Call | None] | None = None
     """`undo(before, net)`: the call that takes it back, or None when there is nothing to take back."""
-    net: dict[str, Any] | None = None
+    net: dict[str, Any] | BaseModel | None = None
     """What undo needs and only now can be read (a full configuration). Kept encrypted; `undo` gets its id."""
+    safety_net: Callable[[Any], Awaitable["Taken"]] | None = None
+    """Receives the writing client after the tap and before `do`, and makes what Undo will need: a snapshot, an export.
+    When it fails nothing is done; Undo is worked out from what it has made."""
     notes: tuple[str, ...] = ()
     """Lines for the card: what would be lost, why there is no undo."""
     within: float = 20.0
     """Seconds until the expectation must hold."""
     deadline: float = 60.0
     """Seconds that `do` may take in all."""
+
+    @property
+    def has_net(self) -> bool:
+        """Whether Undo will find something kept for it."""
+        return self.net is not None or self.safety_net is not None
+
+    def kept(self, taken: "Taken | None" = None) -> dict[str, Any] | None:
+        """What is kept for Undo, what its safety net has made included, as JSON values; None when there is nothing."""
+        parts = [part for part in (self.net, taken.kept if taken else None) if part is not None]
+        whole = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+        return {name: value for part in whole for name, value in part.items()} if whole else None
 
     def way_back(self, net: str) -> Call | None:
         """What Undo will call, given the id under which the net is kept; None when there is no way back."""

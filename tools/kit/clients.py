@@ -14,7 +14,7 @@ from tools.kit.context import Access
 from tools.kit.errors import ToolFailed
 from tools.kit.link import Link
 from tools.kit.login import Seat
-from tools.kit.service import Service
+from tools.kit.service import Follow, Service
 from tools.kit.settings import ServiceSettings
 
 
@@ -44,6 +44,10 @@ class Clients:
         """Whether the owner has switched this service on."""
         settings = self._settings.get(name)
         return settings is not None and (settings.configured or self._services[name].own)
+
+    def follower(self, name: str) -> Follow[Any] | None:
+        """How what this service has begun is followed; None when it does not say."""
+        return self._services[name].followed if name in self._services else None
 
     @property
     def settings(self) -> list[ServiceSettings]:

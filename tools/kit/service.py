@@ -2,13 +2,13 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from tools.kit.change import Call
+from tools.kit.change import Broken, Call, Done
 from tools.kit.context import Access, Context
 from tools.kit.glance import Glance
 from tools.kit.link import Link
@@ -17,6 +17,8 @@ from tools.kit.settings import ServiceSettings
 from tools.kit.types import Resolve
 
 C = TypeVar("C")
+Follow = Callable[[C, str], AsyncIterator[str | Done | Broken]]
+"""`follow(client, ref)`: lines on how far a task is, then how it has ended. The client only reads."""
 
 
 class Risk(IntEnum):
@@ -55,10 +57,11 @@ class Tool:
         escalate: Callable[[Any], Risk] | None,
         egress: bool,
         word: str,
+        often: bool,
         hidden: bool,
     ) -> None:
         self.service, self.run, self.risk, self.undo = service, run, risk, undo
-        self.egress, self.hidden = egress, hidden
+        self.egress, self.often, self.hidden = egress, often, hidden
         self._escalate, self._word = escalate, word
         self.name = f"{service.name}_{run.__name__}"
         self.description = inspect.cleandoc(run.__doc__ or "")
@@ -125,6 +128,7 @@ class Service(Generic[C]):
         self.pages: list[Declared[C]] = []
         self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
         self.advise: Callable[[C], Awaitable[list[str]]] | None = None
+        self.followed: Follow[C] | None = None
 
     def glance(self, look: Callable[[Context[C]], Awaitable[Glance]]) -> Callable[[Context[C]], Awaitable[Glance]]:
         """Declare how the service describes itself for /status and the digest."""
@@ -136,6 +140,14 @@ class Service(Generic[C]):
         self.advise = advise
         return advise
 
+    def follow(self, follow: Follow[C]) -> Follow[C]:
+        """Declare how a `Task` of this service is followed to its end, also by a process that has not begun it.
+
+        It raises ToolFailed when nobody knows the task any more; what only passes (no connection) is tried again.
+        """
+        self.followed = follow
+        return follow
+
     def tool(
         self,
         risk: Risk,
@@ -144,14 +156,18 @@ class Service(Generic[C]):
         escalate: Callable[[Any], Risk] | None = None,
         egress: bool = False,
         word: str = "",
+        often: bool = False,
         hidden: bool = False,
     ) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
         """Declare a tool. `undo` says in words what Undo will do (empty: there is none); `egress` marks a read
         whose destination the caller chooses; `word` is what people call it on a page, unless its name says it;
+        `often` marks what a model shall have in view from the start, where there are more tools than it can overlook;
         `hidden` marks what only Undo calls, and no model is told of."""
 
         def declare(run: Callable[..., Awaitable[Any]]) -> Tool:
-            tool = Tool(self, run, risk, undo=undo, escalate=escalate, egress=egress, word=word, hidden=hidden)
+            tool = Tool(
+                self, run, risk, undo=undo, escalate=escalate, egress=egress, word=word, often=often, hidden=hidden
+            )
             self.tools.append(tool)
             return tool
 

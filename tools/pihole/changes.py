@@ -65,7 +65,7 @@ async def _set_blocking(holes: Holes, piholes: Names, on: bool, seconds: int | N
     await holes.change(lambda api: api.send("POST", "/dns/blocking", json={"blocking": on, "timer": seconds}), piholes)
 
 
-@service.tool(Risk.CHANGE, undo="pause it again")
+@service.tool(Risk.CHANGE, undo="pause it again", often=True)
 async def enable_blocking(ctx: Context[Holes], piholes: Some | None = None) -> Change[Blocking]:
     """Block again at once, also where blocking is paused."""
     return Change(
@@ -79,7 +79,7 @@ async def enable_blocking(ctx: Context[Holes], piholes: Some | None = None) -> C
     )
 
 
-@service.tool(Risk.CHANGE, undo="turn it on again")
+@service.tool(Risk.CHANGE, undo="turn it on again", often=True)
 async def disable_blocking(
     ctx: Context[Holes], minutes: Minutes | None = 5, piholes: Some | None = None
 ) -> Change[Blocking]:
@@ -132,11 +132,11 @@ async def _removed(ctx: Context[Holes], entry: Entry, title: str, piholes: Some 
         do=lambda holes: holes.change(entry.remove, facts.on),
         expect=lambda before, after: not after.on,
         undo=lambda before, net: put_back.call(net=net),
-        net=_steps(rows, entry).model_dump(),
+        net=_steps(rows, entry),
     )
 
 
-@service.tool(Risk.CHANGE, undo="take it off the list again")
+@service.tool(Risk.CHANGE, undo="take it off the list again", often=True)
 async def allow_domain(
     ctx: Context[Holes], domain: Named, wildcard: Wildcard = False, piholes: Some | None = None
 ) -> Change[Standing]:
@@ -327,6 +327,6 @@ async def sync_piholes(ctx: Context[Holes], source: Which, piholes: Some | None 
         do=lambda holes: _bring_about(holes, steps),
         expect=lambda before, after: not (after.missing or after.too_many),
         undo=lambda before, net: put_back.call(net=net),
-        net=Steps(steps=back).model_dump(),
+        net=Steps(steps=back),
         notes=("Subscribed lists count after update_gravity.",),
     )

@@ -35,7 +35,7 @@ def _read(kind: type[Any], path: str, **params: Any) -> Callable[[Api], Awaitabl
     return lambda api: api.read(kind, path, params=params)
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def get_summary(ctx: Context[Holes], piholes: Some | None = None) -> Answers[Summary]:
     """Queries, share blocked, clients and gravity size of the last 24 hours."""
     return await ctx.client.answers(_read(Summary, "/stats/summary"), piholes)
@@ -81,7 +81,7 @@ async def get_history(ctx: Context[Holes], piholes: Some | None = None) -> Answe
     return await ctx.client.answers(_read(History, "/history"), piholes)
 
 
-@service.tool(Risk.READ, word="why")
+@service.tool(Risk.READ, word="why", often=True)
 async def find_blocking_rule(ctx: Context[Holes], domain: Named, piholes: Some | None = None) -> Answers[Reasons]:
     """Why a domain is blocked or allowed: the rules and the subscribed lists that it stands on."""
     return await ctx.client.answers(lambda api: api.read(Reasons, "/search/{}", domain), piholes)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bot.agent.budget import Budget
 from bot.agent.claude import Claude
+from bot.agent.toolbox import Toolbox
 from lab.claude import Claude as Double
 from lab.claude import claude_app
 from lab.claude.errors import error_body
@@ -22,6 +23,7 @@ from tests.house import ADMIN
 USE: dict[str, Any] = {"type": "tool_use", "name": "look", "input": {"at": "jellyfin"}}
 SAID: list[Message] = [{"role": "user", "content": [{"type": "text", "text": "Why is jellyfin down?"}]}]
 TEXT = [{"type": "text", "text": "It is up."}]
+LOOKING = Toolbox([{"name": "look", "description": "Look.", "input_schema": {"type": "object"}}], [])
 RUN = Run("r1", ADMIN.id, ADMIN, "x", "text", True, False, False, "working", None, None, 0, None, 0.0)
 
 
@@ -65,7 +67,7 @@ def answers(reply: Message) -> Message:
 
 
 @asynccontextmanager
-async def a_bench(stores: Stores) -> AsyncIterator[Bench]:
+async def a_bench(stores: Stores, box: Toolbox = LOOKING) -> AsyncIterator[Bench]:
     """A client of its own, and everything it needs."""
     double, traffic = Double(), Traffic()
     server = await serve(traffic.wrap("claude", claude_app(double)))
@@ -75,7 +77,7 @@ async def a_bench(stores: Stores) -> AsyncIterator[Bench]:
         base_url=server.url,
         model="claude-sonnet-5-5",
         system="You look after a homelab.",
-        tools=[{"name": "look", "description": "Look.", "input_schema": {"type": "object"}}],
+        tools=lambda actor: box,
         budget=budget,
         redact=Redactor(),
     )

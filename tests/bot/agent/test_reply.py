@@ -17,7 +17,7 @@ from lab.claude.prefix import chain, sign
 from lab.claude.sse import events
 from memory.models import Message
 from memory.runs import final_text
-from tests.bot.agent.bench import RUN, SAID, TEXT, USE, Bench, answers, text_of
+from tests.bot.agent.bench import LOOKING, RUN, SAID, TEXT, USE, Bench, answers, text_of
 from tools.kit.registry import discover
 
 Json = dict[str, Any]
@@ -166,7 +166,8 @@ async def test_what_is_null_or_missing_in_the_beginning_is_not_known_and_no_more
 async def test_a_use_that_is_not_known_is_booked_at_the_worst_case(bench: Bench, said: Any) -> None:
     stream = good()
     stream[0]["message"]["usage"] = stream[-2]["usage"] = said
-    async with bench.budget.reserve("other", bench.client.model, bench.client._prefix, SAID, most=MAX_TOKENS):
+    prefix = bench.client._prefix + LOOKING.size
+    async with bench.budget.reserve("other", bench.client.model, prefix, SAID, most=MAX_TOKENS):
         worst = await bench.stores.usage.of_run("other")
     bench.stream(stream)
     await bench.reply()
