@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from bot.settings.settings import BadConfiguration, configured
 from bot.terminal import doors
 from memory.models import Actor
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tools.kit.registry import BrokenService
 
 OK, UNUSABLE, CONFIGURATION = 0, 75, 78
@@ -21,6 +21,7 @@ OK, UNUSABLE, CONFIGURATION = 0, 75, 78
 async def run(options: argparse.Namespace) -> int:
     """The bot."""
     from bot.core import opened
+    from bot.doctor import Doctor
     from bot.screen.digest import TelegramNotifier
     from bot.screen.view import Format, View
     from bot.settings.logs import set_up
@@ -29,6 +30,7 @@ async def run(options: argparse.Namespace) -> int:
     from bot.telegram.chats import Chats
     from bot.telegram.poller import Poller
     from bot.telegram.progress import TelegramScreen
+    from bot.terminal.control import Control, control_socket
     from scheduler.clock import Clock, plan_digest
     from scheduler.digests import Digests
 
@@ -48,7 +50,9 @@ async def run(options: argparse.Namespace) -> int:
 
         digest_to = f"{TELEGRAM}{settings.digest_chat or settings.first_admin}"
         await plan_digest(core.stores, digest_to, settings.digest_time)
-        await App(core, chats, poller, digest).run(clock.run())
+        doctor = Doctor(core, poller.polling)
+        door = control_socket(Control(core, doctor), settings.data_dir / "control.sock")
+        await App(core, chats, poller, doctor, digest).run(clock.run(), door=door)
     return OK
 
 

@@ -22,8 +22,8 @@ from bot.runs.tasks import Tasks
 from bot.settings.people import Roster
 from bot.settings.settings import BadConfiguration, Configuration, Settings
 from memory.embeddings import embedder_called
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate
 from tools.gate.ports import CLOSING

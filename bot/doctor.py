@@ -2,20 +2,19 @@
 
 import asyncio
 import shutil
-import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx
 
 from bot.agent.claude import Claude
+from bot.answers import UNKNOWN_TOKEN, is_a_stranger, refusal_of, result_of, stranger_at
 from bot.core import Core
 from bot.screen.render import escape
 from bot.screen.view import View
 from bot.settings.people import console_actor
 from bot.settings.settings import Settings, secret_problems
-from bot.telegram.answers import UNKNOWN_TOKEN, is_a_stranger, refusal_of, result_of, stranger_at
-from bot.telegram.poller import POLL_SECONDS, Poller
 from memory.database import WAL_RESET_FIXED
 from memory.text import escaped
 from tools.kit import Access, Service, ToolFailed
@@ -39,11 +38,22 @@ class Check:
     """Whether it quotes what a service has said."""
 
 
+@dataclass(frozen=True)
+class Polling:
+    """How the long poll goes."""
+
+    trouble: str
+    age: float
+    """Seconds since it last came back."""
+    late: bool
+
+
 class Doctor:
     """Looks at the parts; changes nothing."""
 
-    def __init__(self, core: Core, poller: Poller | None = None) -> None:
-        self._core, self._poller = core, poller
+    def __init__(self, core: Core, polling: Callable[[], Polling] | None = None) -> None:
+        """`polling` tells how the poll goes, where the bot runs."""
+        self._core, self._polling = core, polling
 
     async def checks(self) -> list[Check]:
         """Every finding; whoever can be asked is asked, all of them at once."""
@@ -107,13 +117,13 @@ class Doctor:
         if problems := self._core.settings.telegram_problems():
             return Check("telegram", "bad", " ".join(problems))
         trouble, name = await _who_am_i(self._core.settings)
-        if trouble or (trouble := self._poller.trouble if self._poller else ""):
+        polling = self._polling and self._polling()
+        if trouble or (trouble := polling.trouble if polling else ""):
             return Check("telegram", "bad", trouble)
-        if self._poller is None:
+        if polling is None:
             return Check("telegram", "warn", f"the bot is not running; Telegram knows it as {name}")
-        age = time.monotonic() - (self._poller.last_completed or self._poller.first_poll or time.monotonic())
-        level = "ok" if age < POLL_SECONDS + 20 else "bad"
-        return Check("telegram", level, f"last poll came back {age:.0f} s ago, as {name}")
+        level = "bad" if polling.late else "ok"
+        return Check("telegram", level, f"last poll came back {polling.age:.0f} s ago, as {name}")
 
     async def _services(self) -> list[Check]:
         glances = await self._core.proposals.glances(console_actor(), insist=True)

@@ -50,7 +50,8 @@ class Lab:
         """The variables of the twins; before they are served, without their addresses."""
         for twin in self.twins.values():
             self._reached |= twin.environment(dict.fromkeys(twin.apps(), ""))
-        self._view = View(self.telegram, self.traffic, self.world, None if real_claude else self.claude)
+        claude = None if real_claude else self.claude
+        self._view = View(self.telegram, self.traffic, self.world, claude, services=list(self.twins.values()))
         self._port = port
         self._real_claude = real_claude
         self._claude_key = f"sk-ant-lab-{secrets.token_hex(12)}"

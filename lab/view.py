@@ -1,8 +1,9 @@
 """What the chat page shows of the lab, and what its visitor can do to it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lab.supervisor import Supervisor
 from lab.telegram import ADMIN, OPERATOR, STRANGER, VIEWER, Message, TelegramWorld
@@ -29,6 +30,21 @@ class Engine(Protocol):
         """Change something without the bot, and say what."""
 
 
+class Service(Protocol):
+    """A simulated service, as far as the page knows it."""
+
+    name: ClassVar[str]
+
+    def rows(self) -> list[Json]:
+        """One row per thing: name, dot (good, odd, bad, off), state, detail."""
+
+    def suggestions(self) -> list[str]:
+        """Lines a visitor might write."""
+
+    def meddle(self, card: str) -> str:
+        """Change what this card is about, and say what; empty when it is about nothing here."""
+
+
 class Claude(Protocol):
     """The simulated Claude, as far as the page knows it."""
 
@@ -46,6 +62,8 @@ class View:
     """None when the bot talks to the real Claude."""
     supervisor: Supervisor | None = None
     """None when the bot is not ours to kill."""
+    services: Sequence[Service] = ()
+    """What there is besides the containers."""
 
     def parts(self, chat: int, since: int) -> Json:
         """Everything on the page; messages and answers only as far as newer than version `since`."""
@@ -56,7 +74,8 @@ class View:
             "chat": self._chat(chat),
             "roles": self._roles(),
             "engine": self.engine.summary(),
-            "suggestions": self.engine.suggestions(),
+            "services": [{"name": service.name, "rows": service.rows()} for service in self.services],
+            "suggestions": [*self.engine.suggestions(), *(s for each in self.services for s in each.suggestions())],
             "requests": self.requests(),
             "bot": self._bot(),
             "claude": {"real": self.claude is None, "cut": self.claude is not None and self.claude.cut},
@@ -115,7 +134,9 @@ class View:
 
     def drift(self, fields: Json) -> Json:
         """Change something behind the bot's back."""
-        return {"said": self.engine.change_behind_back()}
+        card = self.telegram.card()
+        said = next((words for service in self.services if card and (words := service.meddle(card))), "")
+        return {"said": said or self.engine.change_behind_back()}
 
     def cut(self, fields: Json) -> Json:
         """Cut or restore the connection to the simulated Claude; without `cut`, the other way round."""

@@ -183,6 +183,10 @@ class Approvals:
         """The message that shows this card: taps on any other are refused."""
         await tx.run("UPDATE cards SET message = ? WHERE id = ?", message, card)
 
+    async def unbind(self, tx: Transaction, card: str) -> None:
+        """No message shows this card any more; the next one that does will count."""
+        await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card)
+
     async def epoch(self, tx: Transaction) -> int:
         """The fencing epoch; a restore makes a new one."""
         row = await tx.one("SELECT CAST(value AS INTEGER) AS epoch FROM meta WHERE key = 'epoch'")

@@ -9,7 +9,8 @@ from typing import Any
 from memory.database import Database, Transaction
 from memory.keys import Keys
 from memory.models import canonical
-from memory.text import Redactor, every_text
+from memory.secrets import Redactor
+from memory.text import every_text
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Chain:
     """What checking the chain found."""
 
     records: int
@@ -77,18 +78,18 @@ class Audit:
         """Every record, oldest first."""
         return [_entry(row) for row in await self._db.all("SELECT * FROM audit ORDER BY seq")]
 
-    async def verify(self, head: str = "") -> Verdict:
+    async def verify(self, head: str = "") -> Chain:
         """Recompute the chain; `head` is one that was seen before (SEQ:HEX) and must still be in it."""
         previous, expected, missing = "", 1, head
         seq, _, mark = head.lower().partition(":")
         for row in await self._db.all("SELECT * FROM audit ORDER BY seq"):
             mac = self._mac(previous, row["seq"], row["at"], row["kind"], row["actor"], row["data"])
             if row["seq"] != expected or not hmac.compare_digest(mac.encode(), row["mac"].encode()):
-                return Verdict(row["seq"], previous[-8:], row["seq"])
+                return Chain(row["seq"], previous[-8:], row["seq"])
             if mark and str(expected) == seq and mac.endswith(mark):
                 missing = ""
             previous, expected = mac, expected + 1
-        return Verdict(expected - 1, previous[-8:], None, missing)
+        return Chain(expected - 1, previous[-8:], None, missing)
 
     def _mac(self, previous: str, seq: int, at: float, kind: str, actor: str, body: str) -> str:
         text = canonical([previous, seq, at, kind, actor, body])

@@ -8,8 +8,9 @@ import sqlite3
 from datetime import datetime
 from pathlib import Path
 
-from memory.database import Database, DatabaseBroken
+from memory.database import DATABASE_ERRORS, Database, DatabaseBroken
 from memory.keys import Keys
+from memory.marks import STOP_ALL
 from memory.models import CallState
 from memory.stores import Stores
 
@@ -103,8 +104,8 @@ def _panics(replaced: Path) -> bool:
     """Whether everything was stopped in the database that goes; one that cannot be read does not say."""
     try:
         with contextlib.closing(sqlite3.connect(f"{replaced.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute("SELECT 1 FROM meta WHERE key = 'panic'").fetchone() is not None
-    except sqlite3.Error:
+            return database.execute("SELECT 1 FROM meta WHERE key = ?", (STOP_ALL,)).fetchone() is not None
+    except DATABASE_ERRORS:
         return False
 
 
@@ -118,7 +119,7 @@ async def _void(path: Path, key: Path, *, panic: bool) -> None:
         await _end_everything(stores)
         if panic:
             async with stores.database.transaction() as tx:
-                await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
+                await stores.marks.set(tx, STOP_ALL)
     finally:
         await stores.close()
 

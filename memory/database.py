@@ -1,19 +1,29 @@
 """The database: one writing connection, one reading, opened strictly or not at all."""
 
 import asyncio
+import contextlib
 import importlib.util
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import aiosqlite
 
+from memory import migrations
 from memory.clock import Steady
 from memory.filesystem import network_of
+
+try:
+    from pysqlite3 import dbapi2
+except ImportError:  # there is none for this machine
+    dbapi2 = None
+
+DRIVERS: tuple[ModuleType, ...] = (sqlite3, dbapi2) if dbapi2 else (sqlite3,)
+DATABASE_ERRORS: tuple[type[Exception], ...] = tuple(module.Error for module in DRIVERS)
+"""What a database raises, whichever driver it is."""
 
 Row = Any
 """A `sqlite3.Row` of whichever driver is in use: index by column name."""
@@ -42,17 +52,8 @@ def pick_driver() -> tuple[ModuleType, bool]:
 
     The standard library where it can load extensions, else pysqlite3, else the standard library without vectors.
     """
-    candidates: list[ModuleType] = [sqlite3]
-    try:
-        from pysqlite3 import dbapi2
-
-        candidates.append(dbapi2)
-    except ImportError:
-        pass
-    for module in candidates:
-        if hasattr(module.Connection, "enable_load_extension"):
-            return module, True
-    return sqlite3, False
+    loadable = next((module for module in DRIVERS if hasattr(module.Connection, "enable_load_extension")), None)
+    return loadable or sqlite3, loadable is not None
 
 
 class Transaction:
@@ -92,7 +93,6 @@ class Database:
         self.vectors = False
         self.driver = ""
         self.sqlite_version: tuple[int, ...] = ()
-        self._errors: type[Exception] = sqlite3.Error
         self._lock = asyncio.Lock()
         self._connections: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection
@@ -111,11 +111,9 @@ class Database:
 
         Raises DatabaseBroken.
         """
-        from memory.migrations import migrate
-
         self = cls(path, clock, monotonic)
         module, loadable = pick_driver()
-        self.driver, self._errors = module.__name__, module.Error
+        self.driver = module.__name__
         self.sqlite_version = tuple(module.sqlite_version_info)
         size = await asyncio.to_thread(_size, path)
         if kind := await asyncio.to_thread(network_of, path.parent):
@@ -134,14 +132,14 @@ class Database:
             if size is not None:
                 await self._check()
             if not as_it_is:
-                await migrate(self)
+                await self._migrate()
             for row in await self._writer.execute_fetchall("SELECT CAST(value AS REAL) FROM meta WHERE key = 'clock'"):
                 self.steady.seen(row[0])
             self._reader = await self._connect(module, loadable)
             await self._reader.execute("PRAGMA query_only=ON")
         except BaseException as error:
             await self.close()  # an open connection has a thread that would keep the process alive
-            if isinstance(error, sqlite3.Error | module.Error):
+            if isinstance(error, DATABASE_ERRORS):
                 raise DatabaseBroken(
                     f"{path} cannot be used ({error}): check the disk, or `python main.py restore FILE`."
                 ) from error
@@ -171,9 +169,7 @@ class Database:
             # By its path: importing the package would load NumPy, 11 MB for nothing.
             await connection.load_extension(str(Path(package.origin).with_name("vec0")))
             self.vectors = True
-        except Exception as error:
-            if not is_database_error(error):
-                raise
+        except DATABASE_ERRORS:
             self.vectors = False
         finally:
             await connection.enable_load_extension(False)
@@ -183,7 +179,24 @@ class Database:
         if rows[0][0] != "ok":
             raise DatabaseBroken(f"{self.path} is damaged: restore a backup with `python main.py restore FILE`.")
 
-    @asynccontextmanager
+    async def _migrate(self) -> None:
+        """Bring the schema to this version, each step in its own transaction."""
+        async with self.transaction() as tx:
+            version_row, id_row = await tx.one("PRAGMA user_version"), await tx.one("PRAGMA application_id")
+        version = version_row[0] if version_row else 0
+        async with self.transaction() as tx:
+            strange = version == 0 and await tx.one("SELECT 1 FROM sqlite_master")
+        if strange or (id_row and id_row[0] not in (0, APPLICATION_ID)):
+            raise DatabaseBroken(f"{self.path} belongs to another program: set DATA_DIR to a folder of its own.")
+        if version > len(migrations.MIGRATIONS):
+            raise DatabaseBroken(f"{self.path} was written by a newer Rackhand: update, or restore an older backup.")
+        for number, step in enumerate(migrations.MIGRATIONS[version:], start=version + 1):
+            async with self.transaction() as tx:
+                await step(tx)
+                await tx.run(f"PRAGMA user_version = {number}")
+                await tx.run(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Everything inside is committed together, or nothing is."""
         async with self._lock:
@@ -201,11 +214,8 @@ class Database:
             wake()
 
     async def _rollback(self) -> None:
-        try:
+        with contextlib.suppress(*DATABASE_ERRORS):
             await self._writer.execute("ROLLBACK")
-        except Exception as error:
-            if not is_database_error(error):
-                raise
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         """The first committed row, or None."""
@@ -221,9 +231,7 @@ class Database:
         try:
             async with self.transaction() as tx:
                 await tx.run("UPDATE meta SET value = value WHERE key = 'epoch'")
-        except Exception as error:
-            if not is_database_error(error):
-                raise
+        except DATABASE_ERRORS:
             return False
         return True
 
@@ -232,7 +240,7 @@ class Database:
         async with self._lock:
             try:
                 await self._writer.execute("VACUUM INTO ?", (str(target),))
-            except self._errors as error:
+            except DATABASE_ERRORS as error:
                 raise DatabaseBroken(f"{target} cannot be written ({error}): check that disk and its owner.") from error
 
     async def close(self) -> None:
@@ -256,8 +264,3 @@ def log_of(path: Path) -> Path:
 
 def _size(path: Path) -> int | None:
     return path.stat().st_size if path.exists() else None
-
-
-def is_database_error(error: BaseException) -> bool:
-    """Whether an exception comes from the driver: its classes are not the standard library's."""
-    return any(kind.__name__ == "DatabaseError" and "sqlite" in kind.__module__ for kind in type(error).__mro__)

@@ -28,6 +28,10 @@ class Journal:
         """New facts on a card that is shown again."""
         await tx.run("UPDATE calls SET before = ?, card = ? WHERE id = ?", json.dumps(before), json.dumps(card), call)
 
+    async def needs_tap(self, tx: Transaction, call: str) -> None:
+        """It does not run without a person's decision any more."""
+        await tx.run("UPDATE calls SET needs_tap = 1 WHERE id = ?", call)
+
     async def waiting(self, tx: Transaction, call: str) -> None:
         """A card is on the table."""
         await tx.run("UPDATE calls SET state = 'waiting' WHERE id = ? AND state = 'proposed'", call)
@@ -119,6 +123,11 @@ class Journal:
         """The call whose Undo button has this key."""
         rows = await self._select("undo_key = ?", key_hash)
         return rows[0] if rows else None
+
+    async def not_begun(self, tx: Transaction, run: str) -> list[str]:
+        """The calls of a run that have not begun, as this transaction sees them."""
+        rows = await tx.all("SELECT id FROM calls WHERE run = ? AND state IN ('proposed', 'waiting')", run)
+        return [row["id"] for row in rows]
 
     async def of_run(self, run: str) -> list[CallRow]:
         """A run's changes in the model's order."""

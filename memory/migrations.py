@@ -4,31 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from memory.database import Database, Transaction
+    from memory.database import Transaction
 
 Migration = Callable[["Transaction"], Awaitable[None]]
 MIGRATIONS: list[Migration] = []
 migration = MIGRATIONS.append
-
-
-async def migrate(database: "Database") -> None:
-    """Bring the schema to this version, each step in its own transaction."""
-    from memory.database import APPLICATION_ID, DatabaseBroken
-
-    async with database.transaction() as tx:
-        version_row, id_row = await tx.one("PRAGMA user_version"), await tx.one("PRAGMA application_id")
-    version = version_row[0] if version_row else 0
-    async with database.transaction() as tx:
-        strange = version == 0 and await tx.one("SELECT 1 FROM sqlite_master")
-    if strange or (id_row and id_row[0] not in (0, APPLICATION_ID)):
-        raise DatabaseBroken(f"{database.path} belongs to another program: set DATA_DIR to a folder of its own.")
-    if version > len(MIGRATIONS):
-        raise DatabaseBroken(f"{database.path} was written by a newer Rackhand: update, or restore an older backup.")
-    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-        async with database.transaction() as tx:
-            await step(tx)
-            await tx.run(f"PRAGMA user_version = {number}")
-            await tx.run(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 async def _script(tx: "Transaction", script: str) -> None:

@@ -12,6 +12,7 @@ from memory.inbox import Inbox
 from memory.journal import Held, Journal
 from memory.keys import Keys, digest
 from memory.knowledge import Knowledge
+from memory.marks import Marks
 from memory.nets import Nets
 from memory.outbox import Outbox
 from memory.runs import Runs
@@ -38,6 +39,7 @@ class Stores:
     schedules: Schedules
     snapshots: Snapshots
     knowledge: Knowledge
+    marks: Marks
 
     @classmethod
     async def open(cls, folder: Path, embedder: Embedder | None = None) -> "Stores":
@@ -57,7 +59,7 @@ class Stores:
         return cls(
             database, keys, Inbox(database), Outbox(database), Runs(database), Journal(database), Held(database),
             Approvals(database, keys), Audit(database, keys), Usage(database), Nets(database, keys),
-            Schedules(database), Snapshots(database), Knowledge(database, embedder or NoEmbedder()),
+            Schedules(database), Snapshots(database), Knowledge(database, embedder or NoEmbedder()), Marks(database),
         )  # fmt: skip
 
     def undo_hash(self, call: str) -> str:

@@ -20,8 +20,8 @@ from bot.settings.settings import configured
 from lab.lab import Lab
 from lab.telegram.state import ADMIN
 from memory.models import Actor
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.e2e.harness import ROOT, Home, environment, open_home
 from tools.kit.context import Access, Context
 
@@ -50,7 +50,7 @@ def main() -> None:
 async def _measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
-        async with open_home(at / "ours") as home:
+        async with open_home(at / "ours", forked=False) as home:
             memory = await _memory(home)
             answers = await _answers(home, at / "floor")
         turns = await _turns(at / "turns")
@@ -235,7 +235,7 @@ async def _first_poll(folder: Path) -> Row:
     """From the start of the process to its first request, against a bare echo handler's."""
     ours, floor = [], []
     for number in range(5):
-        async with open_home(folder / f"ours{number}", started=False) as home:
+        async with open_home(folder / f"ours{number}", started=False, forked=False) as home:
             ours.append(await _until_polled(home.lab, home.start))
         async with _echoing(folder / f"floor{number}") as (lab, began):
             floor.append(_first_request(lab, "/getUpdates") - began)

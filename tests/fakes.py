@@ -1,5 +1,6 @@
 """A clock that is moved by hand and a model that says what its script says."""
 
+import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,19 @@ class Asked:
 
 
 Scripted = str | list[Block] | Exception | Callable[[Asked], Any]
+
+
+class Held(asyncio.Event):
+    """A reply that the model gives once it is set."""
+
+    def __init__(self, words: str = "Done.") -> None:
+        super().__init__()
+        self.words, self.asked = words, asyncio.Event()
+
+    async def __call__(self, asked: Asked) -> str:
+        self.asked.set()
+        await self.wait()
+        return self.words
 
 
 class ScriptedModel:

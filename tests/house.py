@@ -15,8 +15,8 @@ from bot.settings.settings import Configuration, Settings
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Actor, Block, CallRow, Run
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.fakes import Clock, ScriptedModel
 from tests.invariants import check
 from tests.rack import NET_SECRET, Rack, RackSettings, fake_services

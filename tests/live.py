@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bot.doctor import Doctor
 from bot.screen.view import View
 from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
@@ -14,8 +15,8 @@ from bot.telegram.progress import TelegramScreen
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
 from memory.models import Actor
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.place import Place
 
 PATIENCE = 10.0
@@ -44,7 +45,7 @@ class Live(Place):
     async def open(self) -> None:
         await super().open()
         self.poller = Poller(self.lab.telegram_url, self.lab.token, self.stores.inbox, self.halt)
-        self.app = App(self.core, self.telegram, self.poller, self._digest)
+        self.app = App(self.core, self.telegram, self.poller, Doctor(self.core, self.poller.polling), self._digest)
         self._bot = asyncio.create_task(self.app.run())
         await self.until(lambda: self.poller.first_poll, "the first poll")
 

@@ -21,8 +21,8 @@ from lab.traffic import Request
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Block, Run, Use
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.fakes import ScriptedModel
 from tests.house import ADMIN, House
 from tests.watch import Watch

@@ -173,7 +173,7 @@ async def test_no_canary_gets_anywhere(tmp_path: Path) -> None:
     canaries = Canaries()
     given = {name: canaries.plant(name) for name in secret_settings() if name not in AS_IT_IS}
     given[SAID] = canaries.plant(SAID, f"sk-ant-lab-{secrets.token_hex(16)}")
-    async with open_home(tmp_path, started=False, LOG_LEVEL="DEBUG", **given) as home:
+    async with open_home(tmp_path, started=False, forked=False, LOG_LEVEL="DEBUG", **given) as home:
         canaries.plant("TELEGRAM_BOT_TOKEN", home.lab.token)
         for number, value in enumerate(home.lab.world.canaries):
             canaries.plant(f"container {number}", value)
@@ -208,7 +208,7 @@ async def test_no_canary_gets_anywhere(tmp_path: Path) -> None:
     ids=["no token", "unreachable", "wrong kinds", "password in an address"],
 )
 async def test_a_bad_start_shows_no_value(tmp_path: Path, values: dict[str, str]) -> None:
-    async with open_home(tmp_path, started=False) as home:
+    async with open_home(tmp_path, started=False, forked=False) as home:
         env = {**environment(home.lab), **values}
         if "TELEGRAM_API_URL" in values:
             ended = await run_door("doctor", "--json", env=env)

@@ -17,11 +17,11 @@ import sys
 import httpx
 from loguru import logger
 
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tests.e2e import harness
 from tests.live import Live
 from tests.place import Place
-from tests.prove.nursery import Nursery
+from tests.prove.nursery import nursery
 from tests.prove.stage import stage
 
 KEY, TOKEN, HOOK = "ANTHROPIC_API_KEY", "TELEGRAM_BOT_TOKEN", "WEBHOOK_TOKEN"
@@ -106,7 +106,7 @@ async def test_door(tmp_path, monkeypatch):
 
 
 async def test_door_of_a_home(tmp_path, monkeypatch):
-    async with harness.open_home(tmp_path, started=False) as home:
+    async with harness.open_home(tmp_path, started=False, forked=False) as home:
         monkeypatch.setattr(harness, "MAIN", [sys.executable, "-c", "import os; print(os.environ['WEBHOOK_TOKEN'])"])
         await harness.run_door("ask", env=dict(home.bot.env))
 
@@ -119,25 +119,25 @@ async def leaves(home, script, until):
 
 
 async def test_bot_log(tmp_path):
-    async with harness.open_home(tmp_path, started=False) as home:
+    async with harness.open_home(tmp_path, started=False, forked=False) as home:
         script = "import os, time; print(os.environ['ANTHROPIC_API_KEY'][:20], flush=True); time.sleep(60)"
         await leaves(home, script, home.log)
 
 
 async def test_child(tmp_path):
-    async with harness.open_home(tmp_path, started=False) as home:
+    async with harness.open_home(tmp_path, started=False, forked=False) as home:
         script = "import subprocess, time; subprocess.Popen(['sleep', '60']); print('x', flush=True); time.sleep(60)"
         await leaves(home, script, home.log)
 
 
 async def test_argv(tmp_path):
-    async with harness.open_home(tmp_path, started=False) as home:
+    async with harness.open_home(tmp_path, started=False, forked=False) as home:
         script = f"import time; print('x', flush=True); time.sleep(60)  # {values(home)[HOOK]}"
         await leaves(home, script, home.log)
 
 
 async def test_prove(tmp_path):
-    async with Nursery() as nursery, stage(nursery, tmp_path, []) as made:
+    async with nursery() as forking, stage(forking, tmp_path, []) as made:
         (made.folder / "left.txt").write_text(made.watch.canaries.values[HOOK])
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from memory import knowledge
 from memory.knowledge import IdTaken, Knowledge, Recall
-from memory.text import Redactor, clean
+from memory.secrets import Redactor
+from memory.text import clean
 from tools.kit import (
     Access,
     Area,

@@ -15,7 +15,7 @@ from bot.agent.budget import LEAST_OUTPUT, Budget, Reservation
 from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
 from bot.agent.reply import UNREADABLE, Incomplete, Reply, parsed
 from memory.models import Message, Run
-from memory.text import Redactor
+from memory.secrets import Redactor
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

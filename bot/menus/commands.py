@@ -149,7 +149,7 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
                 moved = View(f"{await _titles(desk, card)}\nasked again below").stored()
                 key = f"moved:{card.id}:{card.message}"
                 await desk.stores.outbox.add(tx, request.conversation, "view", key, message=card.message, **moved)
-            await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card.id)
+            await desk.stores.approvals.unbind(tx, card.id)
             key = f"card:{card.id}:again:{request.update}"
             await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
         for row in unknown[-8:]:
@@ -203,7 +203,9 @@ async def audit(desk: Desk, request: Request, rest: str) -> View:
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)
 async def doctor(desk: Desk, request: Request, rest: str) -> View:
     """Every check in a line."""
-    return await desk.doctor()
+    found = await desk.doctor()
+    again = replace(typed("doctor"), text="↻")
+    return replace(found, text=f"{found.text}\n{desk.looked()}", buttons=((again,),))
 
 
 @command("digest", "Send the daily digest now")

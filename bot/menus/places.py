@@ -17,6 +17,11 @@ UNWELL = ("🔴", "🟡")
 ALL, SICK, WHERE, GROUP, NAMED, DOING, CHOOSING = "", "~", "@", "+", "=", "!", "?"
 """Which rows: all, those that are unwell, of one host, of one group, with a name like this, those that offer a verb;
 and the page on which this is chosen."""
+STATES = {
+    **dict.fromkeys(("unwell", "sick", "bad", "broken"), UNWELL), "down": ("🔴",),
+    **dict.fromkeys(("running", "up", "on"), ("🟢", "🟡")), **dict.fromkeys(("stopped", "off"), ("⚪",)),
+}  # fmt: skip
+"""What people call how a thing is, and the marks that say so."""
 _PLACE = re.compile(r"(\d{1,5})(?:([~@+=!?])(.*))?", re.DOTALL)
 
 
@@ -51,7 +56,7 @@ class Place:
             case "+":
                 return short(row.group) == self.key
             case "=":
-                return self.key in row.name.lower()
+                return self.key in row.name.lower() or all(_says(row, word) for word in self.key.split())
             case "!":
                 return any(tool.word == self.key for tool in row.verbs)
         return True
@@ -82,12 +87,19 @@ def choices(rows: Sequence[Row]) -> list[Choice]:
 
 
 def written(text: str, rows: Sequence[Row]) -> Place:
-    """The place that a person means by a word behind the command: a choice's name, or a part of a thing's name."""
+    """The place that a person means by words behind the command: a choice's name, or what is true of a thing."""
     wanted = text.strip().lower()
     if wanted in ("", "all"):
         return Place()
     named = {choice.label.lower(): choice.place for choice in reversed(choices(rows))}
-    return named.get(wanted) or Place(0, NAMED, _cut(wanted.replace(":", "")))
+    key = _cut(wanted.replace(":", " ").strip())
+    return named.get(wanted) or (Place(0, NAMED, key) if key else Place())
+
+
+def _says(row: Row, word: str) -> bool:
+    """Whether a word is true of a row: of how it is, where it is, what it belongs to or what it is called."""
+    known = {row.where.lower(), row.group.lower(), *re.findall(r"\w+", row.detail.lower())}
+    return row.dot in STATES.get(word, ()) or word in known or word in f"{row.where}/{row.name}".lower()
 
 
 def data(page: Declared[Any], place: Place, word: str = "", key: str = "") -> str:

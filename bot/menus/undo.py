@@ -10,6 +10,7 @@ from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, cut, past
 from memory.models import CallRow, Role, Use
 from tools.gate.execution import UNDO_SECONDS
+from tools.gate.nets import LAPSED
 from tools.gate.policy import Verdict
 from tools.gate.proposals import ALREADY, Answer, gone
 from tools.gate.results import shows_outside, stored_facts
@@ -92,6 +93,8 @@ async def _look(desk: Desk, request: Request, row: CallRow) -> Look:
         return Look("now: as it was before; Undo would do nothing", useful=False)
     if found.gone:
         return Look(f"now: {gone(row)}; Undo could do nothing", useful=False)
+    if found.detail == LAPSED:
+        return Look(f"{LAPSED} Undo could do nothing", useful=False)
     return Look(f"{would}\nnow: unknown. {found.detail}", outside=found.tainted)
 
 

@@ -17,6 +17,7 @@ from bot.screen.result import result_text
 from bot.screen.view import Button, View, bold
 from memory.models import Role
 from tools.gate.policy import NEEDED
+from tools.gate.spelling import Wording
 from tools.kit.change import Call
 from tools.kit.errors import Gone, ToolFailed
 from tools.kit.page import Declared, Row
@@ -145,8 +146,11 @@ async def _meant(
 async def _near(
     desk: Desk, request: Request, uses: Iterable[Use], text: str, *, parts: bool = True
 ) -> tuple[tuple[Button, ...], ...]:
-    """A button for each thing whose name is much like the text, or has it as a part."""
-    wanted, buttons = _plain(text), []
+    """A button for each thing that the text names among other words, or whose name is much like it.
+
+    With `parts` also for those whose name has it as a part.
+    """
+    wanted, said, buttons = _plain(text), Wording(text), []
     for use in uses:
         try:
             rows = (await read(desk, request, use.page)).rows
@@ -155,11 +159,12 @@ async def _near(
         by_name: dict[str, list[Row]] = {}
         for row in rows:
             by_name.setdefault(_plain(row.name), []).append(row)
-        names = get_close_matches(wanted, by_name, n=3, cutoff=ALIKE)
+        named = [name for name, rows in by_name.items() if said.names(rows[0].name)]
+        names = list(dict.fromkeys([*named, *get_close_matches(wanted, by_name, n=3, cutoff=ALIKE)]))
         names += [name for name in by_name if parts and wanted and wanted in name and name not in names]
         for row in (row for name in names for row in by_name[name] if row.target):
-            text = label(f"{row.dot} {row.name}", row.where)
-            buttons.append(Button(text, data(use.page, Place(), use.tool.word, row.target)))
+            shown = label(f"{row.dot} {row.name}", row.where)
+            buttons.append(Button(shown, data(use.page, Place(), use.tool.word, row.target)))
     return beside(buttons[:MOST_CHOICES])
 
 

@@ -1,5 +1,6 @@
 """Reasons to hold still: a stopped run, a panic, another instance on the same token."""
 
+from memory.marks import STOP_ALL
 from memory.models import Actor
 from memory.runs import Runs
 from memory.stores import Stores
@@ -26,21 +27,21 @@ class Halt:
         """Stop everything, also after a restart."""
         self.everything = PANIC
         async with stores.database.transaction() as tx:
-            await tx.run("INSERT OR REPLACE INTO meta VALUES ('panic', '1')")
+            await stores.marks.set(tx, STOP_ALL)
             await stores.audit.record(tx, "stop all", by.id)
         self.everything = PANIC  # once more: a /start that came before it may have been written meanwhile
 
     async def lift(self, stores: Stores, by: Actor) -> bool:
         """End a panic; False when there was none."""
         async with stores.database.transaction() as tx:
-            if lifted := await tx.run("DELETE FROM meta WHERE key = 'panic'"):
+            if lifted := await stores.marks.clear(tx, STOP_ALL):
                 await stores.audit.record(tx, "start again", by.id)
         self.everything = None if self.everything == PANIC else self.everything
-        return bool(lifted)
+        return lifted
 
     async def restore(self, stores: Stores) -> None:
         """Take up a panic from before the restart."""
-        if await stores.database.one("SELECT 1 FROM meta WHERE key = 'panic'"):
+        if await stores.marks.has(STOP_ALL):
             self.everything = PANIC
 
     async def forget_finished(self, runs: Runs) -> None:

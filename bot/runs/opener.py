@@ -12,8 +12,9 @@ from bot.screen.redraw import redraw_cards
 from bot.screen.view import STATUS, stored_buttons, try_again
 from memory.database import Transaction
 from memory.models import Actor, CallRow, Message, Run
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor, clean, shortened
+from memory.text import clean, shortened
 from tools.gate import taint
 
 LONGEST_LINE = 12_000

@@ -166,9 +166,9 @@ class Runner:
         """End a run with whatever it has not begun; what has begun is carried to its receipt elsewhere."""
         stores = self._stores
         await stores.runs.set_state(tx, run.id, state, error)
-        for row in await tx.all("SELECT id FROM calls WHERE run = ? AND state IN ('proposed', 'waiting')", run.id):
-            await stores.approvals.withdraw(tx, row["id"])
-            await stores.journal.finish(tx, row["id"], CallState.NOT_STARTED, detail=why)
+        for call in await stores.journal.not_begun(tx, run.id):
+            await stores.approvals.withdraw(tx, call)
+            await stores.journal.finish(tx, call, CallState.NOT_STARTED, detail=why)
         await self._give_back(tx, run)
 
     async def stop_run(self, run_id: str, actor: Actor, conversation: str) -> bool:

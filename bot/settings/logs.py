@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from memory.text import Redactor, escaped
+from memory.secrets import Redactor
+from memory.text import escaped
 
 if TYPE_CHECKING:
     from loguru import Record

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.settings.sources import Unreadable, credential_problems, env_file_problems
-from memory.text import MASK
+from memory.secrets import MASK
 from tools.gate.policy import Autonomy
 from tools.kit.registry import discover
 from tools.kit.service import Service
@@ -91,9 +91,9 @@ def _bare(value: Any) -> Any:
 
 Secret = Annotated[SecretStr, BeforeValidator(_bare)]
 """A credential; the space and the line end that come along when it is pasted are no part of it."""
-People = Annotated[dict[int, Limits], NoDecode, BeforeValidator(_people)]
+Listed = Annotated[dict[int, Limits], NoDecode, BeforeValidator(_people)]
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
-Chat = Annotated[int | None, BeforeValidator(_number)]
+ChatId = Annotated[int | None, BeforeValidator(_number)]
 Url = Annotated[str, AfterValidator(_url)]
 IDLE = "Not used yet."
 """How the comment of a setting ends whose feature is still to come: its name is fixed, and nobody is misled."""
@@ -110,13 +110,13 @@ class Settings(BaseSettings):
     """The bot's token, from @BotFather."""
     telegram_api_url: Url = "https://api.telegram.org"
     """Root of the Bot API; change it only for a server of your own."""
-    telegram_admins: People = Field(default_factory=dict)
+    telegram_admins: Listed = Field(default_factory=dict)
     """Numeric ids who may approve everything, comma-separated. A role may be limited to services: 42:memory+more."""
-    telegram_operators: People = Field(default_factory=dict)
+    telegram_operators: Listed = Field(default_factory=dict)
     """Numeric ids who may approve changes, but nothing that destroys."""
-    telegram_viewers: People = Field(default_factory=dict)
+    telegram_viewers: Listed = Field(default_factory=dict)
     """Numeric ids who may only look."""
-    telegram_chats: People = Field(default_factory=dict)
+    telegram_chats: Listed = Field(default_factory=dict)
     """Ids of groups it may speak in; without any it speaks in private chats only."""
     anthropic_api_key: Secret = SecretStr("")
     """From the Anthropic console. Without it commands work and free text does not."""
@@ -144,9 +144,9 @@ class Settings(BaseSettings):
     """For times in messages and schedules."""
     digest_time: Annotated[str, AfterValidator(_clock)] = "08:00"
     """When the daily digest is sent."""
-    digest_chat: Chat = None
+    digest_chat: ChatId = None
     """Where it is sent; the first admin when empty."""
-    alert_chat: Chat = None
+    alert_chat: ChatId = None
     """Where the bot reports trouble of its own; the first admin when empty."""
     quiet_hours: Annotated[str, AfterValidator(_hours)] = "22:00-07:00"
     """When messages make no sound. Not used yet."""

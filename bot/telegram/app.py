@@ -5,6 +5,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from loguru import logger
@@ -27,10 +28,9 @@ from bot.telegram.delivery import Delivery
 from bot.telegram.dispatch import Dispatch
 from bot.telegram.introduction import introduce
 from bot.telegram.poller import Poller
-from bot.telegram.unreachable import Unreachable
+from bot.telegram.unreachable import LostChats
 from bot.telegram.upkeep import Upkeep
 from bot.telegram.watchdog import keep_watch
-from bot.terminal.control import Control, serve_socket
 from memory.models import Actor, Role
 
 
@@ -52,18 +52,19 @@ def telegram_bot(settings: Settings) -> Bot:
 class App:
     """One process that owns the state and speaks to Telegram."""
 
-    def __init__(self, core: Core, chats: Chats, poller: Poller, digest: Callable[[Actor], Awaitable[View]]) -> None:
+    def __init__(
+        self, core: Core, chats: Chats, poller: Poller, doctor: Doctor, digest: Callable[[Actor], Awaitable[View]]
+    ) -> None:
         """`digest` writes the daily digest as this person may read it. Raises BrokenService."""
         settings, stores, form = core.settings, core.stores, Format(core.settings.zone)
         owner = f"{TELEGRAM}{settings.alert_chat or settings.first_admin}"
         owners = [chat for chat in (settings.alert_chat, settings.first_admin) if chat]
-        unreachable = Unreachable(stores, core.runner, owners)
+        unreachable = LostChats(stores, core.runner, owners)
         self._core, self._chats, self._poller = core, chats, poller
         menu = self._menu = menu_of(core.tools, core.clients.configured)
-        self._doctor = Doctor(core, poller)
         desk = Desk(
             stores, core.proposals, core.opener, core.runner, core.decisions, core.access, core.halt, core.budget, form,
-            menu, self._doctor.view, digest,
+            menu, doctor.view, digest,
         )  # fmt: skip
         self._dispatch = Dispatch(
             core, chats, Commands(desk), unreachable, owner, menu.commands, lambda: poller.hearing_since
@@ -73,8 +74,13 @@ class App:
         self._upkeep = Upkeep(core, chats, poller, owner)
         self._stop = asyncio.Event()
 
-    async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
-        """Serve until told to stop, with what runs `beside`. Raises TokenRejected."""
+    async def run(
+        self, *beside: Coroutine[Any, Any, None], door: AbstractAsyncContextManager[None] | None = None
+    ) -> None:
+        """Serve until told to stop, with what runs `beside`; another `door` opens once what was left is taken up.
+
+        Raises TokenRejected.
+        """
         core, poller = self._core, self._poller
         self._listen_for_signals()
         work = [
@@ -82,10 +88,11 @@ class App:
             *map(asyncio.create_task, beside),
         ]
         niceties: list[asyncio.Task[None]] = []
-        control = None
+        opened = contextlib.AsyncExitStack()
         try:
             begun = await self._upkeep.take_up()
-            control = await serve_socket(Control(core, self._doctor), core.settings.data_dir / "control.sock")
+            if door is not None:
+                await opened.enter_async_context(door)
             work += [
                 asyncio.create_task(self._delivery.run(), name="delivery"),
                 asyncio.create_task(self._dispatch.run(poller.arrived), name="dispatch"),
@@ -104,8 +111,7 @@ class App:
             for task in (*work, *niceties):
                 task.cancel()
             await asyncio.gather(*work, *niceties, return_exceptions=True)
-            if control is not None:
-                await control.stop()
+            await opened.aclose()
             with contextlib.suppress(TelegramError):
                 await self._chats.bot.shutdown()
 

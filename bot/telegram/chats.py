@@ -18,7 +18,8 @@ from telegram.error import BadRequest, TelegramError
 from bot.screen.render import Piece, escape, render
 from bot.screen.view import View
 from bot.telegram.pace import Throttle
-from memory.text import Redactor, clean
+from memory.secrets import Redactor
+from memory.text import clean
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 GROUP_INTERVAL = 3.0

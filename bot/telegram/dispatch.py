@@ -26,7 +26,7 @@ from bot.telegram.chats import Chats
 from bot.telegram.parts import Parcel, Parts
 from bot.telegram.progress import take_away
 from bot.telegram.replies import quote_of
-from bot.telegram.unreachable import Unreachable, moved_key
+from bot.telegram.unreachable import LostChats, moved_key
 from bot.telegram.words import Command, check, words_of
 from memory.database import Transaction
 from memory.models import Actor
@@ -51,7 +51,7 @@ class Dispatch:
     """Handles one update after another; nothing here waits for a run."""
 
     def __init__(
-        self, core: Core, chats: Chats, commands: Commands, unreachable: Unreachable, owner: str,
+        self, core: Core, chats: Chats, commands: Commands, unreachable: LostChats, owner: str,
         names: Collection[str], hearing_since: Callable[[], float | None],
     ) -> None:  # fmt: skip
         """`names` are those of all commands; `hearing_since` tells since when whatever people send arrives at once."""
@@ -132,7 +132,7 @@ class Dispatch:
             await self._say(request, View(LAPSED, ((typed(said.command.name, said.command.rest), STATUS),)))
         elif message.forward_origin is not None:
             await self._say(request, View(FORWARDED))
-        elif not said.line:
+        elif not clean(said.line)[0].strip():
             await self._say(request, View(TEXT_ONLY))
         else:
             quote = await quote_of(message, self._bot.id, self._stores.outbox)

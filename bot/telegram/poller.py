@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 from loguru import logger
 
+from bot.answers import UNKNOWN_TOKEN, asked_to_wait, is_a_stranger, refusal_of, result_of, stranger_at
+from bot.doctor import Polling
 from bot.runs.halt import Halt
-from bot.telegram.answers import UNKNOWN_TOKEN, asked_to_wait, is_a_stranger, refusal_of, result_of, stranger_at
-from memory.database import is_database_error
+from memory.database import DATABASE_ERRORS
 from memory.inbox import Inbox
 from memory.points import point
 from tools.kit import Access
@@ -185,9 +186,7 @@ class Poller:
         point("received")
         try:
             await self._inbox.store(known)
-        except Exception as error:
-            if not is_database_error(error):
-                raise
+        except DATABASE_ERRORS as error:
             self.storage_trouble = (
                 f"I cannot store your messages ({error}): free some disk. I change nothing meanwhile."
             )
@@ -198,6 +197,12 @@ class Poller:
         self._last_update = self._clock()
         point("stored")
         self.arrived.set()
+
+    def polling(self) -> Polling:
+        """How it goes."""
+        now = self._clock()
+        age = now - (self.last_completed or self.first_poll or now)
+        return Polling(self.trouble, age, age >= POLL_SECONDS + 20)
 
     def _conflict(self) -> None:
         self._brief, self._last_conflict = True, self._clock()

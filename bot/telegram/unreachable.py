@@ -26,7 +26,7 @@ def moved_key(group: int) -> str:
     return f"migrated:{group}"
 
 
-class Unreachable:
+class LostChats:
     """Chats that take nothing from us any more."""
 
     def __init__(self, stores: Stores, runner: Runner, owners: Sequence[int]) -> None:

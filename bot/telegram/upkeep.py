@@ -12,7 +12,7 @@ from bot.screen.render import Piece
 from bot.settings.people import TELEGRAM
 from bot.telegram.chats import Chats
 from bot.telegram.poller import CONFLICT, Poller
-from memory.database import is_database_error
+from memory.database import DATABASE_ERRORS
 
 SWEEP_SECONDS = 3.0
 DEAF_SECONDS = 60.0
@@ -61,9 +61,7 @@ class Upkeep:
                     await core.recovery.run(lost)
                     await core.runner.recover(lost)
                 self._storage_trouble = ""
-            except Exception as error:
-                if not is_database_error(error):
-                    raise
+            except DATABASE_ERRORS as error:
                 self._storage_trouble = f"I cannot write my database ({error}): free some disk. I change nothing."
             await asyncio.sleep(SWEEP_SECONDS)
 

@@ -56,10 +56,11 @@ def words_of(message: Message, me: int, username: str) -> Words:
         return mark.type == MessageEntity.MENTION and named.casefold() == f"@{username}".casefold()
 
     start = len(text) - len(text.lstrip())
-    before = next((mark for mark in marks if mark.offset == start and names_me(mark)), None)
-    if before is not None:
+    while before := next((mark for mark in marks if mark.offset == start and names_me(mark)), None):
         rest = cut(before.offset + before.length).lstrip(AFTER_A_MENTION)
-        start = len(units) // 2 - utf16(rest) if rest else start
+        if not rest:
+            break
+        start = len(units) // 2 - utf16(rest)
     at_start = [mark for mark in marks if mark.offset == start]
     command = next((mark for mark in at_start if mark.type == MessageEntity.BOT_COMMAND), None)
     found = None

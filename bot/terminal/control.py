@@ -4,6 +4,8 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -171,20 +173,8 @@ async def _sent(request: Request, name: str) -> Any:
     return body.get(name) if isinstance(body, dict) else None
 
 
-class Socket:
-    """A running control socket."""
-
-    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], path: Path) -> None:
-        self._server, self._task, self._path = server, task, path
-
-    async def stop(self) -> None:
-        """Close it."""
-        self._server.should_exit = True
-        await self._task
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
-
-
-async def serve_socket(control: Control, path: Path) -> Socket:
+@asynccontextmanager
+async def control_socket(control: Control, path: Path) -> AsyncIterator[None]:
     """Serve on a socket that only its owner may open. Raises BadConfiguration where there can be none."""
     await asyncio.to_thread(path.unlink, missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
@@ -200,4 +190,9 @@ async def serve_socket(control: Control, path: Path) -> Socket:
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve(sockets=[sock]), name="control socket")
-    return Socket(server, task, path)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+        await asyncio.to_thread(path.unlink, missing_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from bot.settings.settings import BadConfiguration, Settings, configured
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tools.kit.registry import discover
 
 if TYPE_CHECKING:  # imported where they are used: a door that only asks the running bot opens at once

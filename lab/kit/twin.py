@@ -52,12 +52,16 @@ class Twin(ABC):
         return {name: store.dump() for name, store in sorted(vars(self).items()) if isinstance(store, Store)}
 
     def rows(self) -> list[Json]:
-        """What the page shows of it: name, state and detail, a row each."""
+        """What the page shows of it, a row each: name, dot (good, odd, bad, off), state and detail."""
         return []
 
     def suggestions(self) -> list[str]:
         """Lines that a visitor might write."""
         return []
+
+    def meddle(self, card: str) -> str:
+        """Change what a card is about, as somebody else would, and say what; empty when it is about nothing here."""
+        return ""
 
     def changes(self, method: str, path: str) -> bool:
         """Whether a request could change something."""

@@ -341,13 +341,27 @@ class PiHoles(Twin):
     def rows(self) -> list[Json]:
         """A row each for the page."""
         return [
-            {"name": f"pihole {name}", "state": hole.state()["blocking"], "detail": f"{hole.gravity()} domains blocked"}
+            {"name": name, "dot": "good" if hole.state()["blocking"] == "enabled" else "odd",
+             "state": "blocks" if hole.state()["blocking"] == "enabled" else "paused",
+             "detail": f"{hole.gravity():,} domains, {len(hole.domains)} rules, {len(hole.hosts)} names"}
             for name, hole in self.holes.items()
-        ]
+        ]  # fmt: skip
+
+    def meddle(self, card: str) -> str:
+        """Somebody else at the first Pi-hole: its switch, or the rule that the card is about."""
+        hole = self.holes["attic"]
+        if "DNS blocking" in card:
+            on = not hole.blocking.rows["dns"]["blocking"]
+            hole.blocking.change("dns", blocking=on, until=None)
+            return f"Somebody else {'resumed' if on else 'paused'} blocking on attic."
+        if match := re.match(r"(Allow|Block) (\S+)", card):
+            hole.ruled("allow" if match[1] == "Allow" else "deny", "exact", {"domain": match[2]})
+            return f"Somebody else put {match[2]} on a list of attic."
+        return ""
 
     def suggestions(self) -> list[str]:
         """What to ask of it."""
-        return ["/dns", "is my DNS redundant?"]
+        return ["is my DNS redundant?"]
 
 
 def _sent(body: Json) -> Json:

@@ -3,12 +3,16 @@
 import { ask, byTest, clock, el, find, toast } from "./dom.js";
 
 const before = new Map(); // container key → what its row said
+let containers = [];
+let services = [];
 
 /** Show the parts of an update that concern the panel. */
 export function showPanel(parts) {
   if ("bot" in parts) showBot(parts.bot);
   if ("claude" in parts) showClaude(parts.claude);
-  if ("engine" in parts) showEngine(parts.engine);
+  if ("engine" in parts) containers = parts.engine;
+  if ("services" in parts) services = parts.services;
+  if ("engine" in parts || "services" in parts) showThings();
   if ("requests" in parts) showRequests(parts.requests);
 }
 
@@ -51,33 +55,51 @@ function showClaude(claude) {
   button.querySelector("b").textContent = claude.cut ? "Reconnect Claude" : "Cut Claude";
 }
 
-function showEngine(rows) {
-  const hosts = Map.groupBy ? Map.groupBy(rows, (row) => row.host) : grouped(rows);
+function showThings() {
+  const hosts = Map.groupBy ? Map.groupBy(containers, (row) => row.host) : grouped(containers);
   const first = before.size === 0;
-  const sections = [...hosts].map(([host, containers]) => {
-    const running = containers.filter((row) => row.state === "running").length;
+  const sections = [...hosts].map(([host, own]) => {
+    const running = own.filter((row) => row.state === "running").length;
     return el(
       "div",
       { class: "host", "data-testid": `host-${host}` },
-      el("h3", {}, host, el("small", {}, `${running} of ${containers.length} running`)),
-      el("table", {}, el("tbody", {}, containers.map((row) => containerRow(row, first)))),
+      el("h3", {}, host, el("small", {}, `${running} of ${own.length} running`)),
+      el("table", {}, el("tbody", {}, own.map((row) => containerRow(row, first)))),
     );
   });
-  byTest("engine").replaceChildren(...sections);
+  const others = services.filter((service) => service.rows.length).map((service) =>
+    el(
+      "div",
+      { class: "host", "data-testid": `service-${service.name}` },
+      el("h3", {}, service.name),
+      el("table", {}, el("tbody", {}, service.rows.map((row) => serviceRow(service.name, row, first)))),
+    ),
+  );
+  byTest("engine").replaceChildren(...sections, ...others);
+}
+
+function serviceRow(service, row, first) {
+  return thingRow(`${service}/${row.name}`, [row.state, row.detail].join(), first, {
+    name: row.name, title: row.name, dot: row.dot, state: row.state, status: `${row.state} · ${row.detail}`,
+  });
 }
 
 function containerRow(row, first) {
-  const key = `${row.host}/${row.id}`;
-  const said = [row.state, row.restarts, row.health, row.name, row.image].join();
+  return thingRow(`${row.host}/${row.id}`, [row.state, row.restarts, row.health, row.name, row.image].join(), first, {
+    ...row, title: `${row.name} · ${row.image} · ${row.id}`, dot: mood(row), kind: "container",
+  });
+}
+
+function thingRow(key, said, first, { name, title, dot, state, status, restarts = 0, kind = "thing" }) {
   const flash = !first && before.get(key) !== said;
   before.set(key, said);
   return el(
     "tr",
-    { class: flash ? "flash" : "", "data-testid": `container-${row.name}`, "data-state": row.state },
-    el("td", {}, el("span", { class: `dot ${mood(row)}`, title: row.state })),
-    el("td", { title: `${row.name} · ${row.image} · ${row.id}` }, el("b", {}, row.name)),
-    el("td", { class: "status", title: row.status }, row.status),
-    el("td", { class: row.restarts > 3 ? "many" : "", title: "restarts" }, row.restarts ? `↻ ${row.restarts}` : ""),
+    { class: flash ? "flash" : "", "data-testid": `${kind}-${name}`, "data-state": state },
+    el("td", {}, el("span", { class: `dot ${dot}`, title: state })),
+    el("td", { title }, el("b", {}, name)),
+    el("td", { class: "status", title: status }, status),
+    el("td", { class: restarts > 3 ? "many" : "", title: "restarts" }, restarts ? `↻ ${restarts}` : ""),
   );
 }
 

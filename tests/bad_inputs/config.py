@@ -19,7 +19,7 @@ from bot.settings.logs import set_up
 from bot.settings.settings import BadConfiguration, load
 from lab.lab import Lab
 from lab.telegram.state import ADMIN
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tests.bad_inputs.rows import Bench, row
 from tests.e2e.harness import MAIN, environment
 from tests.place import environment as variables

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.telegram.state import ADMIN
-from memory.database import Database, DatabaseBroken, is_database_error, pick_driver
+from memory.database import DATABASE_ERRORS, Database, DatabaseBroken, pick_driver
 from memory.filesystem import network_of
 from tests.bad_inputs.rows import Bench, row
 from tests.bad_inputs.telegram import card
@@ -54,7 +54,7 @@ async def disk_full(bench: Bench) -> None:
                 for number in range(200):
                     async with live.stores.database.transaction() as tx:
                         await live.stores.audit.record(tx, "filler", "test", number=number, text="x" * size)
-            assert is_database_error(caught.value)
+            assert isinstance(caught.value, DATABASE_ERRORS)
 
     async def empty() -> None:
         await pragma(live, "max_page_count = 1000000")

@@ -8,7 +8,7 @@ import pytest
 from bot.core import opened, rules
 from bot.runs.runner import NoScreen
 from bot.settings.settings import Configuration, Settings
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tools.kit.registry import BrokenService
 from tools.kit.types import Target
 

@@ -143,7 +143,7 @@ async def test_without_anything_to_look_after_it_is_not_well(
     place: Opening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.docker.settings.DEFAULT_SOCKET", tmp_path / "docker.sock")
-    check = await found(await place(DOCKER_HOSTS=""), "docker")
+    check = await found(await place(DOCKER_HOSTS="", PIHOLE_URL=""), "docker")
     assert (
         check.level == "bad" and f"there is no {tmp_path}/docker.sock: start Docker, or set DOCKER_HOSTS" in check.text
     )

@@ -1,6 +1,5 @@
 """The bot without its pauses and without what is costly to start, and time that stands still."""
 
-import asyncio
 import gc
 import pickle
 import time
@@ -56,15 +55,6 @@ def world(seed: int) -> World:
     return made
 
 
-async def _hang_up(socket: Any) -> None:
-    """A process that dies closes its control socket without the grace that uvicorn gives its callers."""
-    for listener in getattr(socket._server, "servers", []):
-        listener.close()
-    socket._task.cancel()
-    await asyncio.gather(socket._task, return_exceptions=True)
-    socket._path.unlink(missing_ok=True)
-
-
 @contextmanager
 def hurried(patience: float) -> Iterator[None]:
     """The bot without its pauses, which are there for people and for slow engines."""
@@ -77,7 +67,6 @@ def hurried(patience: float) -> Iterator[None]:
         for name, value in {
             **HURRY,
             "bot.telegram.upkeep.SWEEP_SECONDS": 3600.0,
-            "bot.terminal.control.Socket.stop": _hang_up,
             "bot.telegram.app.App._listen_for_signals": lambda self: None,
             "bot.telegram.app._freeze": _nothing,
             "bot.telegram.app.introduce": lambda bot, *_: bot.initialize(),

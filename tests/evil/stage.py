@@ -12,6 +12,7 @@ from typing import Any
 from loguru import logger
 
 from bot.core import Core, assemble
+from bot.doctor import Doctor
 from bot.settings.settings import Configuration, Settings
 from bot.telegram.app import App, telegram_bot
 from bot.telegram.chats import Chats
@@ -26,8 +27,8 @@ from lab.traffic import Traffic
 from memory import points
 from memory.database import Database
 from memory.keys import Keys
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.evil.checker import Checker, Scene
 from tests.evil.hurry import LONG, Clock, Killed, hurried, world
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, VIEWER, Ledger
@@ -120,7 +121,9 @@ class Stage:
         self.core = assemble(configuration, stores, screen, redact, model=model)
         await self.core.halt.restore(stores)
         self.poller = Poller(self._settings.telegram_api_url, self.telegram.token, stores.inbox, self.core.halt)
-        self._serving = asyncio.create_task(App(self.core, self._speaking, self.poller, self._digest).run())
+        doctor = Doctor(self.core, self.poller.polling)
+        app = App(self.core, self._speaking, self.poller, doctor, self._digest)
+        self._serving = asyncio.create_task(app.run())
         await self.settle()
 
     async def kill(self) -> None:

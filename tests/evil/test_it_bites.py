@@ -44,10 +44,10 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "destroy_while_nobody_watches": {"tools.gate.policy._forbidden": lambda now: None},
     "let_the_state_move": {"tools.gate.results.moved": lambda old, new: {}},
     "the_other_hosts_namesake": {"tools.gate.proposals.Proposals._target": first_of_several},
-    "say_our_own_token": {"memory.text.Redactor.__call__": lambda self, text: text},
+    "say_our_own_token": {"memory.secrets.Redactor.__call__": lambda self, text: text},
     "read_secrets_from_a_log": {
         "tools.docker.logs.without_secrets": lambda line, known: line,
-        "memory.text.Redactor.__call__": lambda self, text: text,
+        "memory.secrets.Redactor.__call__": lambda self, text: text,
     },
     "obey_a_log_where_changes_run_by_themselves": {"tools.gate.taint.taints": lambda found: False},
     "stop_what_is_labelled": {"tools.docker.names.is_forbidden": lambda item: False},

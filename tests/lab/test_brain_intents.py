@@ -44,7 +44,8 @@ async def test_what_was_offered_is_done_when_somebody_says_fix_it(chat: Chat) ->
 )
 async def test_two_things_in_one_line(chat: Chat, line: str) -> None:
     await chat.told(line)
-    assert {name for name, _ in chat.used} == {"pihole_disable_blocking", "docker_restart_container"}
+    [card] = chat.batches
+    assert {name for name, _ in card} == {"pihole_disable_blocking", "docker_restart_container"}
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,12 @@ async def test_two_things_in_one_line(chat: Chat, line: str) -> None:
 )
 def test_what_no_example_covers_is_left_to_others(line: str) -> None:
     assert understood(line, KNOWN) is None
+
+
+async def test_somebody_else_changes_what_the_card_is_about(chat: Chat) -> None:
+    chat.lab.telegram.card = lambda: "Pause DNS blocking for 5 min\nblocking attic, cellar"  # type: ignore[method-assign]
+    assert chat.lab._view.drift({}) == {"said": "Somebody else paused blocking on attic."}
+    rows = chat.lab._view.parts(1, 0)["services"]
+    assert [(row["name"], row["state"], row["dot"]) for each in rows for row in each["rows"]] == [
+        ("attic", "paused", "odd"), ("cellar", "blocks", "good"),
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.database import Database, DatabaseBroken, is_database_error
+from memory.database import DATABASE_ERRORS, Database, DatabaseBroken
 from memory.stores import Stores
 
 
@@ -70,7 +70,7 @@ async def test_whoever_is_woken_finds_what_was_committed(database: Database) -> 
 async def test_the_reading_connection_writes_nothing(database: Database) -> None:
     with pytest.raises(Exception, match="readonly") as error:
         await database.all("DELETE FROM meta")
-    assert is_database_error(error.value)
+    assert isinstance(error.value, DATABASE_ERRORS)
 
 
 async def test_every_commit_is_on_disk_before_it_is_reported(database: Database) -> None:

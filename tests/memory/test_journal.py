@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.database import is_database_error
+from memory.database import DATABASE_ERRORS
 from memory.models import CallState
 from memory.stores import Stores
 from tests.fakes import Clock
@@ -41,7 +41,7 @@ async def test_what_needs_a_tap_starts_after_it_and_once(stores: Stores) -> None
     card = await a_card(stores, run, "c1")
     with pytest.raises(Exception, match="without its approval") as error:
         await start(stores)
-    assert is_database_error(error.value)
+    assert isinstance(error.value, DATABASE_ERRORS)
     await decide(stores, card)
     assert await start(stores) is True and await start(stores) is False
     assert await state(stores) == "started"

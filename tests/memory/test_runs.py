@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from memory.database import is_database_error
+from memory.database import DATABASE_ERRORS
 from memory.runs import HISTORY_SECONDS, final_text
 from memory.stores import Stores
 from tests.fakes import Clock
@@ -51,7 +51,7 @@ async def test_two_who_append_at_the_same_place_do_not_both_win(stores: Stores) 
     await stores.runs.append(run, [said("user", "x")], said("assistant", "a"))
     with pytest.raises(Exception, match="UNIQUE") as error:
         await stores.runs.append(run, [said("user", "x")], said("assistant", "b"))
-    assert is_database_error(error.value)
+    assert isinstance(error.value, DATABASE_ERRORS)
 
 
 async def test_taint_stays(stores: Stores) -> None:

@@ -4,6 +4,7 @@ Each process works in a copy of the tree of its own; the checkout itself is neve
 """
 
 import argparse
+import ctypes
 import os
 import shutil
 import signal
@@ -40,6 +41,11 @@ def copy_tree(target: Path) -> None:
             shutil.copyfile(ROOT / name, target / name)
 
 
+def end_with_parent() -> None:
+    """Nothing is left behind when whoever has started it is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def tree_in(folder: Path) -> Path:
     """The copy of the process that asks."""
     tree = folder / str(os.getpid())
@@ -48,10 +54,10 @@ def tree_in(folder: Path) -> Path:
     return tree
 
 
-def green(folder: Path, tests: list[str]) -> str:
-    """Nothing, or which of these tests are not green without any mutant."""
-    code = run(tree_in(folder), tests)
-    return f"not green without any mutant (exit {code}), mend that first: {' '.join(tests)}" if code else ""
+def green(folder: Path, test: str) -> str:
+    """Nothing, or that this test is not green without any mutant."""
+    code = run(tree_in(folder), test)
+    return f"{test} is not green without any mutant (exit {code}): mend that first." if code else ""
 
 
 def red(folder: Path, mutant: Mutant) -> str:
@@ -65,7 +71,7 @@ def red(folder: Path, mutant: Mutant) -> str:
     # Python knows its compiled files by second and size: each mutant has a second of its own.
     os.utime(file, (stat.st_atime, int(stat.st_mtime) - 1 - MUTANTS.index(mutant)))
     try:
-        code = run(tree, [mutant.test])
+        code = run(tree, mutant.test)
     finally:
         file.write_text(whole, encoding="utf-8")
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -73,9 +79,9 @@ def red(folder: Path, mutant: Mutant) -> str:
     return {0: "SURVIVED", 1: "killed", TIMED_OUT: "killed"}.get(code, f"pytest broke ({code})")
 
 
-def run(tree: Path, tests: list[str]) -> int:
-    """Pytest's exit code for tests of a tree: 0 green, 1 red."""
-    child = FORK.Process(target=_pytest, args=(tree, tests))
+def run(tree: Path, test: str) -> int:
+    """Pytest's exit code for a test of a tree: 0 green, 1 red."""
+    child = FORK.Process(target=_pytest, args=(tree, test))
     child.start()
     child.join(SECONDS)
     if child.exitcode is None:
@@ -85,9 +91,10 @@ def run(tree: Path, tests: list[str]) -> int:
     return child.exitcode
 
 
-def _pytest(tree: Path, tests: list[str]) -> None:
+def _pytest(tree: Path, test: str) -> None:
     """In a process of its own: forget what is ours, and import it again from that tree."""
     os.setsid()
+    end_with_parent()
     for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
         del sys.modules[name]
     os.chdir(tree)
@@ -95,7 +102,7 @@ def _pytest(tree: Path, tests: list[str]) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    sys.exit(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *tests]))
+    sys.exit(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", test]))
 
 
 def selected(names: list[str], sample: int | None) -> list[Mutant]:
@@ -117,10 +124,8 @@ def main() -> int:
     options = parser.parse_args()
     mutants, began, bad = selected(options.names, options.sample), time.monotonic(), 0
     tests = [*dict.fromkeys(mutant.test for mutant in mutants)]
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs, FORK) as pool:
-        for trouble in pool.map(
-            green, repeat(Path(folder)), (tests[job :: options.jobs] for job in range(options.jobs))
-        ):
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs, FORK, end_with_parent) as pool:
+        for trouble in pool.map(green, repeat(Path(folder)), tests):
             if trouble:
                 print(trouble)
                 return 1

@@ -27,7 +27,7 @@ CLEAN_UP = [
      'version=sha256("\\n".join(ids).encode()).hexdigest()[:12]', 'version="0"', CLEAN),
     ("a layer that others have is promised as well", "tools/docker/layers.py",
      "held |= set(image.chain)\n    amounts", "pass\n    amounts", LAYERS),
-    ("a clean-up waits for a number", "tools/docker/disk.py",
+    ("a clean-up waits for a number", "tools/kit/errors.py",
      "    except ToolFailed:\n        return otherwise",
      "    except ZeroDivisionError:\n        return otherwise", SIZES),
 ]  # fmt: skip

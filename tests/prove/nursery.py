@@ -1,6 +1,7 @@
 """Starts victims quickly: one process imports the bot once, and forks a victim for each line it is sent."""
 
 import asyncio
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -8,9 +9,11 @@ import json
 import os
 import selectors
 import signal
+import subprocess
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,15 @@ class Victim:
         """Whether it still runs."""
         return not self.ended.done()
 
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status once it has ended."""
+        return None if self.alive else self.ended.result()
+
+    async def wait(self) -> int:
+        """Its exit status."""
+        return await asyncio.shield(self.ended)
+
     def signal(self, number: int) -> None:
         """Send a signal, should it still run."""
         if self.alive:
@@ -44,53 +56,72 @@ class Victim:
         return False
 
 
-@dataclass
 class Nursery:
-    """The forking process, from outside; an async context manager."""
+    """The forking process, from outside; each event loop may use it in turn (`async with`)."""
 
-    _process: Any = None
-    _reader: Any = None
-    _victims: dict[int, Victim] = field(default_factory=dict)
-    _born: "asyncio.Queue[Victim]" = field(default_factory=asyncio.Queue)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.prove.nursery"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._told = b""
+        self._victims: dict[int, Victim] = {}
 
     async def __aenter__(self) -> "Nursery":
-        """Start it."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.prove.nursery",
-            cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        self._reader = asyncio.create_task(self._read())
+        """Hear it."""
+        self._born: asyncio.Queue[Victim | None] = asyncio.Queue()
+        self._turn = asyncio.Lock()
+        asyncio.get_running_loop().add_reader(self._stdout, self._read)
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        """Hear it no more; what it has borne ends."""
+        asyncio.get_running_loop().remove_reader(self._stdout)
+        for victim in self._victims.values():
+            victim.signal(signal.SIGKILL)
+        self._victims.clear()
+
+    def close(self) -> None:
         """End it, and with it every victim."""
-        self._process.stdin.close()
-        await self._process.wait()
-        await self._reader
+        with self._process:
+            pass
 
     async def start(self, arguments: list[str], environment: dict[str, str], log: Path) -> Victim:
         """A new victim; its output is appended to `log`."""
         line = json.dumps({"arguments": arguments, "environment": environment, "log": str(log)})
+        assert self._process.stdin is not None
         async with self._turn:
             self._process.stdin.write(line.encode() + b"\n")
-            await self._process.stdin.drain()
-            birth = asyncio.create_task(self._born.get())
-            await asyncio.wait((birth, self._reader), return_when=asyncio.FIRST_COMPLETED)
-            if not birth.done():
-                birth.cancel()
+            self._process.stdin.flush()
+            if (victim := await self._born.get()) is None:
                 raise RuntimeError("the nursery has died: most likely the bot cannot be imported")
-            return birth.result()
+            return victim
 
-    async def _read(self) -> None:
-        async for line in self._process.stdout:
+    @property
+    def _stdout(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def _read(self) -> None:
+        if not (data := os.read(self._stdout, 1 << 16)):
+            asyncio.get_running_loop().remove_reader(self._stdout)
+            self._born.put_nowait(None)
+        *lines, self._told = (self._told + data).split(b"\n")
+        for line in lines:
             told = json.loads(line)
             if "born" in told:
                 ended = asyncio.get_running_loop().create_future()
                 self._victims[told["born"]] = victim = Victim(told["born"], ended)
                 self._born.put_nowait(victim)
-            else:
-                self._victims.pop(told["ended"]).ended.set_result(told["status"])
+            elif victim := self._victims.pop(told["ended"], None):
+                victim.ended.set_result(told["status"])
+
+
+@cache
+def nursery() -> Nursery:
+    """The one of this process."""
+    made = Nursery()
+    atexit.register(made.close)
+    return made
 
 
 def serve() -> None:
@@ -123,6 +154,7 @@ def serve() -> None:
 def _fork(order: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
+        os.setpgid(pid, pid)
         _tell(born=pid)
         return pid
     status = 1

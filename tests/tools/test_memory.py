@@ -13,8 +13,8 @@ from memory.embeddings import WordLlamaEmbedder
 from memory.keys import Keys
 from memory.knowledge import Knowledge, Recall
 from memory.models import Actor, CallRow, CallState, Role, Run, Use
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.tools.conftest import KeptNets, Outcome
 from tools.gate.execution import Execution
 from tools.gate.gate import Gate

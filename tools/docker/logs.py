@@ -5,12 +5,13 @@ import struct
 import time
 from typing import TYPE_CHECKING, Annotated
 
+from memory.secrets import without_secrets
 from memory.text import clean
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import LogNote, Logs
 from tools.docker.names import Container
 from tools.kit import Context, Field, Refused, Risk, ToolFailed
-from tools.kit.masking import secrets_of, seen, without_secrets
+from tools.kit.masking import seen
 from tools.kit.raw import record, text, texts
 from tools.kit.types import trusted_name
 
@@ -88,9 +89,7 @@ async def get_container_logs(
             data, cut = _newest(api, reference, SEARCHED_LINES if contains else lines, since, config.get("Tty") is True)
         except ToolFailed as error:
             raise _without_copy(error, driver) from error
-        own = secrets_of(texts(config.get("Env")))
-        secrets = dict.fromkeys([*own, *seen.secrets_in(data.decode("utf-8", "replace"))])
-        return name, list(secrets), data, cut
+        return name, seen.secrets_in(data.decode("utf-8", "replace"), texts(config.get("Env"))), data, cut
 
     name, secrets, data, too_large = await engine.ask(read)
     found = [line for part in data.split(b"\n") if (line := readable(part, secrets))]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer
 
-from memory.text import MASK
+from memory.secrets import MASK
 from tools.kit import Down, Field, Ident, Listing, Outside, Own, Result, counted
 
 State = Literal["running", "exited", "restarting", "paused", "created", "dead", "removing", "unknown"]

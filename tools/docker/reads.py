@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from memory.secrets import command_line, without_secrets
 from tools.docker.hosts import DockerHosts, service
 from tools.docker.models import ContainerDetails, Containers, Mount, Stats
 from tools.docker.names import Container, Host
@@ -22,7 +23,7 @@ from tools.docker.rows import (
 from tools.docker.survey import survey
 from tools.docker.troubles import found, judge
 from tools.kit import Context, Field, Risk, listed
-from tools.kit.masking import command_line, secrets_of, seen, without_secrets
+from tools.kit.masking import seen
 from tools.kit.raw import MB, MIB, Raw, moment, number, record, records, size, text, texts, to_second, whole
 
 MOST_LISTED = 100
@@ -68,7 +69,7 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
     raw, now = await engine.ask(lambda api: (api.inspect_container(reference), api.now()))
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("NetworkSettings"))
     words, restarts = [text(raw.get("Path")), *texts(raw.get("Args"))], whole(raw.get("RestartCount"))
-    secrets = [*secrets_of(texts(config.get("Env"))), *seen.secrets_in(" ".join([text(state.get("Error")), *words]))]
+    secrets = seen.secrets_in(" ".join([text(state.get("Error")), *words]), texts(config.get("Env")))
     details = ContainerDetails(
         host=engine.name,
         name=text(raw.get("Name")).removeprefix("/") or reference[:12],

@@ -14,7 +14,7 @@ from memory.stores import Stores
 from memory.text import escaped, short_ids
 from tools.gate import results
 from tools.gate.policy import Verdict
-from tools.gate.ports import CLOSING, Guard, People, Watch
+from tools.gate.ports import CLOSING, Guard, Listener, People
 from tools.gate.proposals import TOO_LARGE, Answer, Proposal, Proposals, gone
 from tools.gate.room import MOST_SHOWN, room
 from tools.kit.change import Call, Change, Facts
@@ -37,11 +37,11 @@ POLL = (0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between looks at the target while the expectation does not hold yet."""
 
 
-class Moved(Exception):
-    """A shown fact differs from the card, or what could run by itself must ask now: carries the new proposal."""
+class MustAsk(Exception):
+    """Nothing ran: a shown fact differs from the card, or it may not run by itself any more. Has the new proposal."""
 
     def __init__(self, proposal: Proposal, facts: dict[str, list[Any]]) -> None:
-        super().__init__("the target has changed")
+        super().__init__("this must be asked again")
         self.proposal, self.facts = proposal, facts
 
 
@@ -49,15 +49,15 @@ class Execution:
     """Runs one approved call, once."""
 
     def __init__(
-        self, stores: Stores, proposals: Proposals, clients: Clients, people: People, guard: Guard, watch: Watch
+        self, stores: Stores, proposals: Proposals, clients: Clients, people: People, guard: Guard, listener: Listener
     ) -> None:
         self._stores, self._proposals, self._clients = stores, proposals, clients
-        self._people, self._guard, self._watch = people, guard, watch
+        self._people, self._guard, self._listener = people, guard, listener
         self._under_way: set[asyncio.Task[None]] = set()
         self._doing: list[CallRow] = []
 
     async def run(self, run: Run, row: CallRow, decided_by: str | None) -> None:
-        """Carry the call to its outcome. Raises Moved when nothing ran because a shown fact moved."""
+        """Carry the call to its outcome. Raises MustAsk when it has to be asked again first."""
         use = Use(row.id, row.tool, row.args)
         proposal = await self._proposals.prepare(run, use, insist=True)
         if not isinstance(proposal, Proposal):
@@ -75,7 +75,7 @@ class Execution:
             if room(proposal, run, facts) > MOST_SHOWN:
                 await self.close(row, CallState.NOT_STARTED, f"It has changed meanwhile. {TOO_LARGE}")
                 return
-            raise Moved(proposal, facts)
+            raise MustAsk(proposal, facts)
         # Once begun it is carried to its receipt, whoever stops waiting for it: /stop, shutdown, a lost terminal.
         await self._to_the_end(self._begin(run, row, proposal, decided_by))
 
@@ -99,7 +99,7 @@ class Execution:
         if await self._start(run, row, proposal.change, decided_by):
             self._doing.append(row)
             try:
-                self._watch.doing(run.id, f"{proposal.change.title} …")
+                self._listener.doing(run.id, f"{proposal.change.title} …")
                 point("started")
                 await (self._read if proposal.tool.risk is Risk.READ else self._do)(row, proposal.change)
             finally:

@@ -11,9 +11,9 @@ from memory.models import Approval, Block, CallRow, CallState, Message, Run, Use
 from memory.points import point
 from memory.stores import Stores
 from tools.gate import results, taint
-from tools.gate.execution import Execution, Moved
+from tools.gate.execution import Execution, MustAsk
 from tools.gate.policy import POLICY_VERSION, Verdict
-from tools.gate.ports import Watch
+from tools.gate.ports import Listener
 from tools.gate.proposals import Answer, Proposal, Proposals, card_of, targets_of, words_of
 from tools.gate.refusals import Refusals, Refused
 from tools.gate.room import MOST_SHOWN, room
@@ -38,10 +38,10 @@ class Gate:
     """Settles a reply's calls: reads at once, changes through cards."""
 
     def __init__(
-        self, stores: Stores, proposals: Proposals, execution: Execution, standing: Standing, watch: Watch
+        self, stores: Stores, proposals: Proposals, execution: Execution, standing: Standing, listener: Listener
     ) -> None:
         self._stores, self._proposals, self._execution = stores, proposals, execution
-        self._standing, self._watch = standing, watch
+        self._standing, self._listener = standing, listener
         self._refusals = Refusals(stores, proposals.redact)
 
     async def settle(self, run: Run, uses: list[Use], messages: list[Message]) -> Settled | None:
@@ -74,7 +74,7 @@ class Gate:
     ) -> tuple[dict[str, Block] | None, bool]:
         """Reads run together; changes become journal rows. Blocks by use, or None when there are rows."""
         looked, beyond = uses[:MOST_CALLS], uses[MOST_CALLS:]
-        self._watch.doing(run.id, f"Looking: {', '.join(use.tool.replace('_', ' ')[:40] for use in looked[:4])} …")
+        self._listener.doing(run.id, f"Looking: {', '.join(use.tool.replace('_', ' ')[:40] for use in looked[:4])} …")
         point("looking")
         told = await self._proposals.told(run, messages, looked)
         prepared = await asyncio.gather(*(self._proposals.prepare(run, use, told=told) for use in looked))
@@ -251,12 +251,12 @@ class Gate:
     async def _execute(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
         try:
             await self._execution.run(run, row, approval.decided_by if approval else None)
-        except Moved as moved:
+        except MustAsk as moved:
             await self._ask_alone(run, row, moved)
             return False
         return True
 
-    async def _ask_alone(self, run: Run, row: CallRow, moved: Moved | None) -> None:
+    async def _ask_alone(self, run: Run, row: CallRow, moved: MustAsk | None) -> None:
         """A card for this call alone: asked one by one, or again because the target has changed."""
         stores, card, before = self._stores, dict(row.card), row.before
         if moved is not None:
@@ -266,7 +266,7 @@ class Gate:
             old = await stores.approvals.latest(row.id)
             if row.state is CallState.PROPOSED:
                 # Nothing that starts by itself survives a surprise: the person decides.
-                await tx.run("UPDATE calls SET needs_tap = 1 WHERE id = ?", row.id)
+                await stores.journal.needs_tap(tx, row.id)
                 await stores.journal.waiting(tx, row.id)
             await stores.journal.update_facts(tx, row.id, before, card)
             version = self._proposals.schema_version(row.tool)

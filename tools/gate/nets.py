@@ -5,6 +5,8 @@ from typing import Any
 from memory.nets import Nets
 from tools.kit.errors import ToolFailed
 
+LAPSED = "What was kept for this Undo has lapsed or was never kept."
+
 
 class StoredNets:
     """The kit's `Nets` over the database."""
@@ -16,5 +18,5 @@ class StoredNets:
         """The stored net; raises ToolFailed when it has lapsed."""
         found = await self._nets.open(net)
         if found is None:
-            raise ToolFailed("What was kept for this Undo has lapsed or was never kept.")
+            raise ToolFailed(LAPSED)
         return found

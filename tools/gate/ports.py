@@ -30,7 +30,7 @@ class Guard(Protocol):
         """Why this run must not begin a change now, or None."""
 
 
-class Watch(Protocol):
+class Listener(Protocol):
     """Listens to what a run is doing, for the progress line."""
 
     def doing(self, run: str, line: str) -> None:

@@ -13,8 +13,9 @@ from pydantic_core import to_jsonable_python
 
 from memory.keys import digest
 from memory.models import Actor, Block, CallRow, Message, Role, Run, Use, canonical
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor, escaped, short_ids
+from memory.text import escaped, short_ids
 from tools.gate import results, taint
 from tools.gate.nets import StoredNets
 from tools.gate.past import Past

@@ -5,6 +5,7 @@ from typing import Any
 
 from loguru import logger
 
+from memory.marks import LOOKS
 from memory.models import CallRow, CallState, Use
 from memory.points import point
 from memory.stores import Stores
@@ -54,7 +55,7 @@ class Recovery:
         await asyncio.gather(*(self._unknown(row, look=looks <= MOST_LOOKS) for row in found))
         if found:
             async with self._stores.database.transaction() as tx:
-                await tx.run("DELETE FROM meta WHERE key = 'looks'")
+                await self._stores.marks.clear(tx, LOOKS)
         return len(found)
 
     async def _unknown(self, row: CallRow, *, look: bool) -> None:
@@ -68,9 +69,7 @@ class Recovery:
     async def _count_look(self) -> int:
         """Count this recovery before it can die; how many there were since the last that lived."""
         async with self._stores.database.transaction() as tx:
-            await tx.run("INSERT INTO meta VALUES ('looks', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1")
-            row = await tx.one("SELECT CAST(value AS INTEGER) AS looks FROM meta WHERE key = 'looks'")
-        return int(row["looks"]) if row else 0
+            return await self._stores.marks.count(tx, LOOKS)
 
     async def _evidence(self, row: CallRow) -> Evidence:
         """What a read-only look shows now, in words and in facts: evidence, not a verdict."""

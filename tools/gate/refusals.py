@@ -5,8 +5,9 @@ from typing import Any
 from memory.database import Transaction
 from memory.keys import digest
 from memory.models import Block, Message, Run, canonical
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor, every_text
+from memory.text import every_text
 from tools.gate import results
 from tools.gate.policy import Verdict
 from tools.gate.proposals import Proposal, card_of, targets_of

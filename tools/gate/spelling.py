@@ -130,4 +130,7 @@ def _forms(name: str) -> set[str]:
         parts = _PART.findall(spelling)
         found |= {"".join(parts), "".join(parts[1:])} if parts[:1] and parts[0] in _ARTICLES else {"".join(parts)}
     stems = {form.removesuffix(end) for form in found for end in ("s", "es") if len(form.removesuffix(end)) > 3}
-    return {form + end for form in found - {""} for end in ("", "s", "es")} | stems
+    found |= {f"{form[:-1]}ies" for form in found if form.endswith("y")}
+    found |= {f"{form[:-3]}y" for form in found if form.endswith("ies") and len(form) > 4}
+    # In some languages a kind is written right behind the name: `jellyfincontainer`.
+    return {form + end for form in found - {""} for end in ("", "s", "es", *_KINDS)} | stems

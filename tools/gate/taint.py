@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from memory.models import Block, Message, Run
-from memory.text import MASK, clean, every_text
+from memory.secrets import MASK
+from memory.text import clean, every_text
 from tools.gate.spelling import Wording
 from tools.kit.service import Tool
 from tools.kit.types import outside_text, trusted_name

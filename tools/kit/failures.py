@@ -12,7 +12,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from memory.text import MASK, clean, escaped
+from memory.secrets import complaint_without_secrets
+from memory.text import clean, escaped
 from tools.kit.errors import (
     BadAnswer,
     Conflict,
@@ -58,11 +59,6 @@ _REFUSALS: dict[int, tuple[Callable[[str], ToolFailed], str, str]] = {
     403: (partial(Unauthorised, rejected=False), "does not permit this", "give the credential that right"),
 }
 """Status → our error, what the service said by it, and what to do."""
-_CREDENTIALS = (
-    (re.compile(r"://[^/\s@]+@"), f"://{MASK}@"),
-    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*"), r"\1"),
-    (re.compile(r"(?i)\b(pass\w*|secret|token|api[-_]?key|bearer)(\s*[=:]\s*|\s+)[^\s\"']+"), rf"\1\2{MASK}"),
-)  # fmt: skip
 
 
 def from_httpx(error: httpx.HTTPError, service: str, *, write: bool) -> ToolFailed:
@@ -176,7 +172,7 @@ def late(service: str, *, write: bool) -> ToolFailed:
 def not_json(service: str, body: bytes, *, write: bool) -> ToolFailed:
     """A success whose body is not what was promised; says how it begins."""
     begins = body[: 20 * LONGEST_EXCERPT].decode("utf-8", "replace")
-    begins = _cut(_without_credentials(escaped(" ".join(begins.split()))), LONGEST_EXCERPT)
+    begins = _cut(complaint_without_secrets(escaped(" ".join(begins.split()))), LONGEST_EXCERPT)
     error = _unusable(service, f'with something that is not proper JSON: "{begins}"', write=write)
     error.outside = bool(begins)
     return error
@@ -186,7 +182,7 @@ def quote(text: str, hide: Hide = str) -> str:
     """A service's own words, fit for our sentence: one short line without credentials or invisible characters."""
     text = hide(text[: 2 * _EXAMINED])[:_EXAMINED]  # before anything cuts or changes what it looks for
     text = " ".join("".join(c if c.isprintable() else " " for c in clean(text)[0]).split())
-    return _cut(_without_credentials(text).rstrip(". "), LONGEST_QUOTE)
+    return _cut(complaint_without_secrets(text).rstrip(". "), LONGEST_QUOTE)
 
 
 def _cut(text: str, longest: int) -> str:
@@ -222,12 +218,6 @@ def _lost(service: str) -> OutcomeUnknown:
 
 def _unusable(service: str, how: str, *, write: bool) -> ToolFailed:
     return (OutcomeUnknown if write else BadAnswer)(f"{service} answered {how}.")
-
-
-def _without_credentials(text: str) -> str:
-    for pattern, instead in _CREDENTIALS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 def _words(response: "Answer", hide: Hide) -> str:

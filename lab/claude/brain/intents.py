@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lab.claude.brain import changes
 from lab.claude.brain.outcomes import refusal, report
-from lab.claude.brain.talk import Result, Talk
+from lab.claude.brain.talk import Ask, Result, Talk, Wanted
 from lab.claude.brain.words import orders
 from lab.kit.intents import Intent, understood
 
@@ -26,10 +26,21 @@ def follow(talk: Talk, rng: random.Random) -> str | None:
     meant = [each for each in found if each]
     if not meant or not all(orders(half) for half in others):
         return None
-    results = talk.need_all([(intent.tool, args) for intent, args in meant])
-    told = [_told(intent, result) for (intent, _), result in zip(meant, results, strict=True)]
-    told += [said for half in others if (said := changes.change(replace(talk, said=half), rng))]
-    return "\n\n".join(told)
+    asked: list[Wanted] = []
+    told: list[str | None] = []
+    try:
+        results = talk.need_all([(intent.tool, args) for intent, args in meant])
+        told = [_told(intent, result) for (intent, _), result in zip(meant, results, strict=True)]
+    except Ask as ask:
+        asked = ask.calls
+    for half in others:
+        try:
+            told.append(changes.change(replace(talk, said=half), rng))
+        except Ask as ask:
+            asked += ask.calls
+    if asked:
+        raise Ask(asked)  # all of it on one card
+    return "\n\n".join(filter(None, told))
 
 
 def _told(intent: Intent, result: Result) -> str:

@@ -15,8 +15,8 @@ from lab.claude.errors import error_body
 from lab.server import serve
 from lab.traffic import Traffic
 from memory.models import Message, Run
+from memory.secrets import Redactor
 from memory.stores import Stores
-from memory.text import Redactor
 from tests.house import ADMIN
 
 USE: dict[str, Any] = {"type": "tool_use", "name": "look", "input": {"at": "jellyfin"}}

@@ -93,6 +93,14 @@ async def test_whatever_names_nothing_is_a_stop(menus: Menus, line: str) -> None
     assert "1 card voided" in await menus.says(line) and not await cards()
 
 
+@pytest.mark.parametrize("line", ["/stop lamp please", "/stop the lamp and the fan", "/stop both: lamp, fan"])
+async def test_a_name_among_other_words_asks_as_well(menus: Menus, line: str) -> None:
+    cards = await waiting(menus)
+    view = await menus.send(line)
+    assert "Nothing was halted" in plain(view) and len(await cards()) == 1  # type: ignore[arg-type]
+    assert {label.split()[1] for label in labels(view)} == {name for name in ("lamp", "fan") if name in line}
+
+
 @pytest.mark.parametrize("line", ["/stop all", "/stop ALL", "/stop all!"])
 async def test_stop_all_is_never_a_name(menus: Menus, line: str) -> None:
     menus.house.rack.add("all")

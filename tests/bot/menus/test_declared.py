@@ -124,6 +124,8 @@ async def test_a_page_can_be_narrowed_down(menus: Menus) -> None:
         ("unwell", {"sick"}), ("UPPER", {"lamp", "fan", "pump"}), ("lights", {"sick"}), ("am", {"lamp"}),
         ("all", {"lamp", "fan", "pump", "sick"}), ("no such thing", set()),
         ("an unreasonably long name: nothing here could be called that", set()),
+        ("lower unwell", {"sick"}), ("down", {"sick"}), ("running", {"lamp", "fan", "pump"}), ("upper down", set()),
+        ("upper/lamp", {"lamp"}), ("40 upper", {"lamp", "fan", "pump"}), (":", {"lamp", "fan", "pump", "sick"}),
     ],
 )  # fmt: skip
 async def test_a_word_behind_the_command_narrows_it_down(menus: Menus, line: str, shown: set[str]) -> None:

@@ -104,6 +104,17 @@ async def test_what_undo_could_not_do_is_not_offered(house: House) -> None:
     assert "as it was before" in plain(view) and "fan is gone" in plain(view) and not offers(view)
 
 
+async def test_what_has_outlived_its_net_is_said_to_have(house: House) -> None:
+    await house.ask(use("rack_remove_item", item="lamp"))
+    for _ in range(2):
+        await house.tap("y")
+    assert list(offers(await listed(house))) == ["↩ 1. Remove lamp"]
+    async with house.stores.database.transaction() as tx:
+        await tx.run("DELETE FROM nets")
+    view = await listed(house)
+    assert not offers(view) and "has lapsed or was never kept" in plain(view)
+
+
 async def test_eight_at_most_and_the_rest_is_counted(house: House) -> None:
     names = [f"item{number}" for number in range(10)]
     for name in names:

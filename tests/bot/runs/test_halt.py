@@ -7,7 +7,7 @@ import pytest
 
 from bot.runs.halt import PANIC
 from memory.approvals import EXPIRY_SECONDS
-from tests.fakes import use
+from tests.fakes import Held, use
 from tests.house import ADMIN, OPERATOR, House
 from tools.gate.ports import CLOSING
 
@@ -32,16 +32,11 @@ async def test_stop_is_for_one_conversation_unless_it_is_for_all(house: House) -
 
 
 async def test_stop_ends_a_run_that_thinks(house: House) -> None:
-    asked = asyncio.Event()
-
-    async def for_ever(_: Any) -> None:
-        asked.set()
-        await asyncio.Event().wait()
-
+    for_ever = Held()
     house.model.script.append(for_ever)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
     assert run is not None
-    await asked.wait()
+    await for_ever.asked.wait()
     assert await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is True
     await house.settle()
     assert (await house.run(run)).state == "stopped" and await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is False

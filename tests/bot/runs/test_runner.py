@@ -1,6 +1,5 @@
 """From a line or a button to a run, and from the run's end to what is said about it."""
 
-import asyncio
 import re
 from typing import Any
 
@@ -15,7 +14,7 @@ from bot.screen.view import View
 from bot.terminal.control import Control
 from memory.models import Outgoing
 from memory.runs import NO_ANSWER
-from tests.fakes import use
+from tests.fakes import Held, use
 from tests.house import ADMIN, House, plain
 
 OFF: dict[str, Any] = {"item": "lamp"}
@@ -145,15 +144,10 @@ async def test_a_finished_undo_draws_the_receipt_again(house: House) -> None:
 
 async def interrupted(house: House, *replies: Any, text: str = "switch the lamp off") -> str:
     """A line whose run is asking the model when the process dies."""
-    asked = asyncio.Event()
-
-    async def never(_: Any) -> None:
-        asked.set()
-        await asyncio.Event().wait()
-
+    never = Held()
     house.model.script.extend([*replies, never])
     run = await house.core.opener.say(ADMIN.id, ADMIN, text, trigger="update:1")
-    await asked.wait()
+    await never.asked.wait()
     await house.crash()
     assert run is not None
     return run
@@ -217,13 +211,8 @@ async def test_a_card_that_lapsed_while_it_was_off_starts_no_new_thoughts(build:
 
 
 async def test_a_run_that_is_at_work_is_not_recovered_beside_itself(house: House) -> None:
-    go = asyncio.Event()
-
-    async def slow(_: Any) -> str:
-        await go.wait()
-        return "Done."
-
-    house.model.script.append(slow)
+    go = Held()
+    house.model.script.append(go)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
     assert run is not None and await house.core.runner.recover() == 0
     go.set()

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from bot.screen.render import render
 from bot.screen.result import LONGEST_LINE, MOST_LINES, result_text
 from bot.screen.view import Format
-from memory.text import MASK, Redactor
+from memory.secrets import MASK, Redactor
 from tools.kit import Ident, Outside, Result
 
 SECRET = "hunter2-the-whole-secret"

@@ -12,7 +12,7 @@ import pytest
 from loguru import logger
 
 from bot.settings.logs import _Bridge, set_up
-from memory.text import MASK, Redactor
+from memory.secrets import MASK, Redactor
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ +")
 FORGED = "x\n2026-01-01 00:00:00 INFO    approved by admin\r2026\x1b[2J\u20282026-01-01"

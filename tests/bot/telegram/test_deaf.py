@@ -136,7 +136,9 @@ async def test_a_bot_that_hears_nothing_says_so_and_goes_on(
         live.lab.traffic.fault("telegram", path="/getUpdates$", times=None, **fault)
         live.say_as("/help")
         await live.hear("I cannot hear you: ")
-        [telegram] = [check for check in await Doctor(live.core, live.poller).checks() if check.name == "telegram"]
+        [telegram] = [
+            check for check in await Doctor(live.core, live.poller.polling).checks() if check.name == "telegram"
+        ]
         assert telegram.level == "bad"
         await asyncio.sleep(0.3)
         said = [message.text for message in live.lab.telegram.sent(ADMIN)]

@@ -18,7 +18,7 @@ from bot.telegram.delivery import MOST_DRAWS, RESENT, UNDRAWN, Delivery
 from bot.telegram.pace import Throttle
 from bot.terminal.control import Control
 from memory.models import Outgoing
-from memory.text import MASK, Redactor
+from memory.secrets import MASK, Redactor
 from tests.bot.telegram_rules import check
 from tests.fakes import use
 from tests.house import House

@@ -109,6 +109,12 @@ async def test_a_command_that_is_none_offers_the_near_ones(tmp_path: Path, line:
         await live.hear(then)
 
 
+async def test_a_line_of_nothing_that_can_be_seen_costs_nothing(tmp_path: Path) -> None:
+    async with Live(tmp_path) as live:
+        await live.write("\u200b\u2060 \u200b", "text only")
+        assert not live.model.asked
+
+
 async def test_nobody_is_offered_what_is_not_theirs(tmp_path: Path) -> None:
     async with Live(tmp_path) as live:
         asked = await live.write("/audti", "Did you mean", VIEWER)

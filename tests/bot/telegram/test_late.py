@@ -4,12 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab.telegram.state import ADMIN, Message
-from tests.fakes import use
+from tests.fakes import Held, use
 from tests.live import Live
 
 GROUP = -100
@@ -31,13 +30,8 @@ def answers(message: Message) -> int | None:
 
 def slowly(live: Live, words: str) -> asyncio.Event:
     """The next answer of the model comes when this is set."""
-    gate = asyncio.Event()
-
-    async def wait(asked: Any) -> str:
-        await gate.wait()
-        return words
-
-    live.model.script.append(wait)
+    gate = Held(words)
+    live.model.script.append(gate)
     return gate
 
 

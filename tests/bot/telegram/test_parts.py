@@ -14,6 +14,7 @@ from bot.telegram.parts import LONGEST_HOLD, MOST_PARTS, NEAR_LIMIT, QUIET_SECON
 from lab.telegram.client import parts_of
 from lab.telegram.state import ADMIN, OPERATOR
 from memory.stores import Stores
+from tests.fakes import Held
 from tests.lab.telegram import PIXEL
 from tests.live import Live
 
@@ -167,13 +168,8 @@ async def test_a_single_long_message_waits_a_little_and_a_stop_behind_it_comes_t
     monkeypatch.setattr("bot.telegram.parts.QUIET_SECONDS", 0.2)
     live.say_as("x" * 4000)
     await live.hear("Done")
-    gate = asyncio.Event()
-
-    async def wait(asked: Any) -> str:
-        await gate.wait()
-        return "read"
-
-    live.model.script.append(wait)
+    gate = Held("read")
+    live.model.script.append(gate)
     live.say_as("y" * 4000)
     await live.write("/stop", "Stopped")
     assert await objectives(live) == ["x" * 4000, "y" * 4000]
@@ -206,13 +202,8 @@ async def test_what_does_not_fit_is_left_out_aloud(live: Live) -> None:
 
 
 async def test_a_paste_is_refused_whole_or_not_at_all(live: Live) -> None:
-    gate = asyncio.Event()
-
-    async def wait(asked: Any) -> str:
-        await gate.wait()
-        return "read"
-
-    live.model.script.append(wait)
+    gate = Held("read")
+    live.model.script.append(gate)
     for number in range(MOST_QUEUED - 1):
         live.say_as(f"question {number}")
     live.lab.telegram.paste(ADMIN, LOG)

@@ -10,7 +10,7 @@ import pytest
 from bot.telegram.pace import Throttle
 from bot.telegram.progress import STOPPED
 from lab.telegram.state import ADMIN
-from tests.fakes import use
+from tests.fakes import Held, use
 from tests.live import Live
 
 NAMES = ("jellyfin", "sonarr", "radarr", "grafana", "gitea")
@@ -81,13 +81,8 @@ async def test_the_stop_button_leaves_a_line(live: Live) -> None:
 
 
 async def test_what_ends_by_itself_leaves_none(live: Live) -> None:
-    go = asyncio.Event()
-
-    async def slowly(_: Any) -> str:
-        await go.wait()
-        return "Done."
-
-    live.model.script.append(slowly)
+    go = Held()
+    live.model.script.append(go)
     shown = await live.write("hello", "Thinking")
     go.set()
     await live.hear("Done.")

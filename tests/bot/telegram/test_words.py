@@ -58,6 +58,7 @@ def test_a_command_in_code_is_only_shown() -> None:
         ("🙂 why is it down, @Rackhand_bot?", "🙂 why is it down, @Rackhand_bot?"),
         (" \n@rackhand_bot\nwhy?", "why?"),
         ("@rackhand_bot", "@rackhand_bot"),
+        ("@rackhand_bot, @Rackhand_bot why?", "why?"),
     ],
 )
 def test_a_mention_addresses_us_and_is_no_part_of_what_is_said(text: str, line: str) -> None:

@@ -1,8 +1,7 @@
 """The terminal's doors to the database: the bot's own where it runs, else under the lock, and never migrated."""
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from bot.settings.people import console_actor
 from bot.settings.settings import BadConfiguration
 from bot.terminal import doors
 from bot.terminal.console import lines
-from bot.terminal.control import Control, serve_socket
+from bot.terminal.control import Control, control_socket
 from main import parser
 from memory import migrations
 from memory.stores import Stores
@@ -47,14 +46,9 @@ async def a_database(data: Path, records: int = 3) -> None:
     await stores.close()
 
 
-@asynccontextmanager
-async def serving(house: House) -> AsyncIterator[None]:
+def serving(house: House) -> AbstractAsyncContextManager[None]:
     """The house's control socket."""
-    socket = await serve_socket(Control(house.core, Doctor(house.core)), house.folder / "control.sock")
-    try:
-        yield
-    finally:
-        await socket.stop()
+    return control_socket(Control(house.core, Doctor(house.core)), house.folder / "control.sock")
 
 
 def version(path: Path) -> int:

@@ -12,6 +12,7 @@ from tests.house import ADMIN, GROUP, OPERATOR, VIEWER, House
 from tests.place import Place
 from tests.rack import Item
 from tools.gate import taint
+from tools.gate.spelling import Wording
 from tools.gate.taint import Told
 
 LABEL = use("rack_read_label", item="lamp")
@@ -207,6 +208,17 @@ def told(*lines: str, said: str = "do it") -> Told:
     """A run whose line came with these texts."""
     run = Run("r", "tg:1", ADMIN, said, "text", True, False, True, "working", None, None, 0, None, 0.0)
     return Told(run, [{"role": "user", "content": [{"type": "text", "text": line} for line in lines]}])
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("stop the proxies", "proxy"), ("stop the registry", "registries"), ("jellyfincontainer neu", "jellyfin"),
+        ("den Küchenradio-Dienst", "kuechenradio"), ("nas/jellyfin", "jellyfin"), ("pi holes", "pihole"),
+    ],
+)  # fmt: skip
+def test_a_name_is_known_in_other_numbers_and_compounds(line: str, name: str) -> None:
+    assert Wording(line).names(name) and not Wording(f"x{line}x".replace(" ", "x")).names(name)
 
 
 def test_what_a_line_quotes_is_not_typed() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import use
+from tests.fakes import Held, use
 from tests.house import ADMIN, House
 
 
@@ -157,15 +157,10 @@ async def test_a_pending_card_survives_with_its_expiry(house: House) -> None:
 
 
 async def test_a_run_that_crashed_before_its_answer_is_answered(house: House) -> None:
-    asked = asyncio.Event()
-
-    async def never(_: Any) -> None:
-        asked.set()
-        await asyncio.Event().wait()
-
+    never = Held()
     house.model.script.append(never)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
-    await asked.wait()
+    await never.asked.wait()
     await house.crash()
     await house.recover()
     await house.settle()

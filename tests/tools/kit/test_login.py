@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from lab.server import serve
 from lab.traffic import Traffic
-from memory.text import Redactor
+from memory.secrets import Redactor
 from tests.tools.kit.conftest import failure
 from tools.kit import Access, BadAnswer, HttpSettings, Link, Login, NoAnswer, OutcomeUnknown, Secrets, Unauthorised
 
