@@ -17,6 +17,7 @@ from tests.generated.stages import Place, Stage, read_args, set_up, stage_of, st
 from tests.house import ADMIN
 from tools.gate.proposals import Proposal
 from tools.kit.registry import catalogue, discover
+from tools.kit.service import Risk
 
 TOOLS = catalogue(discover())
 READING = [name for name, tool in TOOLS.items() if tool.risk == Risk.READ]
@@ -233,12 +234,12 @@ async def test_observe_writes_nothing(place: Place, name: str) -> None:
     assert place.writes() == [] and await place.dump() == before and not await place.has_card()
 
 
-@pytest.mark.parametrize("tool", READING, ids=lambda tool: tool["name"])
-async def test_read_tools_only_read(place: Place, tool: dict[str, Any]) -> None:
-    args = await set_up(place, read_args(tool["name"], tool["input_schema"]))
+@pytest.mark.parametrize("tool", READING)
+async def test_read_tools_only_read(place: Place, tool: str) -> None:
+    args = await set_up(place, read_args(tool, TOOLS[tool].input_schema))
     before = await place.dump()
-    run = await place.ask(use(tool["name"], **args))
+    run = await place.ask(use(tool, **args))
     [block] = await place.results(run)
     assert not block.get("is_error"), block["content"]
-    assert place.requests() or TOOLS[tool["name"]].service.own
+    assert place.requests() or TOOLS[tool].service.own
     assert place.writes() == [] and await place.dump() == before and await place.calls(run) == []
