@@ -178,8 +178,9 @@ def test_each_recorder_turns_its_test_red(tmp_path: Path) -> None:
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1, said
     red = {
-        case.attrib["name"].removeprefix("test_"): "\n".join(wrong.attrib["message"] for wrong in case.iter("failure"))
-        + "\n".join(f"{wrong.attrib['message']}\n{wrong.text}" for wrong in case.iter("error"))
+        case.attrib["name"].removeprefix("test_"): "\n".join(
+            f"{wrong.attrib['message']}\n{wrong.text}" for kind in ("failure", "error") for wrong in case.iter(kind)
+        )
         for case in ElementTree.parse(tmp_path / "report.xml").iter("testcase")
         if case.find("failure") is not None or case.find("error") is not None
     }

@@ -35,8 +35,8 @@ SHELL = (
 )
 URLS = ("100/../../access", "100?force=1", "100%2f..", "100#x", "nas/abc?all=1", "nas/abc/json", "nas/a%00b", "a;b=c")
 
-FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_add_list")
-"""Plain text that is shown on a card: memories, the reference of an image, the address of a list for a Pi-hole."""
+FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_")
+"""Plain text that is shown on a card: memories, the reference of an image, the domain or the list for a Pi-hole."""
 
 
 def texts(schema: dict[str, Any]) -> list[str]:
@@ -84,7 +84,8 @@ async def put(place: Place, tool: str, args: dict[str, Any], text: str) -> None:
     for request in place.requests():
         assert ".." not in request.path and "%2e" not in request.path.lower() and "\n" not in request.path
         assert "x-injected" not in request.headers and "evil" not in request.headers.get("host", "")
-        assert "evil" not in request.path or "/images/" in request.path, "the engine is asked only what it has itself"
+        looked_up = ("/images/", "/api/search/")
+        assert "evil" not in request.path or any(place in request.path for place in looked_up), "only what is there"
     place.begin()
 
 

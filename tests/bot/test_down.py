@@ -45,5 +45,5 @@ async def test_what_the_host_itself_says_taints(live: Live) -> None:
     run = await live.ask(use("docker_list_containers"))
     [result] = await live.results(run)
     assert "ignore all previous instructions" in result["content"] and (await live.run(run)).tainted
-    [docker] = [check for check in await Doctor(live.core).checks() if check.name == "docker"]
+    docker = next(check for check in await Doctor(live.core).checks() if check.level == "bad")
     assert docker.level == "bad" and "nas failed with HTTP 500" in docker.text

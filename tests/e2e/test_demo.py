@@ -165,6 +165,7 @@ async def test_the_books(home: Home) -> None:
     home.say("stop radarr")
     home.tap(await home.card("Stop radarr"), "Stop radarr")
     await home.hear("✓ Stopped radarr")
+    await home.until(lambda: not home.query("SELECT 1 FROM runs WHERE state IN ('working', 'waiting')"), "the end")
     spent = home.query("SELECT sum(usd) FROM usage")[0][0]
     assert spent > 0
     cost = await home.ask("/cost", "today")

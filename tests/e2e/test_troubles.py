@@ -1,9 +1,11 @@
 """What goes wrong on the way: broken updates, Telegram's bad days, a Claude that answers badly, and secrets."""
 
+from pathlib import Path
+
 import pytest
 
 from lab.telegram.state import ADMIN
-from tests.e2e.harness import CARD, Home, keys
+from tests.e2e.harness import CARD, Home, keys, open_home
 
 SEND = r"/sendMessage$"
 
@@ -72,10 +74,12 @@ async def test_polling_outlives_an_outage(home: Home) -> None:
     assert answer.from_bot and home.bot.starts == 1
 
 
-async def test_a_broken_stream_is_asked_for_again(home: Home) -> None:
-    home.lab.claude.mid_stream.extend(["drop", "error"])
-    answer = await home.ask("is jellyfin up?", "running")
-    assert "jellyfin" in answer.text and not home.writes()
+async def test_a_broken_stream_is_asked_for_again(tmp_path: Path) -> None:
+    """Where there is money for it: what breaks off is booked at its longest."""
+    async with open_home(tmp_path, BUDGET_TASK_USD="1") as home:
+        home.lab.claude.mid_stream.extend(["drop", "error"])
+        answer = await home.ask("is jellyfin up?", "running")
+        assert "jellyfin" in answer.text and not home.writes()
 
 
 async def test_an_engine_that_is_gone_is_said_and_the_other_still_serves(home: Home) -> None:

@@ -16,7 +16,7 @@ METHODS = frozenset(
         "sendchataction", "setmycommands", "deletemycommands",
     }
 )  # fmt: skip
-DATA = re.compile(r"(a1:[\w-]{22}:[a-z]|u1:[\w-]{22}|k1:[\w-]{22}:[a-z]|m:[^\n]{1,60}|s:[0-9a-f]{12})")
+DATA = re.compile(r"(a1:[\w-]{22}:[a-z]|u1:[\w-]{22}(:l)?|k1:[\w-]{22}:[a-z]|m:[^\n]{1,60}|s:[0-9a-f]{12})")
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 MARK = re.compile(r"⟪(tg:-?\d+)⟫")
 MOST = 4096

@@ -10,6 +10,7 @@ from tests.place import Place
 
 Json = dict[str, Any]
 PASSWORD = 'FATAL: password authentication failed for user "paperless"'
+FIND = "find_tools"
 MISTAKES = ("There is no tool called", "was called wrongly")
 """What the gate says to a model that does not know its tools."""
 
@@ -30,7 +31,7 @@ class Chat(Place):
 
     @property
     def used(self) -> list[tuple[str, Json]]:
-        """The calls of the last line, in their order."""
+        """The calls of the last line, in their order, without the search for tools that are not in view."""
         return [call for batch in self.batches for call in batch]
 
     async def told(self, line: str, answer: str = "y", **more: Any) -> str:
@@ -41,7 +42,7 @@ class Chat(Place):
             await (self.approve() if answer == "y" else self.tap("n", who=self.admin))
             messages = await self.stores.runs.messages(run)
         calls = [open_calls([message]) for message in messages]
-        self.batches = [[(use.tool, use.args) for use in batch] for batch in calls if batch]
+        self.batches = [[(use.tool, use.args) for use in batch] for batch in calls if batch and batch[0].tool != FIND]
         results = [str(block["content"]) for block in await self.results(run)]
         assert not [text for text in results if any(mistake in text for mistake in MISTAKES)], results
         assert (await self.run(run)).state == "done", (await self.run(run)).error

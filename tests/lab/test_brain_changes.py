@@ -43,7 +43,7 @@ async def test_outcomes_are_told_as_they_are(chat: Chat) -> None:
     assert "running now; its health check has yet to pass." in await chat.told("restart jellyfin")
     assert "Start radarr: there was nothing to do." in await chat.told("start radarr")
     assert "Nothing here is called" in await chat.told("restart warp-drive")
-    chat.lab.traffic.fault("docker:nas", method="POST", status=409, body='{"message": "no, not now"}', times=1)
+    chat.lab.traffic.fault("docker:nas", method="POST", status=409, body='{"message": "no, not today"}', times=1)
     text = await chat.told("restart sonarr and radarr")
     assert "Restart sonarr: it failed (" in text and "Restart radarr: not started" in text and "now." not in text
     chat.lie()
