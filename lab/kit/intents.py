@@ -5,61 +5,160 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.kit.language import (
+    ASKING,
+    ASKS,
+    FILLER,
+    NOT,
+    POLITE,
+    PRONOUN,
+    REASON,
+    SPAN,
+    alike,
+    folded,
+    minutes,
+    take_place,
+    tokens,
+)  # fmt: skip
 from lab.kit.rest import Json
 
 SLOTS = {
     "domain": r"(?:[a-z0-9_-]+\.)+[a-z]{2,}",
     "address": r"\d{1,3}(?:\.\d{1,3}){3}",
-    "minutes": r"\d{1,4}(?= ?m(?:in|inutos|inutes|inuten)?\b)",
+    "minutes": rf"(?:last |past |letzten |ultim[ao]s )?{SPAN.pattern}",
+    "count": r"(?:(?:last|latest|newest|top|letzten|ultim[ao]s) )?\d{1,4}\b(?: (?:log )?(?:lines|zeilen|lineas))?",
+    "tagged": r"[a-z0-9][\w./-]*:[\w.-]+",
     "url": r"https?://\S+",
 }
-"""What a value of each kind looks like."""
+"""What a value of each kind looks like. `{query:text}` is all that follows, `{query:question}` a question that nothing
+else fits, `{host:place}` where something is. A slot of no kind, and with no words of its own, is the name of a thing:
+what is left of a line, and where it is (`home assistant on mini`)."""
+WHOLE = ("text", "question")
 SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
-FILLER = (
-    "a an the my our your for on in at to of is are be it that this there please pls can could would you me we do does "
-    "now just also so and then hey hi ok der die das den dem mein meine ist sind bitte kannst du mir auf im für und el "
-    "la los las mi mis es está por favor puedes en de un una para"
-)
-PRONOUN = re.compile(r"\b(?:it|that|this|them|es|das|ihn|sie|lo|la|eso)\b", re.I)
-STEM = 5
-"""Letters by which two forms of a word are one: pause, paused, pausing."""
 MOST_LEFT = 3
-"""Words of a line that an example may lack and still mean the same."""
+"""Words of a line that an example may lack and still mean the same, or that a thing's name may have."""
+Found = tuple[int, Json]
+"""How well a line fits, and the arguments that it gives."""
 
 
 @dataclass(frozen=True)
 class Intent:
     """Lines that mean one call. `{domain}` in an example stands for an argument of that name and kind, `{name:domain}`
-    for one of another name."""
+    for one of another name; one whose name begins with `_` is for `pick` and `tell` alone."""
 
     tool: str
+    """Empty where there is something to say and nothing to call."""
     examples: Sequence[str]
     tell: Callable[[Json], str] | None = None
-    """What to say of a read's answer; the outcome of a change is told the same way for all."""
+    """What to say of a read's answer, `asked` being the line's arguments; empty when it says nothing of use. The
+    outcome of a change is told the same way for all."""
     args: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments, the same for every line."""
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What an argument of no common kind may be; where a line names several, the last counts."""
+    maybe: str = ""
+    """Slots that a line may fill and need not."""
+    look: str = ""
+    """A read that comes first and gets the line's arguments; `pick` makes the calls' from its answer, or says why not,
+    and `tell` gets the answers as `each`."""
+    pick: Callable[[Json], list[Json] | str] | None = None
+    note: str = ""
+    """What to add when a change is done."""
 
-    def means(self, line: str, earlier: Sequence[str] = ()) -> tuple[int, Json] | None:
+    @property
+    def thing(self) -> str:
+        """The argument that is the name of a thing; empty when there is none."""
+        found = (self._slots(example) for example in self.examples)
+        return next((name for slots in found for name, kind in slots.items() if kind == "thing"), "")
+
+    @property
+    def whole(self) -> str:
+        """The kind of a slot that takes the line as it is: text or question; empty when none does."""
+        return next((kind for kind in self._slots(self.examples[0]).values() if kind in WHOLE), "")
+
+    @property
+    def changes(self) -> bool:
+        """Whether its lines order a change."""
+        return bool(self.tool) and self.tell is None
+
+    def spoken(self, example: str, **values: str) -> str:
+        """An example with a value in each slot: the given one, the first of its words, or three dots."""
+
+        def value(slot: re.Match[str]) -> str:
+            return values.get(slot[1]) or values.get(slot[2] or "") or next(iter(self.words.get(slot[1], ())), "…")
+
+        return SLOT.sub(value, example)
+
+    def means(self, line: str, earlier: Sequence[str] = ()) -> Found | None:
         """How well a line fits, and the arguments it gives; a pronoun stands for what was said last."""
         fits = [found for example in self.examples if (found := self._fits(example, line, earlier))]
         return max(fits, key=lambda found: found[0], default=None)
 
-    def _fits(self, example: str, line: str, earlier: Sequence[str]) -> tuple[int, Json] | None:
-        args, rest = dict(self.args), line.lower()
-        for name, kind in SLOT.findall(example):
-            form = SLOTS.get(kind or name) or "|".join(map(re.escape, self.words[name]))
-            here = _last(form, [rest]) if name in self.words else re.search(rf"(?<![\w.-])(?:{form})", rest)
-            said = here or (_last(form, earlier) if PRONOUN.search(line) else None)
-            if said is None:
-                return None
-            args[name] = int(said[0]) if said[0].isdigit() else said[0]
-            rest = rest.replace(said[0], " ", 1) if here else rest
-        wanted, there = _stems(SLOT.sub(" ", example)), _stems(rest)
-        if not wanted <= there or len(there - wanted) > MOST_LEFT:
+    def _slots(self, text: str) -> dict[str, str]:
+        """The arguments in a text, each with its kind."""
+        kinds = {slot[1]: slot[2] or slot[1] for slot in SLOT.finditer(text)}
+        known = (*SLOTS, *WHOLE, "place")
+        return {n: k if k in known else "words" if n in self.words else "thing" for n, k in kinds.items()}
+
+    def _fits(self, example: str, line: str, earlier: Sequence[str]) -> Found | None:
+        slots, low, bare = self._slots(example), folded(line), folded(SLOT.sub(" ", example))
+        if self.changes and (ASKS.search(low) or (NOT.search(low) and not NOT.search(bare))):
             return None
-        return 4 * len(wanted) - len(there - wanted), args
+        if self.whole:
+            return self._whole(example, line)
+        if self.changes and "thing" in slots.values():
+            low = REASON.sub("", low)
+        shaped = self._shaped(slots, low, earlier if PRONOUN.search(line) else ())
+        left = shaped and _without(tokens(shaped[1]), tokens(bare), exactly=self.changes)
+        if not shaped or left is None:
+            return None
+        args = {**self.args, **shaped[0]}
+        score = 4 * len(tokens(bare)) + 2 * len(shaped[0])
+        if self.changes:  # an order begins with its verb
+            score += 3 * any(word in tokens(bare) for word in [t for t in tokens(low) if t not in FILLER][:1])
+        return self._named({**slots, **self._slots(self.maybe)}, args, left, score)
+
+    def _whole(self, example: str, line: str) -> Found | None:
+        """The line as it was written: what follows the words that it begins with, or all of a question."""
+        name, low = SLOT.findall(example)[0][0], folded(line).replace("'", " ")
+        if self.whole == "question":
+            asked = ASKS.search(low) or low.endswith("?")
+            return (0, {**self.args, name: line.strip(" ?¿")}) if asked else None
+        words = tokens(folded(example.partition("{")[0]))
+        form = r"\W+".join(words).replace("don", r"don\W?t?")
+        found = re.match(rf"^\W*{POLITE}{form}\b[\s,:-]*(?:(?:that|dass|que)\b[\s,:-]*)?", low)
+        said = line[found.end() :].strip() if found else ""
+        return (4 * len(words), {**self.args, name: said}) if said else None
+
+    def _shaped(self, slots: Mapping[str, str], low: str, earlier: Sequence[str]) -> tuple[Json, str] | None:
+        """The values of slots that have a shape or words of their own, and the rest of the line."""
+        args: Json = {}
+        for name, kind in {**self._slots(self.maybe), **slots}.items():
+            if kind in ("thing", "place"):
+                continue
+            own = kind == "words"
+            form = "|".join(map(re.escape, map(folded, self.words[name]))) if own else SLOTS[kind]
+            form = rf"(?<![\w.-])(?:{form})"
+            here = _last(form + r"\w*" * own, [low]) if own else re.search(form, low)
+            said = here or (_last(form, earlier) if name[0] != "_" else None)
+            if said is None and name in slots:
+                return None
+            if said is not None:
+                args[name] = _value(kind, said[0], form)
+                low = f"{low[: said.start()]} {low[said.end() :]}" if here else low
+        return args, low
+
+    def _named(self, slots: Mapping[str, str], args: Json, left: list[str], score: int) -> Found | None:
+        """The same with the thing and the place that are named in what is left."""
+        things = [name for name, kind in slots.items() if kind == "thing"]
+        places = [name for name, kind in slots.items() if kind == "place"]
+        where = take_place(left) if things or places else ""
+        left = [token for token in left if token not in FILLER]
+        if len(left) > (MOST_LEFT if things else min(MOST_LEFT, score // 2 - 1)) or (things and ASKING & set(left)):
+            return None
+        name = "-".join(left) if not where or "/" in "".join(left) else "/".join(filter(None, [where, "-".join(left)]))
+        args |= dict.fromkeys(things, name) | dict.fromkeys(places if where else [], where)
+        return score + 2 * bool(things and left) - len(left), args
 
 
 def understood(line: str, intents: Sequence[Intent], earlier: Sequence[str] = ()) -> tuple[Intent, Json] | None:
@@ -71,9 +170,24 @@ def understood(line: str, intents: Sequence[Intent], earlier: Sequence[str] = ()
     return intent, args
 
 
+def _without(left: list[str], words: Sequence[str], *, exactly: bool) -> list[str] | None:
+    """The tokens of a line without an example's words; None when it lacks one."""
+    for word in words:
+        at = next((at for at, token in enumerate(left) if alike(token, word, exactly=exactly)), None)
+        if at is None:
+            return None
+        left = left[:at] + left[at + 1 :]
+    return left
+
+
+def _value(kind: str, said: str, form: str) -> Any:
+    if kind == "minutes":
+        return minutes(said)
+    if kind == "count":
+        return int(re.findall(r"\d+", said)[0])
+    found = re.match(form, said) if kind == "words" else None
+    return found[0] if found else said
+
+
 def _last(form: str, earlier: Sequence[str]) -> re.Match[str] | None:
-    return next((hits[-1] for text in reversed(earlier) if (hits := list(re.finditer(form, text.lower())))), None)
-
-
-def _stems(text: str) -> set[str]:
-    return {word[:STEM] for word in re.findall(r"[^\W\d_]{2,}", text.lower()) if word not in FILLER.split()}
+    return next((hits[-1] for text in reversed(earlier) if (hits := list(re.finditer(form, folded(text))))), None)

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from types import ModuleType
 from typing import ClassVar
 
 from starlette.types import ASGIApp
@@ -70,7 +71,16 @@ class Twin(ABC):
 
 def discover() -> list[type[Twin]]:
     """Every twin in `lab/services/`, by name."""
+    return sorted((module.twin for module in _modules() if hasattr(module, "twin")), key=lambda twin: twin.name)
+
+
+def sayings() -> list[Intent]:
+    """What people say here: to every twin, and what modules of `lab/services/` without one hold as `INTENTS`."""
+    apart = [module.INTENTS for module in _modules() if not hasattr(module, "twin") and hasattr(module, "INTENTS")]
+    return [intent for rows in [*(twin.intents for twin in discover()), *apart] for intent in rows]
+
+
+def _modules() -> list[ModuleType]:
     import lab.services
 
-    modules = (importlib.import_module(f"lab.services.{m.name}") for m in pkgutil.iter_modules(lab.services.__path__))
-    return sorted((module.twin for module in modules if hasattr(module, "twin")), key=lambda twin: twin.name)
+    return [importlib.import_module(f"lab.services.{m.name}") for m in pkgutil.iter_modules(lab.services.__path__)]

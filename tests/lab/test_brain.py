@@ -10,6 +10,7 @@ import pytest
 import lab.claude.brain
 from bot.runs.opener import Around, Quote
 from lab.claude.brain import think
+from lab.kit.twin import sayings
 from tests.lab.chat import PASSWORD, Chat, Json
 
 LIST, STATS, LOGS = "docker_list_containers", "docker_get_container_stats", "docker_get_container_logs"
@@ -78,7 +79,7 @@ async def test_questions_go_to_the_right_tool(chat: Chat) -> None:
 
 async def test_a_name_of_two_words_is_found_in_the_listing(chat: Chat) -> None:
     assert " MB" in await chat.told("how much RAM is home assistant using?")
-    assert chat.used[-1] == (STATS, {"container": "mini/home-assistant"})
+    assert chat.used[-1] == (STATS, {"container": "home-assistant"})
 
 
 async def test_a_span_of_time_is_no_number_of_lines(chat: Chat) -> None:
@@ -139,11 +140,11 @@ async def test_an_ambiguous_order_is_repeated_with_the_choice(chat: Chat) -> Non
 async def test_notes_are_kept_recalled_and_deleted(chat: Chat) -> None:
     assert await chat.told("what do you remember?") == "I have nothing stored yet. Tell me with “remember that …”."
     for note in ("the nightly backup runs at three", "wi-fi for guests is called Teapot"):
-        assert await chat.told(f"Remember that {note}.") == f"Noted: {note}."
+        assert await chat.told(f"Remember that {note}.") == f"Remember “{note}.”: that is how it is now."
         assert chat.used == [("memory_add_memory", {"text": f"{note}."})]
     assert await chat.told("what do you know about the backup?") == "- the nightly backup runs at three."
     assert "three" in await chat.told("at what time is the nightly backup?")
-    assert await chat.told("what do you remember about the sauna?") == "I have nothing stored about the sauna."
+    assert await chat.told("what do you remember about the sauna?") == "I have nothing stored about that. Tell me with “remember that …”."
     assert (await chat.told("what do you remember?")).count("\n") == 1
     assert "nothing to forget" not in await chat.told("forget about the backup")
     assert chat.used[-1] == ("memory_delete_memory", {"id": 1})
@@ -179,7 +180,7 @@ async def test_small_talk_needs_no_tool(chat: Chat) -> None:
 
 def answer(*content: Json) -> str:
     """What is said to a line by somebody who has no tools."""
-    reply = think({"messages": [{"role": "user", "content": list(content)}], "tools": []}, Random(1))
+    reply = think({"messages": [{"role": "user", "content": list(content)}], "tools": []}, Random(1), sayings())
     return str(reply.content[0]["text"])
 
 
@@ -220,7 +221,7 @@ async def test_a_correction_of_nothing_changes_nothing(chat: Chat) -> None:
         assert RESTART not in dict(chat.used)
 
 
-PURE = ("lab.claude.reply", "lab.kit.intents")
+PURE = ("lab.claude.reply", "lab.kit.intents", "lab.kit.language", "lab.kit.telling")
 
 
 def test_the_brain_imports_nothing_of_the_world() -> None:

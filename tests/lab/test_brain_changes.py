@@ -71,7 +71,7 @@ async def test_clean_up_goes_where_there_is_something_to_gain(chat: Chat) -> Non
     await chat.told("clean up please", "n")
     assert {arguments["host"] for tool, arguments in chat.used if tool == "docker_prune_system"} == {"nas", "mini"}
     await chat.told("prune unused volumes on mini", "n")
-    assert chat.used == [("docker_prune_system", {"host": "mini", "kinds": [], "volumes": True})]
+    assert chat.batches[-1] == [("docker_prune_system", {"host": "mini", "kinds": [], "volumes": True})]
 
 
 async def test_a_clean_up_tells_what_the_card_and_the_receipt_do(chat: Chat) -> None:

@@ -48,6 +48,8 @@ class Finding:
     fix: str
     line: str
     restart: bool
+    vague: bool = False
+    """Whether it only says that there is an error."""
 
 
 def _cause(weight: int, pattern: str, says: str, fix: str, **more: object) -> Cause:
@@ -249,7 +251,7 @@ def _oom_evidence(details: Json) -> str:
 def _finding(cause: Cause, line: str) -> Finding:
     detail = _detail(cause.detail, line) if cause.detail else None
     says = cause.says.format(it=cause.wording.format(detail) if detail else "")
-    return Finding(says, cause.fix, line, cause.restart)
+    return Finding(says, cause.fix, line, cause.restart, not cause.weight)
 
 
 def _detail(pattern: re.Pattern[str], line: str) -> str | None:

@@ -1,89 +1,88 @@
-"""Lines that lean on the exchange before: "restart it", "the one on mini", "yes"."""
+"""Lines that lean on the exchange before: "restart it", "the one on mini", "so fix it"."""
 
 import re
 from dataclasses import replace
 
+from lab.claude.brain.intents import Meant, meant
 from lab.claude.brain.talk import Talk
-from lab.claude.brain.words import BARE_STOP, bag, listed, orders
+from lab.kit.intents import understood
+from lab.kit.language import ASKING, FILLER, bag, folded
+from lab.kit.telling import listed
 
 NAMED = re.compile(r"\*\*([A-Za-z0-9][\w.-]*)\*\* \(([\w.-]+)\)")
 LISTED = re.compile(r"^\W*([A-Za-z0-9][\w.-]*) · ([\w.-]+) ·", re.M)
 """A line of a status: `paperless · nas · 14 restarts`."""
-MEANS = re.compile(r"^(?:and |but |so )?what (?:does|do|is) (?:it|this|that|these)(?: mean)?\b[?!. ]*$", re.I)
-DONE = re.compile(r"\b(?:Re)?(?:start|stop|remove|recreate|pull)(?:p?ed|d|ing)? ([a-z0-9][\w.-]*(?:/[\w.-]+)?)")
-ABOUT = re.compile(r"\b(?:of|for|is|does|about|with|from|has|did) (?:the |my )?([a-z0-9][\w.-]*(?:/[\w.-]+)?)", re.I)
-OFFER = re.compile(r"[“\"](?P<order>(?:restart|start|stop|remove|update|pull|make|why is) [^”\"]+)[”\"]")
-YES = re.compile(
-    r"^(?:yes|yep|yeah|sure|ok|okay|do it|do that|go ahead|please do|go for it|sounds good|"
-    r"(?:so |then |and )*(?:please )?(?:fix|repair|mend) (?:it|that|this))\b[\s!.,]*",
+NAME = r"([a-z0-9][\w.-]*(?:/[\w.-]+)?)"
+ABOUT = re.compile(rf"\b(?:of|for|is|does|about|with|from|has|did|ist|von|está|de) (?:the |my |mein )?{NAME}", re.I)
+BEFORE_IT = re.compile(
+    rf"{ABOUT.pattern}|\b{NAME} (?:is|seems|looks|keeps|hangs|hung|crashed|failed|has|doesn|ist|hängt|geht|está|no)\b",
     re.I,
 )
+MEANS = re.compile(r"^(?:and |but |so )?what (?:does|do|is) (?:it|this|that|these)(?: mean)?\b[?!. ]*$", re.I)
+WHY = re.compile(
+    r"^¿?(?:but |and |so |und |y )*(?:why|how come|what happened|what'?s the (?:cause|reason)|warum|wieso|por qu[eé])"
+    r"(?: is that| so)?[?!. ]*$", re.I,
+)  # fmt: skip
+OFFER = re.compile(r"“([^”]+)”")
+FIX = r"(?:fix|repair|mend|solve|repariere?|behebe?|arregla|repara)\W?(?:it|that|this|es|das|lo)?"
+YES = re.compile(
+    rf"^(?:(?:yes|yep|yeah|sure|ok|okay|ja|klar|s[ií]|vale|so|then|and|also|dann|und|entonces|y|please|bitte|por favor|"
+    rf"can you|just)\b[\s,!.]*)*(?:do (?:it|that)|go ahead|go for it|sounds good|mach (?:das|es)|hazlo|{FIX})?"
+    r"(?:,? (?:please|then|now|bitte|por favor))*[\s!.?]*$", re.I,
+)  # fmt: skip
 CHOICE = re.compile(r"`([\w.-]+/[\w.-]+)`")
-IT = re.compile(r"\b(it|that one|this one|that container|this container|the container)\b(?!')", re.I)
-ITS = re.compile(r"\b(?:its|it's|their)\b", re.I)
-THEM = re.compile(r"\b(?:them(?: (?:both|all))?|both(?: of them)?|all of them|those|these two)\b", re.I)
-BARE_WHY = re.compile(
-    r"^(?:but |and |so )?(?:why|how come|what happened|what'?s the (?:cause|reason))(?: is that| so)?[?!. ]*$", re.I
-)
+BOTH = {"both", "all", "beide", "alle", "ambos", "todos"}
+IT = re.compile(r"\b(it|that one|this one|that container|this container|the container|es|ihn|den|lo)\b(?!')", re.I)
+STUCK_TO = re.compile(r"\b(\w+[aenr])(l[oa])\b", re.I)
+"""The pronoun of a Spanish order: reinícialo."""
+ITS = re.compile(r"\b(?:its|their|seine?|sus?)\b", re.I)
+THEM = re.compile(r"\b(?:them(?: (?:both|all))?|both(?: of them)?|all of them|those|these two|beide|ambos)\b", re.I)
 CORRECTION = re.compile(
-    r"^(?:(?:no|sorry|oops)\b[\s,.!]*)*(?P<marked>(?:i (?:meant|mean)|rather|make (?:it|that))\s+)?(?:the )?"
-    r"(?!not\b)(?P<name>[a-z0-9][\w.-]*(?:/[\w.-]+)?)(?P<end>,? instead)?(?:,? please)?[.! ]*$",
+    r"^(?:(?:no|sorry|oops|nein)\b[\s,.!]*)*(?P<marked>(?:i (?:meant|mean)|rather|make (?:it|that)|ich meinte?|"
+    rf"quise decir)\s+)?(?:the )?(?!not\b)(?P<name>{NAME[1:-1]})(?P<end>,? instead)?(?:,? please)?[.! ]*$",
     re.I,
 )
 OWN_WORDS = re.compile(r"\b(?:remember|forget|note|keep in mind)\b", re.I)
+NO_NAMES = FILLER | ASKING | bag("wrong and if blocked down")
 DEPTH = 4
 """How many messages back a pronoun may reach."""
 
 
 def complete(talk: Talk) -> Talk:
     """The same talk with the last line made whole from the exchange before."""
-    if OWN_WORDS.search(talk.said):
+    talk = replace(talk, things=tuple(referents(talk, 2)))
+    if not talk.said or OWN_WORDS.search(talk.said):
         return talk
     said = _chosen(talk) or _agreed(talk) or _corrected(talk) or _resolved(talk)
     return replace(talk, said=said) if said else talk
 
 
-def referents(talk: Talk) -> list[str]:
-    """Containers the last exchanges were about, the closest exchange deciding; as host/name where known."""
-    for index in range(len(talk.past) - 1, max(-1, len(talk.past) - 1 - DEPTH), -1):
+def referents(talk: Talk, depth: int = DEPTH) -> list[str]:
+    """Things the last exchanges were about, the closest exchange deciding; as host/name where known."""
+    for index in range(len(talk.past) - 1, max(-1, len(talk.past) - 1 - depth), -1):
         role, text = talk.past[index]
         before = talk.past[index - 1][1] if role == "assistant" and index else ""
-        if names := _named(role, text, before):
+        if names := _named(talk, role, text, before):
             return names
     return []
 
 
-def _recent(talk: Talk) -> list[str]:
-    """Containers of the last two exchanges, the older first."""
-    before = referents(replace(talk, past=talk.past[:-2]))
-    return list(dict.fromkeys(before + referents(talk)))
+def _named(talk: Talk, role: str, text: str, before: str) -> list[str]:
+    if role == "assistant":
+        pairs = list(dict.fromkeys(NAMED.findall(text) or LISTED.findall(text)))
+        asked = [f"{host}/{name}" for name, host in pairs if name.lower() in before.lower()]
+        return asked or [f"{host}/{name}" for name, host in pairs]
+    things = [part.thing for part in meant(text, talk.known)[0] if part.thing]
+    return things or [name for name in ABOUT.findall(text) if name.lower() not in NO_NAMES][-1:]
 
 
 def _antecedent(said: str) -> list[str]:
-    """The container a line names before its own pronoun: "paperless hangs, restart it"."""
-    pronoun = IT.search(said)
+    """The thing that a line names before its own pronoun: "paperless hangs, restart it"."""
+    pronoun = IT.search(said) or STUCK_TO.search(said)
     if pronoun is None:
         return []
     found = [match[1] or match[2] for match in BEFORE_IT.finditer(said[: pronoun.start()])]
     return [name.lower() for name in found if name.lower() not in NO_NAMES][-1:]
-
-
-def _named(role: str, text: str, before: str) -> list[str]:
-    if role == "assistant":
-        pairs = list(dict.fromkeys(NAMED.findall(text) or LISTED.findall(text)))
-        asked = [f"{host}/{name}" for name, host in pairs if name.lower() in before.lower()]
-        return asked or [f"{host}/{name}" for name, host in pairs] or DONE.findall(text)
-    targets = [target for order in orders(text) for target in order.targets]
-    return targets or [name for name in ABOUT.findall(text) if name.lower() not in NO_NAMES][-1:]
-
-
-NO_NAMES = bag(
-    "it that this everything anything something there up down wrong the my me you what who which a an now ok "
-    "and why how if when please things all"
-)
-BEFORE_IT = re.compile(
-    rf"{ABOUT.pattern}|\b([a-z0-9][\w.-]*(?:/[\w.-]+)?) (?:is|seems|looks|keeps|hangs|hung|crashed|failed|has)\b", re.I
-)
 
 
 def _question(talk: Talk) -> tuple[str, str] | None:
@@ -96,70 +95,62 @@ def _question(talk: Talk) -> tuple[str, str] | None:
 def _chosen(talk: Talk) -> str | None:
     """The earlier line with the target the person has now picked from "Which one…?"."""
     exchange = _question(talk)
-    if exchange is None or "Which one" not in exchange[1] or orders(talk.said):
+    if exchange is None or "Which one" not in exchange[1] or any(part.thing for part in _own(talk)):
         return None
     options = list(dict.fromkeys(CHOICE.findall(exchange[1])))
     words = set(re.findall(r"[\w.-]+(?:/[\w.-]+)?", talk.said.lower()))
-    picked = [o for o in options if o.lower() in words or set(o.lower().split("/")) & words]
-    if words & {"both", "all"}:
-        picked = options
-    if not picked or (len(picked) > 1 and not words & {"both", "all"}):
+    picked = options if words & BOTH else []
+    picked = picked or [o for o in options if o.lower() in words or set(o.lower().split("/")) & words]
+    if not picked or (len(picked) > 1 and not words & BOTH):
         return None
     name = picked[0].split("/")[1]
     line, count = re.subn(rf"\b(?:[\w.-]+/)?{re.escape(name)}\b", listed(picked), exchange[0], count=1, flags=re.I)
-    if count:
-        return line
-    return IT.sub(listed(picked), exchange[0])
+    return line if count else IT.sub(listed(picked), exchange[0])
 
 
 def _agreed(talk: Talk) -> str | None:
     """What the assistant offered, when the person says yes to it."""
-    match = YES.match(talk.said)
-    if (
-        match is None
-        or not talk.past
-        or talk.said[match.end() :].strip(" .!") not in ("", "please", "do it", "do that")
-    ):
+    if not YES.match(talk.said) or not talk.past or talk.past[-1][0] != "assistant":
         return None
-    offer = OFFER.search(talk.past[-1][1])
-    return offer["order"] if offer else None
+    offers = OFFER.findall(talk.past[-1][1])
+    return next((offer for offer in offers if offer.startswith("why is ") or understood(offer, talk.known)), None)
 
 
 def _corrected(talk: Talk) -> str | None:
     """The order before with another target: "restart jellyfin", and then "I meant sonarr"."""
     match = CORRECTION.match(talk.said)
     earlier = next((text for role, text in reversed(talk.past) if role == "user"), "")
-    before = orders(earlier)
-    if match is None or not (match["marked"] or match["end"]) or orders(talk.said):
+    if match is None or not (match["marked"] or match["end"]):
         return None
-    return f"{before[0].verb} {match['name']}" if len(before) == 1 and len(before[0].targets) == 1 else None
+    parts, _ = meant(earlier, talk.known)
+    if len(parts) != 1 or not parts[0].thing or not parts[0].intent.changes:
+        return None
+    words = r"\W+".join(map(re.escape, parts[0].thing.split("-")))
+    line, count = re.subn(words, match["name"], folded(earlier), count=1)
+    return line if count else None
+
+
+def _own(talk: Talk) -> list[Meant]:
+    return meant(talk.said, talk.known, talk.earlier)[0]
 
 
 def _resolved(talk: Talk) -> str | None:
+    """The line with names for its pronouns."""
+    parts = _own(talk)
     names = _antecedent(talk.said) or referents(talk)
-    if not names or any(order.targets for order in orders(talk.said)):
+    if not names or (parts and all(part.thing or not part.intent.thing for part in parts)):
         return None  # nothing to stand in for, or the line names its own: "remove the container radarr"
     if THEM.search(talk.said):
-        return THEM.sub(listed(names if len(names) > 1 else _recent(talk)), talk.said)
+        before = referents(replace(talk, past=talk.past[:-2]))
+        return THEM.sub(listed(names if len(names) > 1 else list(dict.fromkeys(before + names))), talk.said)
     if MEANS.match(talk.said):
         return f"why is {names[0]} in trouble?"
     if len(names) > 1:
         return None
-    if BARE_WHY.match(talk.said):
+    if WHY.match(talk.said):
         return f"why is {names[0]} in trouble?"
-    if bare := _without_target(talk.said):
-        return f"{bare} {names[0]}"
-    said = ITS.sub(f"{names[0]}'s", talk.said) if not re.search(r"\bit's\b", talk.said, re.I) else talk.said
+    if ITS.search(talk.said):
+        return ITS.sub(f"{names[0]}'s", talk.said)
+    said = STUCK_TO.sub(rf"\1 {names[0]}", talk.said) if not IT.search(talk.said) else talk.said
     said = IT.sub(names[0], said)
     return said if said != talk.said else None
-
-
-def _without_target(said: str) -> str | None:
-    """The verb of an order that names nothing: "stop instead". A bare "stop" is about the assistant itself."""
-    if BARE_STOP.match(said):
-        return None
-    found = orders(said)
-    if len(found) == 1 and not found[0].targets and not IT.search(said):
-        words = set(re.findall(r"\w+", found[0].rest.lower()))
-        return found[0].verb if not words & {"all", "everything", "ones"} else None
-    return None

@@ -36,6 +36,15 @@ def note(calls: list[Call]) -> str:
     return ""
 
 
+def quiet(data: Any) -> Any:
+    """The same without the lines of it that give orders."""
+    if isinstance(data, dict):
+        return {name: quiet(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [quiet(item) for item in data if not (isinstance(item, str) and gives_orders(item))]
+    return data
+
+
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value

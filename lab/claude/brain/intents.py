@@ -1,51 +1,213 @@
-"""What the twins' own rows of examples cover: each line, or each half of one, becomes the call that they name."""
+"""What the rows of examples cover: each clause of a line becomes the calls that they name, all of them on one card."""
 
 import random
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from lab.claude.brain import changes
+from lab.claude.brain.causes import find_cause
+from lab.claude.brain.injection import quiet
 from lab.claude.brain.outcomes import refusal, report
-from lab.claude.brain.talk import Ask, Result, Talk, Wanted
-from lab.claude.brain.words import orders
+from lab.claude.brain.talk import Result, Stuck, Talk, Wanted
+from lab.claude.brain.words import plain, quote
+from lab.claude.reply import Json
 from lab.kit.intents import Intent, understood
+from lab.kit.language import ASKS, FILLER, NOT, folded, tokens
 
-HALVES = re.compile(r"[.;!?]+\s+|\n+|,?\s+(?:and|then|und|y|dann|luego)\s+", re.I)
+CLAUSES = re.compile(
+    r"[.;!?]+(?:\s+|$)|\n+|\s*[,&+]\s*(?:(?:and|then|und|y|dann|luego|but|so)\s+)*|"
+    r"\s+(?:(?:and|und|y)\s+(?:then|dann|luego)|and|then|plus|as well as|but|so|und|dann|aber|sondern|y|luego|pero)\s+",
+    re.I,
+)
+HANGING = re.compile(r"^\W*(?:(?:please|bitte|ok)\W+)*(?:do not|don'?t|never|nicht)\W*$", re.I)
+ALL = re.compile(r"\b(?:all|everything|every|alles?|tod[oa]s?)\b", re.I)
+LATER = re.compile(
+    r"\b(?:tomorrow|tonight|later|every (?:day|night|week|hour|morning)|at \d{1,2}(?::\d\d)?(?: ?[ap]m|\b)|"
+    r"in \d+ (?:minutes|hours|days)|in (?:an|one) hour|morgen|heute nacht|um \d+ uhr|in \d+ (?:minuten|stunden)|"
+    r"manana|esta noche)\b"
+)
+NEAREST = re.compile(r"nearest:?\s+`?([\w.-]+)(?: \(([\w.-]+)\))?", re.I)
+AT_ONCE = 10
+"""Calls of one look that are made together."""
+
+
+@dataclass(frozen=True)
+class Meant:
+    """A clause, and what it comes to."""
+
+    clause: str
+    intent: Intent
+    args: Json
+
+    @property
+    def thing(self) -> str:
+        """The name that was said; empty when none was, or none belongs there."""
+        return str(self.args.get(self.intent.thing, ""))
+
+
+def meant(said: str, known: Sequence[Intent], earlier: Sequence[str] = ()) -> tuple[list[Meant], list[str]]:
+    """What a line comes to, clause by clause, and the clauses that nothing fits."""
+    if found := understood(said, [intent for intent in known if intent.whole == "text"], earlier):
+        return [Meant(said, *found)], []
+    known = [intent for intent in known if not intent.whole]
+    clauses = [clause.strip() for clause in CLAUSES.split(said) if clause.strip(" ?!.¿¡")]
+    parts: list[Meant] = []
+    lost: list[str] = []
+    negated = False
+    for at, clause in enumerate(clauses):
+        negated = negated or bool(HANGING.match(clause))
+        found = None if negated else understood(clause, known, [*earlier, *clauses[:at]])
+        if found:
+            parts.append(Meant(clause, *found))
+        elif parts and (more := _and_also(parts[-1], clause)):
+            parts.append(more)
+        else:
+            lost.append(clause)
+    if len(parts) < 2 and (found := None if negated else understood(said, known, earlier)):
+        whole = Meant(said, *found)
+        if not parts or (whole.intent is not parts[0].intent and not whole.intent.thing):
+            return [whole], []
+    return parts, lost
+
+
+def _and_also(before: Meant, clause: str) -> Meant | None:
+    """The same for another thing: the radarr of "restart sonarr and radarr"."""
+    words = [token for token in tokens(folded(clause)) if token not in FILLER]
+    if not before.intent.thing or not before.thing or not 0 < len(words) < 3:
+        return None
+    if ASKS.search(folded(clause)) or NOT.search(folded(clause)):
+        return None
+    example = f"{{{before.intent.thing}}}"
+    found = replace(before.intent, examples=(example,)).means(clause)
+    return Meant(clause, before.intent, {**before.args, **found[1]}) if found else None
 
 
 def follow(talk: Talk, rng: random.Random) -> str | None:
-    """The answer to a line that an intent covers, also beside an order; None when none does."""
-    known = [intent for intent in talk.known if talk.has(intent.tool)]
-    earlier = [text for _, text in talk.past]
-    whole = understood(talk.said, known, earlier)
-    halves = [half for half in HALVES.split(talk.said) if half.strip()]
-    found = [understood(half, known, [*earlier, *halves[:at]]) for at, half in enumerate(halves)]
-    others = [half for half, each in zip(halves, found, strict=True) if each is None]
-    if len([each for each in found if each]) < 2 and not any(orders(half) for half in others):
-        found, others = [whole], []
-    meant = [each for each in found if each]
-    if not meant or not all(orders(half) for half in others):
+    """The answer to a line that rows cover; None when they cover nothing of it."""
+    parts, lost = meant(talk.said, talk.known, talk.earlier)
+    if not parts and (refrained := _refrained(talk)):
+        return refrained
+    broad = understood(talk.said, [intent for intent in talk.known if intent.whole == "question"])
+    parts = parts or ([Meant(talk.said, *broad)] if broad else [])
+    if not parts:
         return None
-    asked: list[Wanted] = []
-    told: list[str | None] = []
-    try:
-        results = talk.need_all([(intent.tool, args) for intent, args in meant])
-        told = [_told(intent, result) for (intent, _), result in zip(meant, results, strict=True)]
-    except Ask as ask:
-        asked = ask.calls
-    for half in others:
-        try:
-            told.append(changes.change(replace(talk, said=half), rng))
-        except Ask as ask:
-            asked += ask.calls
-    if asked:
-        raise Ask(asked)  # all of it on one card
-    return "\n\n".join(filter(None, told))
+    if any(part.intent.changes for part in parts) and LATER.search(folded(talk.said)):
+        raise Stuck("I can do it now or not at all: I keep no appointments. Say it again when it is time.")
+    parts = [_named(talk, part, parts[:at]) for at, part in enumerate(parts)]
+    planned = _planned(talk, parts)
+    wanted = list({str(call): call for calls in planned if not isinstance(calls, str) for call in calls}.values())
+    results = dict(zip(map(str, wanted), _settled(talk, wanted), strict=True))
+    told: list[str] = []
+    changed: list[tuple[str, Result]] = []
+    for part, calls in zip(parts, planned, strict=True):
+        if isinstance(calls, str):
+            told.append(calls)
+        elif part.intent.changes:
+            changed += [(_title(call[0]), results[str(call)]) for call in calls]
+        else:
+            told.append(_told(part, [results[str(call)] for call in calls]))
+    if changed:
+        told.append(" ".join(filter(None, [report(changed), _did_you_mean(talk, changed), _notes(parts, changed)])))
+    behind = lost[-1] if any(told) and lost and talk.said.rstrip("?!. ").endswith(lost[-1]) else ""
+    if len([token for token in tokens(folded(behind)) if token not in FILLER]) > 1 and not NOT.search(folded(behind)):
+        told.append(f"I did not understand “{behind}”.")
+    return "\n\n".join(filter(None, told)) or None
 
 
-def _told(intent: Intent, result: Result) -> str:
-    if result.failed:
-        return refusal(result.text)
-    if intent.tell is None:
-        return report([(intent.examples[0], result)])
-    return intent.tell(result.data)
+def _refrained(talk: Talk) -> str | None:
+    """That an order which a "not" turns round is not followed."""
+    orders = [intent for intent in talk.known if intent.changes]
+    if not NOT.search(folded(talk.said)) or ASKS.search(folded(talk.said)):
+        return None
+    bare = re.sub(NOT, " ", folded(talk.said))
+    return "Understood: I leave it alone. Nothing was changed." if understood(bare, orders) else None
+
+
+def _named(talk: Talk, part: Meant, before: Sequence[Meant]) -> Meant:
+    """The same with the name that it lacks: of the clause before, or of the exchange before."""
+    name = part.intent.thing
+    if not name or part.thing or name not in part.args:
+        return part
+    if part.intent.changes and ALL.search(part.clause):
+        raise Stuck("That is a lot at once, so I ask for names. Tell me which ones you mean.")
+    said = [each.thing for each in before if each.thing][-1:] or list(talk.things)
+    if len(said) > 1:
+        raise Stuck(which(said))
+    if not said:
+        example = part.intent.spoken(part.intent.examples[0], **{name: "jellyfin"})
+        raise Stuck(f"Which one? Tell me the name, for example “{example}”.")
+    return replace(part, args={**part.args, name: said[0]})
+
+
+def which(names: Sequence[str]) -> str:
+    """The question that asks the person to pick one."""
+    return f"Which one do you mean: {' or '.join(f'`{name}`' for name in names)}?"
+
+
+def _planned(talk: Talk, parts: Sequence[Meant]) -> list[list[Wanted] | str]:
+    """The calls of each part, after whatever must be looked up for them; or why there are none."""
+    looks: list[Wanted] = [(p.intent.look, _sent(p.args)) for p in parts if p.intent.look]
+    looked = iter(_settled(talk, looks)) if looks else iter(())
+    planned: list[list[Wanted] | str] = []
+    for part in parts:
+        if not part.intent.look or part.intent.pick is None:
+            planned.append([(part.intent.tool, _sent(part.args))] if part.intent.tool else _tell(part, part.args))
+            continue
+        look = next(looked)
+        picked = refusal(look.text) if look.failed else part.intent.pick({**look.data, "asked": part.args})
+        planned.append(picked if isinstance(picked, str) else [(part.intent.tool, args) for args in picked])
+    return planned
+
+
+def _sent(args: Json) -> Json:
+    return {name: value for name, value in args.items() if not name.startswith("_")}
+
+
+def _settled(talk: Talk, wanted: list[Wanted]) -> list[Result]:
+    """The results; a name that differs from the nearest one in spelling only is tried again as that."""
+    results = [result for at in range(0, len(wanted), AT_ONCE) for result in talk.need_all(wanted[at : at + AT_ONCE])]
+    again: dict[int, Wanted] = {}
+    for index, ((tool, args), result) in enumerate(zip(wanted, results, strict=True)):
+        close = NEAREST.search(result.text) if result.failed and not talk.last else None
+        near = close[1].rstrip(".") if close else ""
+        names = [name for name, value in args.items() if near and plain(str(value)) == plain(near) and value != near]
+        if names:
+            again[index] = (tool, {**args, names[0]: near})
+    if again:
+        for index, result in zip(again, talk.need_all(list(again.values())), strict=True):
+            results[index] = result
+    return results
+
+
+def _told(part: Meant, results: list[Result]) -> str:
+    failed = [result for result in results if result.failed]
+    if len(failed) == len(results):
+        return refusal(failed[0].text) if failed else ""
+    data = [quiet(result.data) for result in results if not result.failed]
+    told = _tell(part, {"each": data} if part.intent.look else data[0])
+    telling = find_cause(data[0].get("lines") or [], {})
+    return f"{told}\n\nWhat stands out: {telling.says}. {quote(telling.line)}" if telling else told
+
+
+def _tell(part: Meant, data: Json) -> str:
+    return part.intent.tell({**data, "asked": part.args}) if part.intent.tell else ""
+
+
+def _title(tool: str) -> str:
+    return tool.partition("_")[2].replace("_", " ").capitalize()
+
+
+def _notes(parts: Sequence[Meant], changed: Sequence[tuple[str, Result]]) -> str:
+    done = any(result.data.get("outcome") in ("done", "already") for _, result in changed)
+    return " ".join(dict.fromkeys(part.intent.note for part in parts if done and part.intent.note))
+
+
+def _did_you_mean(talk: Talk, changed: Sequence[tuple[str, Result]]) -> str:
+    """The line with the nearest name in it, to say yes to, when all that is wrong is the name."""
+    parts, _ = meant(talk.said, talk.known)
+    close = [match for _, result in changed if result.failed and (match := NEAREST.search(result.text))]
+    if len(changed) != 1 or not close or len(parts) != 1 or parts[0].thing not in folded(talk.said):
+        return ""
+    near = "/".join(filter(None, [close[0][2], close[0][1]]))
+    line = re.sub(rf"\b{re.escape(parts[0].thing)}\b", near, folded(talk.said))
+    return f"Do you mean “{line.strip(' ?!.')}”?"

@@ -6,51 +6,41 @@ import re
 from lab.claude.brain.talk import Talk
 from lab.claude.brain.words import any_of
 
-GREETING = any_of(
-    r"^(?:hi|hello|hey|hiya|yo|good (?:morning|evening|afternoon|day)|moin|howdy)\b[\s,!.]*"
-    r"(?:there|rackhand|claude|bot|again)?[\s!.]*$"
-)
-THANKS = any_of(
-    r"^(?:many |ok,? |great,? |perfect,? )?(?:thanks|thank you|thx|ty|cheers)\b[^?]{0,30}$",
-    r"^(?:well done|good job|nice(?: work)?|great|perfect|cool)\b[^?]{0,30}$",
-)
+SELF = "I am a small stand-in for Claude: rows of examples, no language model. What I say comes from the tools I call."
+EXAMPLES = "Try “how is everything?” or “what's wrong?”, or ask me what I can do."
+LOST = f"That is beyond me: I am a small scripted stand-in for Claude and would rather not guess. {EXAMPLES}"
+"""Said when nothing fits the line."""
 HELP = any_of(
-    r"^(?:/?help|commands|menu)\b",
-    r"\bwhat (?:else )?(?:can|could|do) you (?:do|help|offer)\b|\bwhat are you (?:able|good)\b",
-    r"\bhow (?:can|could) you help\b|\bhow do (?:i|you) (?:use|work)\b",
+    r"^(?:/?help|commands|menu|hilfe|ayuda)\b[?!. ]*$",
+    r"\bwhat (?:else )?(?:can|could|do) you (?:do|help|offer)\b|\bwhat are you (?:able|good)\b|\bwas kannst du\b",
+    r"\bhow (?:can|could) you help\b|\bhow do (?:i|you) (?:use|work)\b|\bqu[eé] (?:puedes|sabes) hacer\b",
 )
-IDENTITY = any_of(
-    r"\b(?:who|what) are you\b|\byour name\b|\bwho (?:made|built) you\b|\bwhich model\b",
-    r"\bare you (?:an? |the )?(?:real|claude|ai|bot|human|robot|person|llm|model)\b",
-)
-BYE = any_of(r"^(?:bye|good ?bye|good night|see you|cu|later)\b[\s!.]*\w*[\s!.]*$")
-AGREED = any_of(r"^(?:yes|yep|yeah|no|nope|ok|okay|sure|fine|go ahead|do it)[\s!.]*$")
-
-SELF = (
-    "I am a scripted stand-in for Claude: patterns and rules, no language model. "
-    "What I say comes from the tools I call."
-)
-EXAMPLES = "Try “how is everything?” or “what's wrong?”."
-FALLBACK = f"That is beyond me: I am a scripted stand-in for Claude and would rather not guess. {EXAMPLES}"
-"""Said when no skill understands the line."""
-HELLOS = ("Hello.", "Hi.", "Good to see you.")
-NOTHING_OPEN = "A typed yes approves nothing. An open card is decided by its buttons; /pending shows it."
-UNDO = any_of(r"^(?:please )?(?:undo|revert|roll ?back)\b")
-AUDIT = any_of(
-    r"\bwho (?:approved|did|changed|restarted|stopped)\b",
-    r"\bwhat (?:have|did) (?:you|we|i) (?:change|do)",
-)
-REPLIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
-    (GREETING, tuple(f"{hello} I look after your homelab. What would you like to know?" for hello in HELLOS)),
-    (any_of(r"^how are you\b"), ("I run as scripted, thank you. “How is everything?” tells how your containers are.",)),
-    (THANKS, ("You're welcome.", "Glad to help.", "Any time.")),
-    (BYE, ("Until later. Nothing I proposed runs without your tap.",)),
-    (IDENTITY, (SELF,)),
-    (AGREED, (NOTHING_OPEN,)),
-    (UNDO, ("Undo is a button on each receipt; /undo lists what can be undone.",)),
-    (AUDIT, ("The audit log knows: /audit.",)),
+SMALL_TALK: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (any_of(r"^¡?(?:hi|hello|hey|hiya|yo|good (?:morning|evening|afternoon|day)|moin|howdy|hallo|servus|guten \w+|hola|"
+            r"buen[oa]s \w+)\b[\s,!.]*(?:there|rackhand|claude|bot|again|du)?[\s!.]*$"),
+     ("Hello. I look after your homelab. What would you like to know?",
+      "Hi. I look after your homelab. Ask me how it is.")),
+    (any_of(r"^how are you\b|^wie geht'?s(?: dir)?\W*$|^(?:qué|que) tal\W*$"),
+     ("I run as scripted, thank you. “How is everything?” tells how your homelab is.",)),
+    (any_of(r"^(?:many |ok,? |great,? |perfect,? )?(?:thanks|thank you|thx|ty|cheers|danke|gracias)"
+            r"(?: (?:a lot|so much|very much|again|you|claude|rackhand|schön|for \w+(?: \w+)?))*[\s!.]*$",
+            r"^(?:well done|good job|nice|great|perfect|cool|super)(?: (?:job|work|one|stuff))?[\s!.]*$"),
+     ("You're welcome.", "Glad to help.", "Any time.")),
+    (any_of(r"^(?:bye|good ?bye|good night|see you|cu|later|tsch[uü]ss|adi[oó]s)\b[\s!.]*\w*[\s!.]*$"),
+     ("Until later. Nothing I proposed runs without your tap.",)),
+    (any_of(r"\b(?:who|what) are you\b|\byour name\b|\bwho (?:made|built) you\b|\bwhich model\b|\bwer bist du\b",
+            r"\bare you (?:an? |the )?(?:real|claude|ai|bot|human|robot|person|llm|model)\b|\bqui[eé]n eres\b"),
+     (f"{SELF} Put simply: a scripted stand-in for Claude.",)),
+    (any_of(r"^(?:yes|yep|yeah|no|nope|ok|okay|sure|fine|go ahead|do it|ja|nein|s[ií]|vale)[\s!.]*$"),
+     ("A typed yes approves nothing. An open card is decided by its buttons; /pending shows it.",)),
+    (any_of(r"^(?:please )?(?:undo|revert|roll ?back)\b|\bmach das rückgängig\b|^deshaz\b"),
+     ("Undo is a button on each receipt; /undo lists what can be undone.",)),
+    (any_of(r"\bwho (?:approved|did|changed|restarted|stopped)\b|\bwhat (?:have|did) (?:you|we|i) (?:change|do)"),
+     ("The audit log knows: /audit.",)),
     (any_of(r"\b(?:costs?|spent|spend|budget|tokens)\b"), ("That is counted exactly: /cost.",)),
-)
+    (any_of(r"^(?:please |ok,? |no,? )*(?:stop|halt|stopp|para)(?: that| please| now)*[.! ]*$"),
+     ("I am not doing anything now. To stop something, name it: “stop jellyfin”.",)),
+)  # fmt: skip
 
 
 def courtesy(talk: Talk, rng: random.Random) -> str | None:
@@ -61,25 +51,18 @@ def courtesy(talk: Talk, rng: random.Random) -> str | None:
         return f"I got no text. {EXAMPLES}"
     if HELP.search(talk.said):
         return _help(talk)
-    for pattern, answers in REPLIES:
-        if pattern.search(talk.said):
-            return rng.choice(answers)
-    return None
+    return next((rng.choice(answers) for pattern, answers in SMALL_TALK if pattern.search(talk.said)), None)
 
 
 def _help(talk: Talk) -> str:
-    skills = [
-        ("docker_list_containers", "say how everything is, and what needs you: “what's down?”"),
-        ("docker_get_container_logs", "find out why something fails: “why is paperless restarting?”"),
-        (
-            "docker_restart_container",
-            "restart, start, stop, update or remove containers; each asks you first: “restart jellyfin”",
-        ),
-        ("docker_get_container_stats", "show logs, details and figures: “who uses most memory?”"),
-        ("docker_prune_system", "show disk usage and clean up: “free some space”"),
-        ("memory_add_memory", "keep notes: “remember that backups run at three”"),
-    ]
-    lines = [f"- {words}" for tool, words in skills if talk.has(tool)]
-    if not lines:
+    """An example of each thing that people say here, by service."""
+    known: dict[str, list[str]] = {}
+    for intent in talk.known:
+        if talk.has(intent.tool):
+            example = intent.spoken(intent.examples[0])
+            known.setdefault(intent.tool.partition("_")[0], []).append(f"“{example}”")
+    if not known:
         return f"{SELF} I have no tools here, so I can only talk."
-    return "I can\n\n" + "\n".join(lines) + "\n\nI am a scripted stand-in for Claude, so plain words work best."
+    lines = [f"- {service}: {', '.join(dict.fromkeys(examples))}" for service, examples in known.items()]
+    return "\n".join(["I find out why something fails (“why is paperless restarting?”), and understand lines like", "",
+                      *lines, "", SELF, "Every change asks you first."])  # fmt: skip

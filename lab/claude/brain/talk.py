@@ -65,6 +65,13 @@ class Talk:
     photo: bool = False
     known: Sequence[Intent] = ()
     """What people say to the services, as these bring it along."""
+    things: Sequence[str] = ()
+    """What the exchange before was about, as host/name where known."""
+
+    @property
+    def earlier(self) -> list[str]:
+        """Earlier texts; those that a person wrote come last, as what they named counts first."""
+        return [text for said in ("assistant", "user") for role, text in self.past if role == said]
 
     def has(self, tool: str) -> bool:
         """Whether the tool is offered."""

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 
-from lab.claude.brain import changes, diagnosis, intents, lookups, memories, smalltalk, status
+from lab.claude.brain import intents, smalltalk, story
 from lab.claude.brain.followup import complete
 from lab.claude.brain.injection import note
 from lab.claude.brain.talk import Ask, Stuck, Talk, read
@@ -12,17 +12,7 @@ from lab.kit.intents import Intent
 
 Skill = Callable[[Talk, random.Random], str | None]
 
-SKILLS: tuple[Skill, ...] = (
-    smalltalk.courtesy,
-    memories.keep,
-    intents.follow,
-    changes.change,
-    memories.recall,
-    lookups.look_up,
-    diagnosis.diagnose,
-    status.overview,
-    memories.answer_from,
-)
+SKILLS: tuple[Skill, ...] = (smalltalk.courtesy, story.diagnose, intents.follow)
 """The first that has something to say answers."""
 
 
@@ -33,7 +23,7 @@ def think(request: Json, rng: random.Random, known: Sequence[Intent] = ()) -> Re
     """
     talk = complete(read(request, known))
     try:
-        text = next((said for skill in SKILLS if (said := skill(talk, rng))), smalltalk.FALLBACK)
+        text = next((said for skill in SKILLS if (said := skill(talk, rng))), smalltalk.LOST)
     except Ask as ask:
         before = [{"type": "text", "text": ask.why}] if ask.why else []
         calls = [{"type": "tool_use", "name": name, "input": arguments} for name, arguments in ask.calls]

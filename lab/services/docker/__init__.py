@@ -1,1 +1,5 @@
 """The Docker hosts of the simulated homelab: an engine each, and the API that it is spoken to with."""
+
+from lab.services.docker.intents import INTENTS
+
+__all__ = ["INTENTS"]
