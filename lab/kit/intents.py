@@ -5,27 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.kit.language import (
-    ASKING,
-    ASKS,
-    FILLER,
-    NOT,
-    POLITE,
-    PRONOUN,
-    REASON,
-    SPAN,
-    alike,
-    folded,
-    minutes,
-    take_place,
-    tokens,
-)  # fmt: skip
+from lab.kit import language
+from lab.kit.language import folded, tokens
 from lab.kit.rest import Json
 
 SLOTS = {
     "domain": r"(?:[a-z0-9_-]+\.)+[a-z]{2,}",
     "address": r"\d{1,3}(?:\.\d{1,3}){3}",
-    "minutes": rf"(?:last |past |letzten |ultim[ao]s )?{SPAN.pattern}",
+    "minutes": rf"(?:last |past |letzten |ultim[ao]s )?{language.SPAN.pattern}",
     "count": r"(?:(?:last|latest|newest|top|letzten|ultim[ao]s) )?\d{1,4}\b(?: (?:log )?(?:lines|zeilen|lineas))?",
     "tagged": r"[a-z0-9][\w./-]*:[\w.-]+",
     "url": r"https?://\S+",
@@ -102,33 +89,33 @@ class Intent:
 
     def _fits(self, example: str, line: str, earlier: Sequence[str]) -> Found | None:
         slots, low, bare = self._slots(example), folded(line), folded(SLOT.sub(" ", example))
-        if self.changes and (ASKS.search(low) or (NOT.search(low) and not NOT.search(bare))):
+        if self.changes and (language.ASKS.search(low) or (language.NOT.search(low) and not language.NOT.search(bare))):
             return None
         if self.whole:
             return self._whole(example, line)
         if self.changes and "thing" in slots.values():
-            low = REASON.sub("", low)
-        shaped = self._shaped(slots, low, earlier if PRONOUN.search(line) else ())
+            low = language.REASON.sub("", low)
+        shaped = self._shaped(slots, low, earlier if language.PRONOUN.search(line) else ())
         left = shaped and _without(tokens(shaped[1]), tokens(bare), exactly=self.changes)
         if not shaped or left is None:
             return None
         args = {**self.args, **shaped[0]}
-        score = 4 * len(tokens(bare)) + 2 * len(shaped[0])
+        score = 4 * len(tokens(bare)) + 2 * len(shaped[0]) - len(set(tokens(bare)) - set(tokens(low)))
         if self.changes:  # an order begins with its verb
-            score += 3 * any(word in tokens(bare) for word in [t for t in tokens(low) if t not in FILLER][:1])
+            score += 3 * any(word in tokens(bare) for word in [t for t in tokens(low) if t not in language.FILLER][:1])
         return self._named({**slots, **self._slots(self.maybe)}, args, left, score)
 
     def _whole(self, example: str, line: str) -> Found | None:
         """The line as it was written: what follows the words that it begins with, or all of a question."""
         name, low = SLOT.findall(example)[0][0], folded(line).replace("'", " ")
         if self.whole == "question":
-            asked = ASKS.search(low) or low.endswith("?")
+            asked = language.ASKS.search(low) or low.endswith("?")
             return (0, {**self.args, name: line.strip(" ?¿")}) if asked else None
         words = tokens(folded(example.partition("{")[0]))
-        form = r"\W+".join(words).replace("don", r"don\W?t?")
-        found = re.match(rf"^\W*{POLITE}{form}\b[\s,:-]*(?:(?:that|dass|que)\b[\s,:-]*)?", low)
+        form = r"\W+(?:\w\W+)?".join(words)
+        found = re.match(rf"^\W*{language.POLITE}{form}\b[\s,:-]*(?:(?:that|dass|que)\b[\s,:-]*)?", low)
         said = line[found.end() :].strip() if found else ""
-        return (4 * len(words), {**self.args, name: said}) if said else None
+        return (4 * len(words), {**self.args, name: said}) if said and not language.ALL.match(folded(said)) else None
 
     def _shaped(self, slots: Mapping[str, str], low: str, earlier: Sequence[str]) -> tuple[Json, str] | None:
         """The values of slots that have a shape or words of their own, and the rest of the line."""
@@ -152,9 +139,11 @@ class Intent:
         """The same with the thing and the place that are named in what is left."""
         things = [name for name, kind in slots.items() if kind == "thing"]
         places = [name for name, kind in slots.items() if kind == "place"]
-        where = take_place(left) if things or places else ""
-        left = [token for token in left if token not in FILLER]
-        if len(left) > (MOST_LEFT if things else min(MOST_LEFT, score // 2 - 1)) or (things and ASKING & set(left)):
+        where = language.take_place(left) if things or places else ""
+        left = [token for token in left if token not in language.FILLER]
+        if len(left) > (MOST_LEFT if things else min(MOST_LEFT, score // 2 - 1)) or (
+            things and language.ASKING & set(left)
+        ):
             return None
         name = "-".join(left) if not where or "/" in "".join(left) else "/".join(filter(None, [where, "-".join(left)]))
         args |= dict.fromkeys(things, name) | dict.fromkeys(places if where else [], where)
@@ -173,7 +162,7 @@ def understood(line: str, intents: Sequence[Intent], earlier: Sequence[str] = ()
 def _without(left: list[str], words: Sequence[str], *, exactly: bool) -> list[str] | None:
     """The tokens of a line without an example's words; None when it lacks one."""
     for word in words:
-        at = next((at for at, token in enumerate(left) if alike(token, word, exactly=exactly)), None)
+        at = next((at for at, token in enumerate(left) if language.alike(token, word, exactly=exactly)), None)
         if at is None:
             return None
         left = left[:at] + left[at + 1 :]
@@ -182,7 +171,7 @@ def _without(left: list[str], words: Sequence[str], *, exactly: bool) -> list[st
 
 def _value(kind: str, said: str, form: str) -> Any:
     if kind == "minutes":
-        return minutes(said)
+        return language.minutes(said)
     if kind == "count":
         return int(re.findall(r"\d+", said)[0])
     found = re.match(form, said) if kind == "words" else None

@@ -5,7 +5,9 @@ import unicodedata
 
 MINUTE, HOUR = r"m(?:in|inutes?|inuten?|inutos?)?", r"(?:h|hours?|hrs?|stunden?|horas?)"
 UNITS = {r"s(?:ec\w*|ek\w*|eg\w*)?": 1 / 60, MINUTE: 1.0, HOUR: 60.0, r"(?:days?|tage?n?|dias?)": 1440.0}
-SPAN = re.compile(rf"(?:(\d{{1,4}})|(?:an?|one|last|past|ein\w*|letzten?|una?|ultim[ao]))\s?({'|'.join(UNITS)})\b")
+SPAN = re.compile(
+    rf"(?:(\d{{1,4}})|half an|(?:an?|one|last|past|ein\w*|letzten?|una?|ultim[ao]))\s?({'|'.join(UNITS)})\b"
+)
 TOKEN = re.compile(r"[a-z0-9][\w.-]*(?:/[\w.-]+)*(?::[\w.-]+)?")
 
 
@@ -14,6 +16,7 @@ def bag(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+RUN_IN = re.compile(r"^(what|how|who|where|when|can)[st]$")
 FILLER = bag(
     "a an the my our your for on in at to of up is are be it its that this these those them they one ones both there "
     "again already also and app as asap be but called can container containers could do docker does done exactly for "
@@ -23,7 +26,8 @@ FILLER = bag(
     "anything something bitte kannst konntest konnen du sie mir mich mal doch der die das den dem ein eine einen mein "
     "meine meinen ist sind war auf im fur und zu jetzt gerade noch es ihn alle alles el la los las lo le mi mis es "
     "esta estan por favor puedes podrias en de del un una para y ahora todo todos dr quick hier thanks thx gracias "
-    "danke give see get list let heute today think need should by using whats hows"
+    "danke give see get list let heute today think need should by using bin meinem meiner von vom zeig zeige muestra "
+    "muestrame braucht verbraucht dime sag welches"
 )
 """Words that name nothing."""
 PLACE = {"on", "at", "auf", "en"}
@@ -41,8 +45,14 @@ ASKS = re.compile(
     r"quien|ha|debo|esta)\b"
 )
 """How a question begins; one about a change orders none."""
+ALL = re.compile(r"\b(?:all|everything|every|alles?|tod[oa]s?)\b")
 ASKING = bag("how what why when where who which wie was warum wann wer welche que como cuando quien whose")
 """Words that ask for a thing and name none."""
+TELLS = re.compile(
+    r"\b(?:is|are|isn|aren|was|has|hangs?|hung|seems|looks|keeps|crash\w*|broke|died|doesn|don|does|won|ist|hangt|geht|"
+    r"lauft|spinnt|kaputt|esta|funciona|know|think)\b"
+)
+"""What describes and orders nothing: it hangs, restart it."""
 REASON = re.compile(
     r"\s(?:because|since|so that|as it|if|when|unless|before|after|for me|to see|but|with(?:out)?|from|which|weil|wenn|"
     r"denn|porque|cuando)\b.*$"
@@ -59,7 +69,7 @@ def folded(text: str) -> str:
 def tokens(text: str) -> list[str]:
     """The words and names of a folded text."""
     found = [token.rstrip(".-:") for token in TOKEN.findall(text)]
-    return [token for token in found if len(token) > 1 or token.isdigit()]
+    return [RUN_IN.sub(r"\1", token) for token in found if len(token) > 1 or token.isdigit()]
 
 
 def alike(token: str, word: str, *, exactly: bool) -> bool:
@@ -87,7 +97,7 @@ def minutes(said: str) -> int:
     span = SPAN.search(said)
     assert span is not None
     unit = next(each for form, each in UNITS.items() if re.fullmatch(form, span[2]))
-    return max(1, round(int(span[1] or 1) * unit))
+    return max(1, round((0.5 if span[0].startswith("half") else int(span[1] or 1)) * unit))
 
 
 def take_place(left: list[str]) -> str:

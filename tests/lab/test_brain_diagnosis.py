@@ -13,7 +13,7 @@ from tests.lab.chat import PASSWORD, Chat
 RESTART = "docker_restart_container"
 CAUSES: list[tuple[str, str, bool]] = [
     (PASSWORD, "its login is rejected (user `paperless`)", False),
-    ("Error: write /data/db.sqlite: no space left on device", "it writes to is full (at /data/db.sqlite)", False),
+    ("Error: write /data/db.sqlite: no space left on device", "it writes to is full (/data/db.sqlite)", False),
     ("mkdir: cannot create '/config': Permission denied", "not allowed to use a file", False),
     ("listen tcp 0.0.0.0:8080: bind: address already in use", "the port it wants is taken (port 8080)", False),
     ("Error: environment variable SECRET_KEY is not set", "configuration is incomplete or wrong (`SECRET_KEY`)", False),
@@ -50,7 +50,7 @@ STORY = {
     "out of memory": "runs out of memory",
     "permission denied on a volume": "not allowed to use a file it needs (/var/www/html/data",
     "stale lock file": "a lock it left behind",
-    "disk full": "is full (at /var/lib/grafana/grafana.db)",
+    "disk full": "is full (/var/lib/grafana/grafana.db)",
     "port already in use": "the port it wants is taken (port 8080)",
     "missing configuration key": "configuration is incomplete or wrong (`job_name`)",
 }

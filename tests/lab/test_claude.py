@@ -124,9 +124,9 @@ async def test_the_stream_has_the_shape_of_the_real_one(bench: Bench) -> None:
 
 async def test_no_tool_is_called_when_none_may_be(bench: Bench) -> None:
     tools = [{**TOOL, "name": "docker_list_containers"}]
-    asked = await bench.create(said("what's down?"), tools=tools)
+    asked = await bench.create(said("what's wrong?"), tools=tools)
     assert asked.stop_reason == "tool_use"
-    told = await bench.create(said("what's down?"), tools=tools, tool_choice={"type": "none"})
+    told = await bench.create(said("what's wrong?"), tools=tools, tool_choice={"type": "none"})
     assert [block.type for block in told.content] == ["text"]
 
 
@@ -293,7 +293,7 @@ async def test_thinking_comes_before_tools_and_may_be_replayed(bench: Bench, mod
 
 async def test_the_brain_narrates_in_thinking_when_that_is_shown(bench: Bench) -> None:
     tools = [{**TOOL, "name": "docker_list_containers"}]
-    shown = await bench.create(said("what's down?"), tools=tools, thinking={**ADAPTIVE, "display": "summarized"})
+    shown = await bench.create(said("what's wrong?"), tools=tools, thinking={**ADAPTIVE, "display": "summarized"})
     assert [block.type for block in shown.content] == ["thinking", "tool_use"]
     assert shown.content[0].thinking == "Next: docker_list_containers." and shown.content[0].signature
 
@@ -337,10 +337,10 @@ async def test_another_models_thinking_is_dropped_without_an_error(bench: Bench)
 async def test_deferred_tools_are_searched_before_they_are_called(bench: Bench) -> None:
     search = {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"}
     hidden = {**TOOL, "name": "docker_list_containers", "defer_loading": True}
-    message = await bench.stream(said("what's down?"), model=SONNET, tools=[search, hidden])
+    message = await bench.stream(said("what's wrong?"), model=SONNET, tools=[search, hidden])
     kinds = [block.type for block in message.content]
     assert kinds == ["thinking", "server_tool_use", "tool_search_tool_result", "tool_use"]
-    history = [said("what's down?"), replayed(message), result(use_id(message), '{"containers": []}')]
+    history = [said("what's wrong?"), replayed(message), result(use_id(message), '{"containers": []}')]
     assert (await bench.create(*history, model=SONNET, tools=[search, hidden])).stop_reason == "end_turn"
     unsearched = {**replayed(message), "content": replayed(message)["content"][3:]}
     text = await refused(bench, history[0], unsearched, history[2], tools=[search, hidden])
@@ -349,9 +349,9 @@ async def test_deferred_tools_are_searched_before_they_are_called(bench: Bench) 
 
 async def test_a_clients_own_search_is_asked_for_deferred_tools(bench: Bench) -> None:
     tools = [{**TOOL, "name": "find_tools"}, {**TOOL, "name": "docker_list_containers", "defer_loading": True}]
-    message = await bench.stream(said("what's down?"), model=SONNET, tools=tools)
+    message = await bench.stream(said("what's wrong?"), model=SONNET, tools=tools)
     reference = result(use_id(message), [{"type": "tool_reference", "tool_name": "docker_list_containers"}])
-    found = await bench.stream(said("what's down?"), replayed(message), reference, model=SONNET, tools=tools)
+    found = await bench.stream(said("what's wrong?"), replayed(message), reference, model=SONNET, tools=tools)
     assert [said_.content[-1].name for said_ in (message, found)] == ["find_tools", "docker_list_containers"]
 
 

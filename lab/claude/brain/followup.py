@@ -15,7 +15,8 @@ LISTED = re.compile(r"^\W*([A-Za-z0-9][\w.-]*) · ([\w.-]+) ·", re.M)
 NAME = r"([a-z0-9][\w.-]*(?:/[\w.-]+)?)"
 ABOUT = re.compile(rf"\b(?:of|for|is|does|about|with|from|has|did|ist|von|está|de) (?:the |my |mein )?{NAME}", re.I)
 BEFORE_IT = re.compile(
-    rf"{ABOUT.pattern}|\b{NAME} (?:is|seems|looks|keeps|hangs|hung|crashed|failed|has|doesn|ist|hängt|geht|está|no)\b",
+    rf"{ABOUT.pattern}|\b(?!(?:how|what|why|who|it|that|this|wie)\b){NAME} (?:is|seems|looks|keeps|hangs|hung|"
+    r"crashed|failed|has|doesn|ist|hängt|geht|está|no)\b",
     re.I,
 )
 MEANS = re.compile(r"^(?:and |but |so )?what (?:does|do|is) (?:it|this|that|these)(?: mean)?\b[?!. ]*$", re.I)
@@ -73,16 +74,18 @@ def _named(talk: Talk, role: str, text: str, before: str) -> list[str]:
         asked = [f"{host}/{name}" for name, host in pairs if name.lower() in before.lower()]
         return asked or [f"{host}/{name}" for name, host in pairs]
     things = [part.thing for part in meant(text, talk.known)[0] if part.thing]
-    return things or [name for name in ABOUT.findall(text) if name.lower() not in NO_NAMES][-1:]
+    return things or _about(text)
+
+
+def _about(text: str) -> list[str]:
+    found = [match[1] or match[2] for match in BEFORE_IT.finditer(text)]
+    return [name.lower() for name in found if name.lower() not in NO_NAMES][-1:]
 
 
 def _antecedent(said: str) -> list[str]:
     """The thing that a line names before its own pronoun: "paperless hangs, restart it"."""
     pronoun = IT.search(said) or STUCK_TO.search(said)
-    if pronoun is None:
-        return []
-    found = [match[1] or match[2] for match in BEFORE_IT.finditer(said[: pronoun.start()])]
-    return [name.lower() for name in found if name.lower() not in NO_NAMES][-1:]
+    return _about(said[: pronoun.start()]) if pronoun else []
 
 
 def _question(talk: Talk) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from lab.claude.brain.causes import find_cause
 from lab.claude.brain.injection import quiet
@@ -12,7 +13,7 @@ from lab.claude.brain.talk import Result, Stuck, Talk, Wanted
 from lab.claude.brain.words import plain, quote
 from lab.claude.reply import Json
 from lab.kit.intents import Intent, understood
-from lab.kit.language import ASKS, FILLER, NOT, folded, tokens
+from lab.kit.language import ALL, ASKS, FILLER, NOT, TELLS, folded, tokens
 
 CLAUSES = re.compile(
     r"[.;!?]+(?:\s+|$)|\n+|\s*[,&+]\s*(?:(?:and|then|und|y|dann|luego|but|so)\s+)*|"
@@ -20,13 +21,14 @@ CLAUSES = re.compile(
     re.I,
 )
 HANGING = re.compile(r"^\W*(?:(?:please|bitte|ok)\W+)*(?:do not|don'?t|never|nicht)\W*$", re.I)
-ALL = re.compile(r"\b(?:all|everything|every|alles?|tod[oa]s?)\b", re.I)
 LATER = re.compile(
     r"\b(?:tomorrow|tonight|later|every (?:day|night|week|hour|morning)|at \d{1,2}(?::\d\d)?(?: ?[ap]m|\b)|"
     r"in \d+ (?:minutes|hours|days)|in (?:an|one) hour|morgen|heute nacht|um \d+ uhr|in \d+ (?:minuten|stunden)|"
     r"manana|esta noche)\b"
 )
 NEAREST = re.compile(r"nearest:?\s+`?([\w.-]+)(?: \(([\w.-]+)\))?", re.I)
+ALIKE = 0.7
+"""How like a name must be to be asked about."""
 AT_ONCE = 10
 """Calls of one look that are made together."""
 
@@ -58,7 +60,10 @@ def meant(said: str, known: Sequence[Intent], earlier: Sequence[str] = ()) -> tu
         negated = negated or bool(HANGING.match(clause))
         found = None if negated else understood(clause, known, [*earlier, *clauses[:at]])
         if found:
-            parts.append(Meant(clause, *found))
+            part = Meant(clause, *found)
+            if lost and not parts and (more := _and_also(part, lost[-1])) and _ends_with_its_verb(part):
+                parts.append(replace(more, clause=lost.pop()))
+            parts.append(part)
         elif parts and (more := _and_also(parts[-1], clause)):
             parts.append(more)
         else:
@@ -75,11 +80,17 @@ def _and_also(before: Meant, clause: str) -> Meant | None:
     words = [token for token in tokens(folded(clause)) if token not in FILLER]
     if not before.intent.thing or not before.thing or not 0 < len(words) < 3:
         return None
-    if ASKS.search(folded(clause)) or NOT.search(folded(clause)):
+    if any(pattern.search(folded(clause)) for pattern in (ASKS, NOT, TELLS)):
         return None
     example = f"{{{before.intent.thing}}}"
     found = replace(before.intent, examples=(example,)).means(clause)
     return Meant(clause, before.intent, {**before.args, **found[1]}) if found else None
+
+
+def _ends_with_its_verb(part: Meant) -> bool:
+    """As German orders may: "sonarr und radarr neu starten"."""
+    words = [token for token in tokens(folded(part.clause)) if token not in FILLER]
+    return not part.thing.endswith(words[-1])
 
 
 def follow(talk: Talk, rng: random.Random) -> str | None:
@@ -88,7 +99,8 @@ def follow(talk: Talk, rng: random.Random) -> str | None:
     if not parts and (refrained := _refrained(talk)):
         return refrained
     broad = understood(talk.said, [intent for intent in talk.known if intent.whole == "question"])
-    parts = parts or ([Meant(talk.said, *broad)] if broad else [])
+    if not parts and broad:
+        parts, lost = [Meant(talk.said, *broad)], []
     if not parts:
         return None
     if any(part.intent.changes for part in parts) and LATER.search(folded(talk.said)):
@@ -108,10 +120,16 @@ def follow(talk: Talk, rng: random.Random) -> str | None:
             told.append(_told(part, [results[str(call)] for call in calls]))
     if changed:
         told.append(" ".join(filter(None, [report(changed), _did_you_mean(talk, changed), _notes(parts, changed)])))
-    behind = lost[-1] if any(told) and lost and talk.said.rstrip("?!. ").endswith(lost[-1]) else ""
-    if len([token for token in tokens(folded(behind)) if token not in FILLER]) > 1 and not NOT.search(folded(behind)):
-        told.append(f"I did not understand “{behind}”.")
+    if any(told) and (others := [clause for clause in lost if _is_more(clause)]):
+        told.append(f"I did not understand “{others[-1]}”.")
     return "\n\n".join(filter(None, told)) or None
+
+
+def _is_more(clause: str) -> bool:
+    """Whether a clause that nothing fits may have asked for something, and was no courtesy and no complaint."""
+    low = folded(clause)
+    words = [token for token in tokens(low) if token not in FILLER]
+    return len(words) > 1 and not NOT.search(low) and not TELLS.search(low)
 
 
 def _refrained(talk: Talk) -> str | None:
@@ -120,7 +138,8 @@ def _refrained(talk: Talk) -> str | None:
     if not NOT.search(folded(talk.said)) or ASKS.search(folded(talk.said)):
         return None
     bare = re.sub(NOT, " ", folded(talk.said))
-    return "Understood: I leave it alone. Nothing was changed." if understood(bare, orders) else None
+    loosely = [replace(order, tell=str) for order in orders]  # the words of an order in any form
+    return "Understood: I leave it alone. Nothing was changed." if understood(bare, loosely) else None
 
 
 def _named(talk: Talk, part: Meant, before: Sequence[Meant]) -> Meant:
@@ -128,11 +147,13 @@ def _named(talk: Talk, part: Meant, before: Sequence[Meant]) -> Meant:
     name = part.intent.thing
     if not name or part.thing or name not in part.args:
         return part
-    if part.intent.changes and ALL.search(part.clause):
+    if part.intent.changes and ALL.search(folded(part.clause)):
         raise Stuck("That is a lot at once, so I ask for names. Tell me which ones you mean.")
     said = [each.thing for each in before if each.thing][-1:] or list(talk.things)
     if len(said) > 1:
         raise Stuck(which(said))
+    if not said and not part.intent.tool:
+        return part
     if not said:
         example = part.intent.spoken(part.intent.examples[0], **{name: "jellyfin"})
         raise Stuck(f"Which one? Tell me the name, for example “{example}”.")
@@ -206,8 +227,10 @@ def _did_you_mean(talk: Talk, changed: Sequence[tuple[str, Result]]) -> str:
     """The line with the nearest name in it, to say yes to, when all that is wrong is the name."""
     parts, _ = meant(talk.said, talk.known)
     close = [match for _, result in changed if result.failed and (match := NEAREST.search(result.text))]
-    if len(changed) != 1 or not close or len(parts) != 1 or parts[0].thing not in folded(talk.said):
+    if len(changed) != 1 or not close or len(parts) != 1:
         return ""
-    near = "/".join(filter(None, [close[0][2], close[0][1]]))
-    line = re.sub(rf"\b{re.escape(parts[0].thing)}\b", near, folded(talk.said))
-    return f"Do you mean “{line.strip(' ?!.')}”?"
+    part, (name, host) = parts[0], close[0].groups()
+    if SequenceMatcher(None, plain(part.thing), plain(name)).ratio() < ALIKE:
+        return ""
+    near = "/".join(filter(None, [host, name]))
+    return f"Do you mean “{part.intent.spoken(part.intent.examples[0], **{part.intent.thing: near})}”?"

@@ -8,6 +8,8 @@ from lab.claude.brain.words import any_of
 
 SELF = "I am a small stand-in for Claude: rows of examples, no language model. What I say comes from the tools I call."
 EXAMPLES = "Try “how is everything?” or “what's wrong?”, or ask me what I can do."
+SHOWN = 8
+"""Examples of a service that the help has."""
 LOST = f"That is beyond me: I am a small scripted stand-in for Claude and would rather not guess. {EXAMPLES}"
 """Said when nothing fits the line."""
 HELP = any_of(
@@ -58,11 +60,11 @@ def _help(talk: Talk) -> str:
     """An example of each thing that people say here, by service."""
     known: dict[str, list[str]] = {}
     for intent in talk.known:
-        if talk.has(intent.tool):
+        if talk.has(intent.tool) and intent.whole != "question":
             example = intent.spoken(intent.examples[0])
             known.setdefault(intent.tool.partition("_")[0], []).append(f"“{example}”")
     if not known:
         return f"{SELF} I have no tools here, so I can only talk."
-    lines = [f"- {service}: {', '.join(dict.fromkeys(examples))}" for service, examples in known.items()]
+    lines = [f"- {service}: {', '.join(list(dict.fromkeys(rows))[:SHOWN])}" for service, rows in known.items()]
     return "\n".join(["I find out why something fails (“why is paperless restarting?”), and understand lines like", "",
                       *lines, "", SELF, "Every change asks you first."])  # fmt: skip

@@ -21,12 +21,14 @@ WHY = any_of(
     r"^(?:so |and |ok |hey )*what(?:'s|s| is)\s+(?:wrong|the matter|the problem|broken)\W*$",
     r"\b(?:diagnose|investigate|troubleshoot|debug|look into|figure out|find out|root cause)\b",
     r"^(?:so |and |then |please |can you |could you )*(?:fix|repair|heal|help with|check)\b",
-    r"\b(?:is|seems|looks|keeps?|gets?|goes|are) (?:being |so |very |really |too )?"
+    r"\b(?:is|seems|looks|keeps?|gets?|goes|are) (?:\w+ ){0,2}"
     r"(?:slow|stuck|hung|broken|crash\w*|restarting|failing|unhappy|weird|laggy|unresponsive|acting up)\b",
     r"\b(?:doesn'?t|does not|won'?t|will not|isn'?t|not|can'?t)\b.{0,20}\b(?:work\w*|start|load|respond\w*|open)\b",
+    r"\b(?:crashed|died|hangs|froze)\b",
     r"\b(?:warum|wieso|weshalb|was ist los|por ?qu[eé]|qu[eé] (?:le )?pasa|repariere?|arregla)\b",
     r"\b(?:geht nicht|läuft nicht|funktioniert nicht|spinnt|kaputt|no funciona|va lento|ist langsam)\b",
 )
+BARE_WHY = re.compile(r"\b(?:why|warum|wieso|por ?qu[eé]|how come)\b")
 FIX = any_of(r"\b(?:fix|repair|heal|mend|repariere?|behebe?|arregla)\b")
 SUBJECT = any_of(
     r"\b(?:why(?:'s| is| are| does| do| did| was| has| can'?t| won'?t| isn'?t| doesn'?t)?|(?:wrong|matter|problem|"
@@ -66,7 +68,11 @@ def diagnose(talk: Talk, rng: random.Random) -> str | None:
 def _is_covered(talk: Talk) -> bool:
     """Whether a row covers the line: as an order, or all of it without the name of some container."""
     parts, _ = meant(talk.said, talk.known, talk.earlier)
-    return any(part.intent.changes or not part.intent.thing for part in parts)
+    asks_why = BARE_WHY.search(folded(talk.said))
+    return any(
+        part.intent.changes or not (part.intent.thing or (asks_why and not BARE_WHY.search(str(part.intent.examples))))
+        for part in parts
+    )
 
 
 def _subjects(talk: Talk, listing: Result) -> list[Json] | str:
