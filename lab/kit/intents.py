@@ -124,10 +124,10 @@ class Intent:
             if kind in ("thing", "place"):
                 continue
             own = kind == "words"
-            form = "|".join(map(re.escape, map(folded, self.words[name]))) if own else SLOTS[kind]
-            form = rf"(?<![\w.-])(?:{form})"
+            longest = sorted(map(folded, self.words[name]), key=len, reverse=True) if own else []
+            form = rf"(?<![\w.-])(?:{'|'.join(map(re.escape, longest)) if own else SLOTS[kind]})"
             here = _last(form + r"\w*" * own, [low]) if own else re.search(form, low)
-            said = here or (_last(form, earlier) if name[0] != "_" else None)
+            said = here or (None if own else _last(form, earlier))
             if said is None and name in slots:
                 return None
             if said is not None:
@@ -141,6 +141,8 @@ class Intent:
         places = [name for name, kind in slots.items() if kind == "place"]
         where = language.take_place(left) if things or places else ""
         left = [token for token in left if token not in language.FILLER]
+        if language.NOT.search(" ".join(left)):
+            return None  # not what stands there, but its opposite
         if len(left) > (MOST_LEFT if things else min(MOST_LEFT, score // 2 - 1)) or (
             things and language.ASKING & set(left)
         ):

@@ -5,10 +5,10 @@ from lab.kit.rest import Json
 from lab.kit.telling import condition, facts, figure, key, label, listed, moment, table, unreachable
 
 BROKEN = ("unhealthy", "troubled", "broken", "failing", "crashing", "sick", "kaputten", "rotos")
-STOPPED = ("stopped", "exited", "down", "not running", "gestoppten", "parados")
+STOPPED = ("laufen nicht", "stopped", "exited", "down", "not running", "gestoppten", "parados")
 TROUBLE = ("down", "unhealthy", "failing", "failed", "stopped", "offline", "dead", "on fire", "trouble", "restarting",
            "not running", "attention", "los", "kaputt", "caído", "running")  # fmt: skip
-MEASURES = ("memory", "ram", "cpu", "resources", "processor", "speicher", "memoria")
+MEASURES = ("memory", "ram", "cpu", "resources", "processor", "arbeitsspeicher", "speicher", "memoria")
 RUBBISH = {"dangling": "dangling_images", "cache": "build_cache", "image": "unused_images", "volume": "volumes",
            "stopped container": "stopped_containers", "container": "stopped_containers",
            "network": "unused_networks"}  # fmt: skip
@@ -190,7 +190,7 @@ INTENTS = (
     Intent("docker_list_containers", ("how is everything", "how are things", "how {_lab}", "how {_lab} doing",
            "what {_bad}", "anything {_bad}", "anything wrong", "which {_bad}", "who {_bad}", "status", "overview",
            "all good", "everything ok", "all fine", "what's going on", "what's up", "need attention", "wie geht",
-           "was {_bad}", "alles in ordnung", "alles gut", "wie sieht aus", "cómo está todo", "todo bien",
+           "was {_bad}", "not healthy", "alles in ordnung", "alles gut", "wie sieht aus", "cómo está todo", "todo bien",
            "qué está {_bad}"), _overview, maybe=HOST, words={"_bad": TROUBLE, "_lab": LAB}),
     Intent("docker_list_containers", ("list containers", "show containers", "which containers {_which}",
            "{_which} containers", "containers", "how many containers", "what's {_which}", "what do we run",
@@ -199,6 +199,7 @@ INTENTS = (
     Intent("docker_get_container_details", ("is {container} up", "how is {container}", "how about {container}",
            "what about {container}", "is {container} {_how}", "status of {container}",
            "{container} status", "since when {container} {_how}", "when did {container} {_how}",
+           "when was {container} {_how}",
            "wie geht's {container}", "läuft {container}", "cómo está {container}", "funciona {container}"), _state,
            words={"_how": HOW}),
     Intent("docker_get_container_details", ("details {container}", "inspect {container}", "describe {container}",
@@ -207,7 +208,8 @@ INTENTS = (
            words={"_part": PARTS, "_asks": ("what", "which", "welche"),
                   "_do": ("run", "use", "have", "listen", "expose", "mount")}),
     Intent("docker_get_container_logs", ("{container} logs", "{container} log", "tail {container}",
-           "what does {container} say", "{contains} {container}", "protokoll {container}", "registros {container}"),
+           "what does {container} say", "{contains} {container}", "show {lines:count} {container}",
+           "protokoll {container}", "registros {container}"),
            _logs, maybe="{since_minutes:minutes} {lines:count} {contains}",
            words={"contains": ("error", "warn", "fatal")}),
     Intent("docker_get_container_stats", ("{container} stats", "{container} {_by}", "{container} usage",
@@ -218,6 +220,8 @@ INTENTS = (
            "wer braucht meisten {_by}", "quién usa más {_by}"), _busiest, look="docker_list_containers", pick=_running,
            words={"_by": MEASURES}),
     Intent("docker_get_system_info", ("disk space", "disk usage", "how much space", "storage", "what reclaim",
+           "free disk",
+           "how much disk", "platz frei", "espacio libre",
            "disk full", "speicherplatz", "espacio disco"), _disks, maybe=HOST),
     Intent("docker_get_system_info", ("which hosts", "list hosts", "docker version", "which engines", "welche hosts",
            "qué hosts"), _engines, maybe=HOST),
@@ -254,7 +258,8 @@ INTENTS = (
            note=NOT_RECREATED),
     Intent("docker_pull_image", ("pull {image:tagged}", "update {image:tagged}"), note=NOT_RECREATED),
     Intent("docker_prune_system", ("clean up", "prune", "tidy up", "free space", "free some space", "make room",
-           "remove unused", "delete unused", "clean {_kind}", "räume auf", "räum auf", "aufräumen", "limpia"),
+           "remove unused", "delete unused", "clean {_kind}", "lösche ungenutzte", "lösche ungenutzten",
+           "borra sin uso", "räume auf", "räum auf", "aufräumen", "limpia"),
            look="docker_get_system_info", pick=_clean, maybe="{_host:place} {_kind}", words={"_kind": tuple(RUBBISH)}),
     Intent("", ("is there update {container}", "update available {container}", "newer version {container}",
            "any updates {container}", "is {container} up to date", "is {container} outdated",
