@@ -130,9 +130,9 @@ class Approvals:
         """
         rows = await tx.all(
             "SELECT DISTINCT card, created, conversation, actor FROM (SELECT min(approvals.id), approvals.card,"
-            " cards.created, cards.conversation, runs.actor FROM cards JOIN runs ON runs.id = cards.run"
-            " JOIN approvals ON approvals.card = cards.id WHERE cards.created > ? AND (runs.thinks OR runs.unattended)"
-            " GROUP BY approvals.call) ORDER BY created",
+            " cards.created, cards.conversation, runs.actor FROM cards CROSS JOIN runs ON runs.id = cards.run"
+            " CROSS JOIN approvals ON approvals.card = cards.id WHERE cards.created > ?"
+            " AND (runs.thinks OR runs.unattended) GROUP BY approvals.call) ORDER BY created",
             since,
         )  # fmt: skip
         here = [row["created"] for row in rows if row["conversation"] == conversation]
@@ -145,7 +145,7 @@ class Approvals:
     async def expire(self, tx: Transaction, *, everything: bool = False) -> list[str]:
         """Close overdue approvals (or all of them); returns the runs to be advanced."""
         now = await self._db.note_clock(tx)
-        where = "state = 'pending' AND card IN (SELECT id FROM cards WHERE expires <= ? OR ?)"
+        where = "state = 'pending' AND (SELECT expires <= ? OR ? FROM cards WHERE id = card)"
         rows = await tx.all(
             f"SELECT DISTINCT run FROM cards WHERE id IN (SELECT card FROM approvals WHERE {where})",
             now, int(everything),
