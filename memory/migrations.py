@@ -354,3 +354,22 @@ async def m009_indexes(tx: "Transaction") -> None:
         CREATE INDEX memories_dims ON memories (length(coalesce(vector, '')))
         """,
     )
+
+
+@migration
+async def m010_retention(tx: "Transaction") -> None:
+    """What is old is found by its age, and the audit log loses nothing but what its anchor stands for."""
+    await _script(
+        tx,
+        """
+        CREATE INDEX runs_updated ON runs (updated);;
+        CREATE INDEX cards_run ON cards (run);;
+        CREATE INDEX outbox_created ON outbox (created);;
+        CREATE INDEX schedule_runs_at ON schedule_runs (at);;
+        CREATE INDEX memories_run ON memories (run) WHERE run IS NOT NULL;;
+        DROP TRIGGER audit_append_only_d;;
+        CREATE TRIGGER audit_append_only_d BEFORE DELETE ON audit
+            WHEN OLD.seq > coalesce((SELECT value ->> '$.seq' FROM meta WHERE key = 'audit anchor'), 0)
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
+        """,
+    )
