@@ -157,6 +157,18 @@ class Hole:
         ]
         return {"history": rows, "took": 0.0}
 
+    def devices(self, asked: Asked) -> Json:
+        """Whom it has seen in the network."""
+        rows = [*CLIENTS, ("192.0.2.10", "nas.home.arpa", 1_204), ("192.0.2.11", "mini.home.arpa", 702)]
+        now = int(self.twin.now())
+        found = [
+            {"id": at, "hwaddr": f"00:00:5e:00:53:{at:02x}", "interface": "eth0", "firstSeen": now - DAY,
+             "lastQuery": now, "numQueries": count, "macVendor": None,
+             "ips": [{"ip": ip, "name": name or None, "lastSeen": now, "nameUpdated": now}]}
+            for at, (ip, name, count) in enumerate(rows[: asked.number("max_devices", 10)], 1)
+        ]  # fmt: skip
+        return {"devices": found, "took": 0.0}
+
     def add_domain(self, asked: Asked) -> Answer:
         type_, kind, domain = asked.path["type"], asked.path["kind"], asked.body.get("domain")
         if not isinstance(domain, str):
@@ -220,11 +232,9 @@ class Hole:
                     "types": {"A": 30_112, "AAAA": 14_034, "HTTPS": 4_067},
                     "took": 0.0,
                 },
-                f"{stats}/recent_blocked": lambda asked: {
-                    "blocked": ["ads.example.com", "telemetry.example.org"],
-                    "took": 0.0,
-                },
+                f"{stats}/recent_blocked": lambda asked: {"blocked": [ASKED[0][0], ASKED[1][0]], "took": 0.0},
                 "GET /api/history": self.history,
+                "GET /api/network/devices": self.devices,
                 f"GET {domains}": lambda asked: {"domains": _rows(self.domains.where(**asked.path)), "took": 0.0},
                 f"POST {domains}": self.add_domain,
                 f"DELETE {domains}/{{domain:path}}": self.remove_domain,

@@ -24,7 +24,7 @@ class Engine(Sdk["Session"]):
     def __init__(
         self, name: str, address: str, access: Access, breaker: Breaker | None = None, options: Options = USUAL
     ) -> None:
-        self.name, self._address, self._options = name, address, options
+        self.name, self.address, self._options = name, address, options
         usual, longest = (READ_PATIENCE,) * 2 if access is Access.READ else (WRITE_PATIENCE, LONG_PATIENCE)
         super().__init__(f"Docker on {name}", access, breaker or Breaker(name), patience=usual, longest=longest)
 
@@ -32,7 +32,7 @@ class Engine(Sdk["Session"]):
         """A connection to the engine. Raises ToolFailed."""
         from tools.docker.session import Session
 
-        return Session(self.service, self._address, self.access, patience, self._options)
+        return Session(self.service, self.address, self.access, patience, self._options)
 
 
 class DockerHosts(Instances[Engine]):
