@@ -222,6 +222,7 @@ async def ask(hosts):
 
 async def main():
     hosts = DockerHosts({"nas": sys.argv[1]}, Access.READ)
+    hosts["nas"]._threads._deadline = 100.0  # they do not give up by themselves before the test does
     asked = [asyncio.create_task(ask(hosts)) for _ in range(4)]
     await asyncio.to_thread(sys.stdin.readline)
     print("closing", flush=True)
@@ -238,7 +239,7 @@ asyncio.run(main())
         await asked.wait()
         await serve(reader, writer)
 
-    async with serving(counted) as address, asyncio.timeout(80):
+    async with serving(counted) as address, asyncio.timeout(60):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, address, cwd=Path(__file__).parents[2], stdin=PIPE, stdout=PIPE
         )
