@@ -254,3 +254,8 @@ async def test_allow_block_and_why_take_any_spelling_of_a_domain(place: Place) -
     assert hole(place).domains.where(type="deny", domain="tracker.example.net")
     assert "tracker.example.net" in "\n".join(lines(await menus.send("/why tracker.example.net")))
     assert "Nothing here is called" in "\n".join(lines(await menus.send("/allow nonsense")))
+
+
+async def test_a_day_reaches_the_model_whole(place: Place) -> None:
+    told = await place.read("pihole_get_history")
+    assert "left out" not in told and told.count('"every_s":600.0') == 4 and told.count("443]") == 2

@@ -27,6 +27,7 @@ from tools.kit.instances import Answers, Down, Instances, Listing, Which, listed
 from tools.kit.link import Link
 from tools.kit.login import Login
 from tools.kit.page import Dot, Page, Row
+from tools.kit.series import Series
 from tools.kit.service import Area, Risk, Service, Tool
 from tools.kit.settings import Addresses, HttpSettings, Secrets, ServiceSettings
 from tools.kit.threads import Threads
@@ -40,7 +41,7 @@ __all__ = [
     "Dot", "Down", "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident", "Identity", "Instances", "Ip", "IPv4",
     "IPv6", "Link", "listed", "Listing", "Login", "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note",
     "or_else", "OutcomeUnknown", "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused",
-    "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Service", "ServiceSettings", "Shown", "so_far",
-    "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tool", "ToolFailed", "Trouble", "Unauthorised",
+    "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Series", "Service", "ServiceSettings", "Shown",
+    "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tool", "ToolFailed", "Trouble", "Unauthorised",
     "Unreachable", "Which",
 ]  # fmt: skip
