@@ -36,7 +36,8 @@ async def test_a_container_is_explained_with_its_host(place: Place) -> None:
     found = await told(place, "explain", name="Jellyfin")
     assert ("docker", "container", "jellyfin", "called so") in said(found)
     assert ("docker", "host", "nas", "the host of it") in said(found) and found["down"] == []
-    assert any(one["thing"]["ports"] for one in found["said"])
+    [container] = [one["thing"] for one in found["said"] if one["thing"]["kind"] == "container"]
+    assert container["ports"] and container["addresses"] == [], "on a bridge an address means something on one host"
 
 
 async def test_a_name_leads_to_its_address_and_to_whoever_is_there_and_taints(place: Place) -> None:
@@ -83,7 +84,8 @@ async def test_who_is_down_is_said_and_nothing_is_concluded_from_silence(place: 
 async def test_nobody_is_told_of_a_service_that_is_not_theirs_to_look_at(place: Place) -> None:
     assert set((await place.core.proposals.contributed(ADMIN, Identity)).found) == {"docker", "pihole"}
     place.begin()
-    assert set((await place.core.proposals.contributed(OPERATOR, Identity)).found) == {"docker"}
+    told_to_operator = await place.core.proposals.contributed(OPERATOR, Identity)
+    assert set(told_to_operator.found) == {"docker"} and not told_to_operator.down, "not even that it is there"
     assert not [request for request in place.requests() if request.service.startswith("pihole")]
     place.admin = OPERATOR
     assert (await told(place, "compare_inventories"))["asked"] == ["docker"]
