@@ -23,6 +23,8 @@ ASKED = (
     ("cdn.example.net", 1_950),
     ("mail.example.org", 990),
 )
+NAMES = ("192.0.2.10 nas.home.arpa", "192.0.2.11 mini.home.arpa", "192.0.2.12 printer.home.arpa")
+"""The Docker hosts, and a printer that nobody has seen for long."""
 KEYS = {400: "bad_request", 401: "unauthorized", 404: "not_found", 429: "api_seats_exceeded"}
 
 
@@ -40,7 +42,7 @@ class Hole:
         self.blocking = Store(twin, "of", [{"of": "dns", "blocking": True, "until": None}], hidden=frozenset({"until"}))
         self.domains = Store(twin, "key", hidden=STAMPS | {"key"})
         self.lists = Store(twin, "key", hidden=STAMPS | {"key"})
-        self.hosts = Store(twin, "line", [{"line": "192.0.2.10 nas.home.arpa"}, {"line": "192.0.2.11 mini.home.arpa"}])
+        self.hosts = Store(twin, "line", [{"line": line} for line in NAMES])
         self.lines = ["dhcp-option=option:dns-server,192.0.2.53,192.0.2.54"]
         self.updated = twin.now() - 3 * DAY
         for address in lists:

@@ -53,6 +53,12 @@ class Identity(Result):
         placed = [f"{self.host}/{name}" for name in names if self.host]
         return self.labels | {text.casefold() for text in (*names, *placed, *self.addresses, *self.macs, *self.ids)}
 
+    @staticmethod
+    def of_host(name: str, at: str | None) -> "Identity":
+        """A host of the settings, which give it a name, and `at` as a host name or an address."""
+        also = [at] if at and not those_of(Ip, [at]) else []
+        return Identity(kind="host", name=name, also=also, addresses=at_home([at]))
+
     def leads_to(self, other: "Identity") -> bool:
         """Whether its address is that of another; where nobody knows the other's, whether its name is."""
         if other.addresses:
