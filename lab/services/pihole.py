@@ -1,6 +1,7 @@
 """Two simulated Pi-holes (v6): blocking with its timer, lists and domains, local names, statistics, sixteen seats."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -153,9 +154,10 @@ class Hole:
 
     def history(self, asked: Asked) -> Json:
         start = int(self.twin.now()) // 600 * 600 - DAY
+        slots = {at: _asked_at(at) for at in range(start, start + DAY, 600)}
         rows = [
-            {"timestamp": start + 600 * n, "total": 300 + n, "cached": 120, "blocked": 60, "forwarded": 120 + n}
-            for n in range(144)
+            {"timestamp": at, "total": total, "cached": total // 3, "blocked": total // 5, "forwarded": total // 3}
+            for at, total in slots.items()
         ]
         return {"history": rows, "took": 0.0}
 
@@ -374,6 +376,11 @@ class PiHoles(Twin):
     def suggestions(self) -> list[str]:
         """What to ask of it."""
         return ["is my DNS redundant?"]
+
+
+def _asked_at(moment: int) -> int:
+    """Queries in ten minutes: few at night, most in the afternoon."""
+    return 170 + int(460 * max(0.0, math.sin(math.pi * (moment % DAY / 3600 - 6) / 17)) ** 2)
 
 
 def _sent(body: Json) -> Json:
