@@ -7,7 +7,8 @@ from bot.screen.view import Format
 from tools.kit.series import Series
 
 BARS = "▁▂▃▄▅▆▇█"
-WIDEST = 24
+WIDEST = 16
+"""Columns: with a name before them they fit into one line of a phone."""
 
 
 def chart(series: Series, form: Format) -> str:

@@ -223,9 +223,9 @@ def pages(place: Place) -> Menus:
 async def test_the_page_pauses_counts_down_and_goes_on(place: Place) -> None:
     menus = pages(place)
     view = await menus.send("/dns")
-    for name, drawn in zip(("attic", "cellar"), lines(view)[1:3], strict=True):
-        assert re.fullmatch(rf"{name} [▁-█]{{24}} 170–6\d\d queries · \S+ \d\d:\d\d–\S*\d\d:\d\d", drawn)
-    assert [lines(view)[at] for at in (0, 3, 4)] == [
+    for name, drawn in zip(("attic", "cellar"), lines(view)[-3:-1], strict=True):
+        assert re.fullmatch(rf"{name} [▁-█]{{16}} 170–6\d\d queries · \S+ \d\d:\d\d–\S*\d\d:\d\d", drawn)
+    assert lines(view)[:3] == [
         "Blocking on 2 of 2 · page 1 of 1",
         "🟢 attic · blocking · 20 % of 48,213 queries blocked",
         "🟢 cellar · blocking · 20 % of 48,213 queries blocked",

@@ -59,7 +59,7 @@ class Page:
     actions: Mapping[str, Call] = field(default_factory=dict)
     """What may be done to the whole: `{"Pause 5 min": disable_blocking.call(minutes=5)}`."""
     charts: Mapping[str, Series] = field(default_factory=dict)
-    """What was measured over time, by what it is called: a line each above the rows."""
+    """What was measured over time, by what it is called: a line each below the rows."""
 
 
 class Declared(Generic[C]):
