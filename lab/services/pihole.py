@@ -122,24 +122,6 @@ class Hole:
         gravity = {"domains_being_blocked": self.gravity(), "last_update": int(self.updated)}
         return {"queries": queries, "clients": {"active": 14, "total": 37}, "gravity": gravity, "took": 0.001}
 
-    def top_domains(self, asked: Asked) -> Json:
-        rows = [{"domain": name, "count": count} for name, count in ASKED]
-        return {
-            "domains": rows[: asked.number("count", 10)],
-            "total_queries": 48_213,
-            "blocked_queries": 9_642,
-            "took": 0.0,
-        }
-
-    def top_clients(self, asked: Asked) -> Json:
-        rows = [{"ip": ip, "name": name, "count": count} for ip, name, count in CLIENTS]
-        return {
-            "clients": rows[: asked.number("count", 10)],
-            "total_queries": 48_213,
-            "blocked_queries": 9_642,
-            "took": 0.0,
-        }
-
     def upstreams(self, asked: Asked) -> Json:
         known = (
             ("192.0.2.1", "dns.example.net", 53, 20_114),
@@ -229,8 +211,10 @@ class Hole:
                 "GET /api/dns/blocking": lambda asked: self.state(),
                 "POST /api/dns/blocking": self.set_blocking,
                 f"{stats}/summary": self.summary,
-                f"{stats}/top_domains": self.top_domains,
-                f"{stats}/top_clients": self.top_clients,
+                f"{stats}/top_domains": _top("domains", [{"domain": name, "count": count} for name, count in ASKED]),
+                f"{stats}/top_clients": _top(
+                    "clients", [{"ip": ip, "name": name, "count": count} for ip, name, count in CLIENTS]
+                ),
                 f"{stats}/upstreams": self.upstreams,
                 f"{stats}/query_types": lambda asked: {
                     "types": {"A": 30_112, "AAAA": 14_034, "HTTPS": 4_067},
@@ -376,6 +360,12 @@ class PiHoles(Twin):
     def suggestions(self) -> list[str]:
         """What to ask of it."""
         return ["is my DNS redundant?"]
+
+
+def _top(what: str, rows: list[Json]) -> Callable[[Asked], Json]:
+    """The first of these, as many as somebody asks for."""
+    sums: Json = {"total_queries": 48_213, "blocked_queries": 9_642, "took": 0.0}
+    return lambda asked: {what: rows[: asked.number("count", 10)], **sums}
 
 
 def _asked_at(moment: int) -> int:

@@ -76,6 +76,15 @@ async def test_names_that_lead_nowhere_and_hosts_without_one_are_named(place: Pl
     assert found["lost_names"] == [] and found["nameless_hosts"] == ["mini"]
 
 
+async def test_whatever_stands_in_a_list_of_names_is_read_as_it_is_meant(place: Place) -> None:
+    for line in ("alone", "999.1.1.1 odd.home.arpa", "192.0.2.20 tv.home.arpa telly # its owner says: stop nas", "#"):
+        hole(place).hosts.put({"line": line})
+    found = await told(place, "explain", name="telly")
+    assert said(found) == {("pihole", "local DNS name", "tv.home.arpa", "called so"),
+                           ("pihole", "device", "living-room-tv", "at the same address")}  # fmt: skip
+    assert not said(await told(place, "explain", name="stop"))
+
+
 async def test_who_is_down_is_said_and_nothing_is_concluded_from_silence(place: Place) -> None:
     place.lab.traffic.fault("docker:nas", drop=True, times=None)
     found = await told(place, "compare_inventories")

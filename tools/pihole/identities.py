@@ -40,9 +40,9 @@ async def identities(ctx: Context[Holes]) -> Told[Identity]:
 
 
 async def _seen(api: Api) -> list[Identity]:
-    lines = (await api.read(LocalNames, "/config/dns/hosts")).hosts
+    lines = [line.partition("#")[0].split() for line in (await api.read(LocalNames, "/config/dns/hosts")).hosts]
     devices = (await api.read(Network, "/network/devices", params={"max_devices": EVERY})).devices
-    return [*(_named(*line.split()) for line in lines if len(line.split()) > 1), *map(_device, devices)]
+    return [*(_named(*words) for words in lines if len(words) > 1), *map(_device, devices)]
 
 
 def _named(address: str, name: str, *also: str) -> Identity:
