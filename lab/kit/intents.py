@@ -41,6 +41,7 @@ class Intent:
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What an argument of no common kind may be; where a line names several, the last counts."""
     most_left: int = MOST_LEFT
+    """Fewer words where the examples are so short that many lines contain them."""
 
     def means(self, line: str, earlier: Sequence[str] = ()) -> tuple[int, Json] | None:
         """How well a line fits, and the arguments it gives; a pronoun stands for what was said last."""

@@ -122,4 +122,5 @@ def test_a_service_that_fails_as_a_whole_is_down_and_its_words_keep_their_mark()
     nas = Identity.of_host("store", "nas.home.arpa")
     assert nas.leads_to(Identity(kind="device", name="nas")) and "nas.home.arpa" in nas.spellings
     assert Identity.of_host("store", "192.0.2.7").addresses == ["192.0.2.7"]
+    assert not Identity.of_host("192.0.2.8", "192.0.2.8").labels, "or all hosts that settings call so would be one"
     assert at_home(["127.0.0.1", "::1", "0.0.0.0", "nas", None, "192.0.2.7"]) == ["192.0.2.7"]

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,12 +42,13 @@ class Identity(Result):
     ports: list[Ident] = []
     """Those that it answers on, as its service writes them: `8080:80/tcp`."""
 
-    @property
+    @cached_property
     def labels(self) -> set[str]:
-        """Its names without their domains: `nas` and `nas.home.arpa` are one."""
-        return {name.casefold().partition(".")[0] for name in (self.name, *self.also) if name}
+        """Its names without their domains: `nas` and `nas.home.arpa` are one, and an address is no name."""
+        names = filter(None, (self.name, *self.also))
+        return {name.casefold().partition(".")[0] for name in names if not those_of(Ip, [name])}
 
-    @property
+    @cached_property
     def spellings(self) -> set[str]:
         """Everything that a person may write for it, in small letters."""
         names = [name for name in (self.name, *self.also) if name]
@@ -101,10 +103,10 @@ def together(answers: Mapping[str, Told[T] | ToolFailed]) -> Contributed[T]:
 
 def those_of(kind: Any, texts: Iterable[str | None]) -> list[str]:
     """Those of the texts that are of this kind, such as `Mac`, each once and in one spelling."""
-    found: dict[str, None] = {}
+    adapter, found = TypeAdapter(kind), dict[str, None]()
     for text in filter(None, texts):
         with suppress(ValidationError):
-            found[TypeAdapter(kind).validate_python(text)] = None
+            found[adapter.validate_python(text)] = None
     return list(found)
 
 
