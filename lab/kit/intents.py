@@ -43,6 +43,8 @@ class Intent:
     """Further arguments, the same for every line."""
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What an argument of no common kind may be; where a line names several, the last counts."""
+    most_left: int = MOST_LEFT
+    """Fewer words where the examples are so short that many lines contain them."""
     maybe: str = ""
     """Slots that a line may fill and need not."""
     look: str = ""
@@ -143,7 +145,7 @@ class Intent:
         left = [token for token in left if token not in language.FILLER]
         if language.NOT.search(" ".join(left)):
             return None  # not what stands there, but its opposite
-        if len(left) > (MOST_LEFT if things else min(MOST_LEFT, score // 2 - 1)) or (
+        if len(left) > (MOST_LEFT if things else min(self.most_left, score // 2 - 1)) or (
             things and language.ASKING & set(left)
         ):
             return None

@@ -71,16 +71,16 @@ class Twin(ABC):
 
 def discover() -> list[type[Twin]]:
     """Every twin in `lab/services/`, by name."""
-    return sorted((module.twin for module in _modules() if hasattr(module, "twin")), key=lambda twin: twin.name)
+    return sorted((module.twin for module in _services() if hasattr(module, "twin")), key=lambda twin: twin.name)
 
 
-def sayings() -> list[Intent]:
-    """What people say here: to every twin, and what modules of `lab/services/` without one hold as `INTENTS`."""
-    apart = [module.INTENTS for module in _modules() if not hasattr(module, "twin") and hasattr(module, "INTENTS")]
-    return [intent for rows in [*(twin.intents for twin in discover()), *apart] for intent in rows]
+def intents() -> list[Intent]:
+    """What people say to the services; one with nothing to simulate has its rows in the module itself."""
+    rows = (getattr(getattr(module, "twin", module), "intents", ()) for module in _services())
+    return [intent for each in rows for intent in each]
 
 
-def _modules() -> list[ModuleType]:
+def _services() -> list[ModuleType]:
     import lab.services
 
     return [importlib.import_module(f"lab.services.{m.name}") for m in pkgutil.iter_modules(lab.services.__path__)]

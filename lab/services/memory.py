@@ -52,7 +52,7 @@ def _forgotten(data: Json) -> list[Json] | str:
     return [{"id": found[0]["id"]}]
 
 
-INTENTS = (
+intents = (
     Intent("memory_add_memory", ("remember {text}", "note down {text}", "note {text}", "keep in mind {text}",
            "don't forget {text}", "make a note {text}", "merk dir {text}", "merke dir {text}", "recuerda {text}")),
     Intent("memory_search_memories", ("do you remember {query:text}", "what do you remember about {query:text}",

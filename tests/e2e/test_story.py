@@ -23,6 +23,7 @@ NAMED = {
     "missing configuration key": "its configuration is incomplete",
 }
 """How the stand-in words each cause of a story."""
+PURE = ("lab.claude", "lab.server", "lab.kit.intents", "lab.kit.language", "lab.kit.telling")
 BRAIN = Path(lab.claude.__file__).parent
 
 
@@ -60,7 +61,7 @@ def test_brain_sees_only_messages() -> None:
     for path in BRAIN.rglob("*.py"):
         for name in _imports(path):
             if name.startswith(("lab", "bot", "tools", "memory")):
-                assert name.startswith(("lab.claude", "lab.server", "lab.kit.intents", "lab.kit.language", "lab.kit.telling")), f"{path.name} imports {name}"
+                assert name.startswith(PURE), f"{path.name} imports {name}"
 
 
 async def test_the_answer_follows_the_request_and_nothing_else(tmp_path: Path) -> None:

@@ -1,16 +1,13 @@
 """The scripted brain: status, look-ups, follow-ups, memory and talk, through the real gate."""
 
-import ast
 import re
-from pathlib import Path
 from random import Random
 
 import pytest
 
-import lab.claude.brain
 from bot.runs.opener import Around, Quote
 from lab.claude.brain import think
-from lab.kit.twin import sayings
+from lab.kit.twin import intents
 from tests.lab.chat import PASSWORD, Chat, Json
 
 LIST, STATS, LOGS = "docker_list_containers", "docker_get_container_stats", "docker_get_container_logs"
@@ -144,7 +141,7 @@ async def test_small_talk_needs_no_tool(chat: Chat) -> None:
 
 def answer(*content: Json) -> str:
     """What is said to a line by somebody who has no tools."""
-    reply = think({"messages": [{"role": "user", "content": list(content)}], "tools": []}, Random(1), sayings())
+    reply = think({"messages": [{"role": "user", "content": list(content)}], "tools": []}, Random(1), intents())
     return str(reply.content[0]["text"])
 
 
@@ -165,18 +162,6 @@ async def test_the_last_step_answers_from_what_is_there(chat: Chat) -> None:
         text = await chat.told("why is paperless down?")
         assert len(chat.batches) == steps
         assert ("nas/paperless" in text) == (steps == 1) and ("a lock it left behind" in text) == (steps == 2)
-
-
-PURE = ("lab.claude.reply", "lab.kit.intents", "lab.kit.language", "lab.kit.telling")
-
-
-def test_the_brain_imports_nothing_of_the_world() -> None:
-    for file in Path(lab.claude.brain.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            ours = [name for name in names if name.split(".")[0] == "lab"]
-            assert all(name.startswith("lab.claude.brain") or name in PURE for name in ours), file
 
 
 @pytest.mark.parametrize("line", ["what does this mean?", "why?", "restart it"])

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from lab.kit.intents import Intent, understood
-from lab.kit.twin import sayings
+from lab.kit.twin import intents
 from tests.lab.chat import Chat, Json
 
-KNOWN = sayings()
+KNOWN = intents()
 VALUES = {
     "domain": "ads.example.com", "minutes": "10 min", "address": "192.0.2.9", "container": "jellyfin",
     "tagged": "redis:7.4-alpine", "text": "the boiler in the attic", "question": "where is the boiler?",

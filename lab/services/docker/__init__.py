@@ -1,5 +1,5 @@
 """The Docker hosts of the simulated homelab: an engine each, and the API that it is spoken to with."""
 
-from lab.services.docker.intents import INTENTS
+from lab.services.docker.sayings import intents
 
-__all__ = ["INTENTS"]
+__all__ = ["intents"]

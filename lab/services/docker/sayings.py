@@ -186,7 +186,7 @@ PARTS = (
 )
 HOW = ("running", "up", "down", "alive", "healthy", "ok", "fine", "stopped", "restarting", "stop", "start", "online",
        "offline", "restarted", "started")  # fmt: skip
-INTENTS = (
+intents = (
     Intent("docker_list_containers", ("how is everything", "how are things", "how {_lab}", "how {_lab} doing",
            "what {_bad}", "anything {_bad}", "anything wrong", "which {_bad}", "who {_bad}", "status", "overview",
            "all good", "everything ok", "all fine", "what's going on", "what's up", "need attention", "wie geht",
