@@ -76,15 +76,14 @@ KEPT = (
     "jellyfin restarts a lot", "what would happen if I stop jellyfin?", "I restarted jellyfin yesterday",
     "wie starte ich jellyfin neu?", "restart everything", "restart", "stop", "yes", "so fix it",
     "restart jellyfin tomorrow at 3", "pause the music for me", "block", "rather not", "I meant sonarr",
-    "restart warp-drive",
+   
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("line", KEPT)
 async def test_no_question_no_doubt_and_no_negation_changes_anything(chat: Chat, line: str) -> None:
     assert await chat.told(line)
-    assert not [call for call in await chat.calls() if call.state != "failed"], line
-    assert not [write for write in chat.writes() if "stop" in write or "restart" in write]
+    assert not {tool for tool, _ in chat.used} & {intent.tool for intent in KNOWN if intent.changes}, chat.used
 
 
 TALKS = """
