@@ -74,9 +74,10 @@ class Redactor:
         # In any case of letters: libraries capitalise the errors that they quote, and hex comes in both.
         # Grouped by how they begin, so that at most places of a text all of a group is ruled out at once.
         forms = sorted(self._known, key=lambda form: (form[0].lower(), -len(form)))
+        groups = [[*group] for _, group in groupby(forms, lambda form: form[0].lower())]
         known = [
-            f"[{re.escape(first + first.upper())}](?i:{'|'.join(re.escape(form[1:]) for form in group)})"
-            for first, group in groupby(forms, lambda form: form[0].lower())
+            f"[{_any_case(form[0] for form in group)}](?i:{'|'.join(re.escape(form[1:]) for form in group)})"
+            for group in groups
         ]
         self._pattern = re.compile("|".join([*known, *PATTERNS]))
         self._words = [form.lower() for form in forms]
@@ -146,6 +147,11 @@ def _redactor(known: tuple[str, ...]) -> Redactor:
 @lru_cache(64)
 def _either(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
+
+
+def _any_case(letters: Iterable[str]) -> str:
+    """These letters, large and small, for a set; a few become two, or something else, on the way."""
+    return re.escape("".join({form for letter in letters for form in (letter, letter.lower(), letter.upper())}))
 
 
 def _masked(found: re.Match[str]) -> str:
