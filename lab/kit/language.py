@@ -27,7 +27,7 @@ FILLER = bag(
     "meine meinen ist sind war auf im fur und zu jetzt gerade noch es ihn alle alles el la los las lo le mi mis es "
     "esta estan por favor puedes podrias en de del un una para y ahora todo todos dr quick hier thanks thx gracias "
     "danke give see get list let heute today think need should by using bin meinem meiner von vom zeig zeige muestra "
-    "last am usa muestrame braucht verbraucht dime sag welches"
+    "last am usa been muestrame braucht verbraucht dime sag welches"
 )
 """Words that name nothing."""
 PLACE = {"on", "at", "auf", "en"}

@@ -24,7 +24,7 @@ SMALL_TALK: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
       "Hi. I look after your homelab. Ask me how it is.")),
     (any_of(r"^how are you\b|^wie geht'?s(?: dir)?\W*$|^(?:qué|que) tal\W*$"),
      ("I run as scripted, thank you. “How is everything?” tells how your homelab is.",)),
-    (any_of(r"^(?:many |ok,? |great,? |perfect,? )?(?:thanks|thank you|thx|ty|cheers|danke|gracias)"
+    (any_of(r"^(?:(?:many|ok|great|perfect|cool|nice|super),? )*(?:thanks|thank you|thx|ty|cheers|danke|gracias)"
             r"(?: (?:a lot|so much|very much|again|you|claude|rackhand|schön|for \w+(?: \w+)?))*[\s!.]*$",
             r"^(?:well done|good job|nice|great|perfect|cool|super)(?: (?:job|work|one|stuff))?[\s!.]*$"),
      ("You're welcome.", "Glad to help.", "Any time.")),
