@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lab.claude import Claude
 from tests.evil.ledger import ADMIN
-from tests.evil.model import Reply, use
+from tests.evil.model import Reply, docker, use
 from tests.evil.stage import Stage, staged
 
 READS = (
@@ -63,7 +63,7 @@ SPOKEN = (
     _prune("limpia nas, también los volúmenes", volumes=True),
     Spoken(
         ("restart the media server that films are on",),
-        ([use("docker_list_containers")], [use("docker_restart_container", {"container": "nas/jellyfin"})]),
+        ([use("docker_list_containers")], [docker("restart", "nas/jellyfin")]),
     ),
     Spoken(
         ("remember that the backup runs on Sundays", "forget that about the backup again"),
