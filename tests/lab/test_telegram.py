@@ -6,46 +6,15 @@ from datetime import timedelta
 
 import pytest
 from telegram import (
-    BotCommand,
-    BotCommandScopeChat,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputMediaPhoto,
-    LinkPreviewOptions,
-    MessageEntity,
-    ReplyParameters,
 )
 from telegram.error import BadRequest, Conflict, EndPointNotFound, Forbidden, InvalidToken, RetryAfter
 
 from lab.telegram import ADMIN, OPERATOR, STRANGER, TelegramWorld
 from lab.telegram.flood import Flood
 from tests.lab.telegram import PIXEL, emulator
-
-
-async def test_a_message_reaches_the_bot_and_the_answer_reaches_the_person() -> None:
-    async with emulator() as lab:
-        lab.world.send(ADMIN, "/status now")
-        (update,) = await lab.bot.get_updates()
-        assert update.message is not None and update.message.from_user is not None
-        assert (update.message.text, update.message.from_user.id) == ("/status now", ADMIN)
-        assert update.message.parse_entities() == {update.message.entities[0]: "/status"}
-        sent = await lab.bot.send_message(
-            ADMIN,
-            "bold 🙂 link",
-            entities=[
-                MessageEntity(MessageEntity.BOLD, 0, 4),
-                MessageEntity(MessageEntity.TEXT_LINK, 8, 4, url="https://example.org/a"),
-            ],
-            disable_notification=True,
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-            reply_parameters=ReplyParameters(update.message.message_id),
-        )
-        assert sent.parse_entities()[sent.entities[1]] == "link"
-        assert sent.reply_to_message is not None and sent.reply_to_message.text == "/status now"
-        (message,) = lab.world.sent(ADMIN)
-        assert (message.text, message.silent, message.method) == ("bold 🙂 link", True, "sendMessage")
-        assert message.request["link_preview_options"] == {"is_disabled": True}
-        assert message.request["reply_parameters"]["message_id"] == update.message.message_id
 
 
 async def test_updates_repeat_until_the_offset_confirms_them() -> None:
@@ -60,18 +29,6 @@ async def test_updates_repeat_until_the_offset_confirms_them() -> None:
         assert last.update_id == updates[0].update_id + 2
         assert await lab.bot.get_updates(offset=last.update_id + 1) == ()
         assert lab.world.updates.pending == []
-
-
-async def test_a_long_poll_returns_when_something_arrives_and_empty_when_nothing_does() -> None:
-    async with emulator() as lab:
-        waiting = asyncio.create_task(lab.bot.get_updates(timeout=20))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
-        lab.world.send(ADMIN, "hello")
-        (update,) = await waiting
-        assert update.message is not None and update.message.text == "hello"
-        raw = await lab.call("getUpdates", offset=update.update_id + 1, timeout=0)
-        assert raw["result"] == []
 
 
 async def test_a_second_reader_ends_the_first_with_conflict() -> None:
@@ -105,16 +62,6 @@ async def test_only_allowed_kinds_of_update_are_queued() -> None:
         lab.world.edit(ADMIN, message.message_id, "not asked for")
         (reaction,) = await lab.bot.get_updates(offset=updates[0].update_id + 1)
         assert reaction.message_reaction is not None
-
-
-async def test_a_malformed_update_is_delivered_as_it_is() -> None:
-    async with emulator() as lab:
-        update_id = lab.world.inject({"message": {"text": 5}})
-        lab.world.send(ADMIN, "after it")
-        raw = await lab.call("getUpdates")
-        assert raw["result"][0] == {"update_id": update_id, "message": {"text": 5}}  # type: ignore[index]
-        with pytest.raises(KeyError):
-            await lab.bot.get_updates()
 
 
 async def test_a_tap_is_answered_once() -> None:
@@ -178,20 +125,6 @@ async def test_photos_and_documents_go_both_ways() -> None:
             await lab.bot.send_photo(ADMIN, b"not an image")
         with pytest.raises(BadRequest, match="(?i)caption is too long"):
             await lab.bot.send_document(ADMIN, b"x", caption="c" * 1025)
-
-
-async def test_commands_are_kept_by_scope() -> None:
-    async with emulator() as lab:
-        lab.world.send(ADMIN, "/start")
-        await lab.bot.set_my_commands([BotCommand("status", "What needs you")])
-        await lab.bot.set_my_commands([BotCommand("audit", "Who did what")], BotCommandScopeChat(ADMIN))
-        assert [c["command"] for c in lab.world.commands_for(ADMIN)] == ["audit"]
-        assert [c["command"] for c in lab.world.commands_for(OPERATOR)] == ["status"]
-        assert (await lab.bot.get_my_commands())[0].description == "What needs you"
-        await lab.bot.delete_my_commands(BotCommandScopeChat(ADMIN))
-        assert [c["command"] for c in lab.world.commands_for(ADMIN)] == ["status"]
-        with pytest.raises(BadRequest, match="(?i)BOT_COMMAND_INVALID"):
-            await lab.bot.set_my_commands([BotCommand("Status", "upper case")])
 
 
 async def test_drafts_actions_reactions_pins() -> None:
@@ -271,16 +204,6 @@ def test_flood_bucket_fills_again() -> None:
         flood.count(1)
     now = 5.0
     flood.count(1)
-
-
-async def test_wait_for_says_what_the_chats_said_instead() -> None:
-    world = TelegramWorld()
-    world.send(ADMIN, "anybody there?")
-    with pytest.raises(TimeoutError, match="(?i)anybody there"):
-        await world.wait_for(lambda: world.sent(ADMIN), timeout=0.05)
-    waiting = asyncio.create_task(world.wait_for(lambda: len(world.messages(ADMIN)) > 1))
-    world.send(ADMIN, "hello")
-    assert await waiting
 
 
 def test_ids_follow_the_seed() -> None:
