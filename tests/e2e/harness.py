@@ -254,14 +254,6 @@ class Home:
             await asyncio.sleep(0.02)
         return result
 
-    def everything_said(self) -> str:
-        """Every body that has gone to Telegram or to Claude, and the bot's own log."""
-        bodies = [r.body.decode(errors="replace") for r in self.lab.traffic.requests if r.service in OUTWARD]
-        return "\n".join([*bodies, self.log()])
-
-
-OUTWARD = ("telegram", "claude")
-
 
 def keys(message: Message, start: str) -> list[str]:
     """The labels of the buttons whose data begin like this."""

@@ -62,19 +62,6 @@ def age(home: Home, seconds: float) -> None:
         connection.commit()
 
 
-async def test_what_is_long_ago_is_said_and_left(home: Home) -> None:
-    home.lab.traffic.fault("claude", stall=True)
-    home.say("stop radarr")
-    await home.until(lambda: home.query("SELECT 1 FROM runs WHERE state = 'working'"), "the run")
-    await home.bot.stop()
-    age(home, 3 * 86_400)
-    before = len(home.lab.claude.requests)
-    await home.start()
-    await home.hear("You asked this at .*“stop radarr”.*say it again")
-    await home.quiet()
-    assert len(home.lab.claude.requests) == before and home.query("SELECT state FROM runs") == [("failed",)]
-
-
 async def test_a_line_that_was_taken_in_days_ago_is_not_acted_on(tmp_path: Path) -> None:
     async with open_home(tmp_path) as home:
         await home.ask("/cost", "today")
