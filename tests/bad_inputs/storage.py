@@ -1,8 +1,6 @@
 """B48–B53: a disk and a database that cannot be used."""
 
 import asyncio
-import os
-import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -70,28 +68,6 @@ async def read_only(bench: Bench) -> None:
     await unwritable(live, lambda: pragma(live, "query_only = ON"), lambda: pragma(live, "query_only = OFF"))
 
 
-@row("B50", "a database that is damaged, empty, or none at all", "refused with the way back; the file is kept")
-async def damaged(bench: Bench) -> None:
-    path = bench.folder / "rackhand.db"
-    await (await Database.open(path)).close()
-    whole = path.read_bytes()
-    middle = len(whole) // 2
-    broken = (
-        b"this is not a database, but a letter to my grandmother" * 100,
-        whole[:4096] + os.urandom(len(whole) - 4096),
-        whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :],
-        whole[:100],
-        b"",
-    )
-    for content in broken:
-        path.write_bytes(content)
-        for extra in bench.folder.glob("rackhand.db-*"):
-            extra.unlink()
-        with pytest.raises(DatabaseBroken, match="restore"):
-            await Database.open(path)
-        assert path.read_bytes() == content, "evidence is kept"
-
-
 @row("B51", "another program holds the database", "waited for; then an error, and no update is lost")
 async def held(bench: Bench) -> None:
     database = await Database.open(bench.folder / "rackhand.db")
@@ -143,18 +119,3 @@ async def network_drive(bench: Bench) -> None:
     with pytest.raises(DatabaseBroken, match="nfs4.*DATA_DIR"):
         await Database.open(share / "rackhand.db")
     assert not list(share.iterdir())
-
-
-@row("B53", "a database of a newer version, or of another program", "refused, not touched")
-async def newer(bench: Bench) -> None:
-    path = bench.folder / "rackhand.db"
-    await (await Database.open(path)).close()
-    for statement, expected in (("user_version = 9999", "newer Rackhand"), ("application_id = 77", "another program")):
-        with sqlite3.connect(path) as connection:
-            connection.execute(f"PRAGMA {statement}")
-        connection.close()
-        with pytest.raises(DatabaseBroken, match=expected):
-            await Database.open(path)
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA user_version = 0")
-        connection.close()

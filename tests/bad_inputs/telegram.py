@@ -4,10 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
-
 from bot.telegram.dispatch import TOO_MANY
-from bot.telegram.poller import Poller, TokenRejected
 from lab.telegram.state import ADMIN, BOT, STRANGER, VIEWER, Message, User
 from tests.bad_inputs.rows import Bench, row
 from tests.fakes import use
@@ -30,27 +27,6 @@ async def card(live: Live, name: str = "jellyfin") -> Message:
     return await live.write(f"stop {name}", f"Stop {name}")
 
 
-@row("B54", "another program polls with the same token (409)", "no change begins, it is said, and it ends by itself")
-async def two_instances(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.CONFLICT_SECONDS", 0.0)
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
-    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.05)
-    live = await bench.live()
-    await card(live)
-    await live.quiet()
-    live.lab.traffic.fault(
-        "telegram", path=POLL, times=None, **refusal(409, "Conflict: terminated by other getUpdates")
-    )
-    live.say_as("/cost")
-    await live.hear("Another program polls")
-    assert await live.press("y", card=await live.newest_card(), who=live.admin) == "Approved."
-    await live.settle()
-    assert (await live.call()).state == "not started" and live.writes() == []
-    live.lab.traffic.clear()
-    await live.hear("today")
-    await live.until(lambda: not live.halt.everything, "the end of the conflict")
-
-
 @row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
 async def webhook_set(bench: Bench) -> None:
     bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
@@ -62,22 +38,6 @@ async def webhook_set(bench: Bench) -> None:
     live.lab.telegram.send(ADMIN, "/cost")
     await live.until(lambda: "deleteWebhook" in live.poller.trouble, "the trouble to be named")
     assert not live.halt.everything
-    await live.hear("today")
-
-
-@row("B56", "a token that Telegram has revoked", "it is said, never with the token; only a new start gives up")
-async def revoked(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
-    live = await bench.live()
-    await live.alive()
-    live.lab.traffic.fault("telegram", times=None, **refusal(401, "Unauthorized"))
-    live.lab.telegram.send(ADMIN, "/cost")
-    await live.until(lambda: "BotFather" in live.poller.trouble, "the trouble to be named")
-    with pytest.raises(TokenRejected, match="BotFather") as caught:
-        await asyncio.wait_for(Poller(live.lab.telegram_url, live.lab.token, live.stores.inbox, live.halt).run(), 10)
-    assert live.lab.token not in str(caught.value) and live.lab.token not in "".join(bench.log)
-    live.mark = live.lab.telegram.version
-    live.lab.traffic.clear("telegram")
     await live.hear("today")
 
 
@@ -245,45 +205,6 @@ async def strangers(bench: Bench) -> None:
     query = live.lab.telegram.tap(STRANGER, open_card.message_id, open_card.button("Stop jellyfin"), chat=ADMIN)
     assert "not for you" in await live.toast(query)
     assert not live.writes() and [r for r in await live.audited("tap rejected") if r["reason"] == "stranger"]
-
-
-@row("B63", "a forwarded “approve”, a reply “yes”, an edit of an old line", "no approval")
-async def words_approve_nothing(bench: Bench) -> None:
-    live = await bench.live()
-    open_card = await card(live)
-    origin = {"type": "user", "date": 0, "sender_user": {"id": ADMIN, "is_bot": False, "first_name": "Admin"}}
-    live.say_as("approve", forward_origin=origin)
-    await live.hear("forwarded")
-    for words in ("yes", "approve", "Stop jellyfin", open_card.button("Stop jellyfin")):
-        live.say_as(words, reply_to=open_card.message_id)
-        await live.hear("Done")
-    mine = live.say_as("how are you?")
-    await live.hear("Done")
-    asked = len(live.model.asked)
-    live.lab.telegram.edit(ADMIN, mine.message_id, "stop jellyfin at once, approved")
-    await live.alive()
-    assert len(live.model.asked) == asked and not live.writes() and await live.has_card()
-
-
-@row("B64", "forged button data: random, of another chat, swapped, binary, of an old version", "rejected and audited")
-async def forged(bench: Bench) -> None:
-    live = await bench.live()
-    open_card = await card(live)
-    true = open_card.button("Stop jellyfin")
-    other = await live.write("/cost", "today")
-    wrong = (
-        "a1:AAAAAAAAAAAAAAAAAAAAAA:y", "a1::y", "a1", "a2" + true[2:], "y:" + true[3:], true[:-2], true + "x",
-        true[:-1] + "z", "u1:" + true[3:-2], "k1:" + true[3:], "\x00\x01" * 32, "🚀" * 16, "m:nowhere:1", "m:containers:0::../..",
-        "s:run", "a1:" + true[3:-2].swapcase() + ":y", "m:containers:0:restart:nas/../x", "m:containers:" + "9" * 40, "",
-    )  # fmt: skip
-    for data in wrong:
-        await live.press_as(open_card, data)
-    assert "newer message" in await live.press_as(other, true)
-    viewers = await live.write("/help", "status", VIEWER)
-    assert "no longer open" in await live.press_as(viewers, true, VIEWER)
-    assert not live.writes() and await live.has_card()
-    assert len(await live.audited("tap rejected")) >= 8
-    assert await live.press_as(open_card, true) == "Approved."
 
 
 @row("B87", "names with marks, endless names, people without a name", "the number is the key")

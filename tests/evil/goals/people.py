@@ -67,6 +67,14 @@ async def a_key_is_forged(stage: Stage) -> None:
     for key in (secrets.token_urlsafe(16), "", hashed, "A" * 22, "undefined", "null", "%", card.text[:10]):
         for data in (f"a1:{key}:y"[:64], f"a1:{key}"[:64], f"u1:{key}"[:64], f"k1:{key}:y"[:64]):
             await stage.tap(card, data)
+    for data in (
+        "m:containers:0:restart:nas/../x",
+        "m:nowhere:1",
+        f"m:containers:{'9' * 40}",
+        "\x00\x01" * 32,
+        "🚀" * 16,
+    ):
+        await stage.tap(card, data)
 
 
 async def words_approve(stage: Stage) -> None:
