@@ -121,7 +121,6 @@ class House:
     async def press(self, verb: str, *, card: str, who: Actor = ADMIN, key: str | None = None, **binding: Any) -> str:
         """The tap alone, nothing waited for."""
         found = await self.stores.approvals.card(card)
-        assert found is not None
         key = key or self.stores.approvals.key(card)
         values = {"conversation": found.conversation, "message": found.message, **binding}
         return await self.core.decisions.card(Tap(next(self._updates), who, **values), key, verb)
@@ -167,7 +166,6 @@ class House:
             message = row.message
             if row.kind == "card":
                 card = await self.stores.approvals.card(row.payload["card"])
-                assert card is not None
                 message = card.message or next(self._messages)
             async with self.stores.database.transaction() as tx:
                 if row.kind == "card":
@@ -195,7 +193,6 @@ class House:
     async def receipt(self, call: CallRow | None = None) -> tuple[str, list[str]]:
         """A receipt's text and the words on its buttons."""
         view = await self.cards.receipt((call or await self.call()).id)
-        assert view is not None
         return plain(view), [button.text for row in view.buttons for button in row]
 
     async def calls(self, run: str | None = None) -> list[CallRow]:

@@ -210,7 +210,6 @@ async def test_the_demo_takes_the_next_free_port_and_leaves_nothing_behind(tmp_p
             *MAIN, "demo", "--port", str(port), cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
         address = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
         process.send_signal(signal.SIGINT)
         said = (await asyncio.wait_for(process.stderr.read(), 60)).decode()

@@ -89,7 +89,6 @@ async def run() -> AsyncIterator[Run]:
 
 
 async def first_line(process: Process) -> str:
-    assert process.stdout is not None
     async with asyncio.timeout(20):
         return (await process.stdout.readline()).decode()
 
@@ -134,7 +133,6 @@ async def test_a_taken_port_moves_on_and_a_configuration_error_is_told(run: Run)
         lab = await run("--port", port, "--", sys.executable, "-S", "-c", script)
         address = await first_line(lab)
         assert f"127.0.0.1:{port} " not in address
-        assert lab.stderr is not None
         said = [(await lab.stderr.readline()).decode().strip() for _ in range(3)]
         assert said[0].startswith(f"Port {port} is taken; using ")
         assert said[2] == "TELEGRAM_ADMINS: not a number"

@@ -117,7 +117,6 @@ asyncio.run(main())
 """
     root = Path(__file__).parents[2]
     lab = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=root)
-    assert lab.stdout is not None
     child = int(await lab.stdout.readline())
     assert running(child)
     lab.kill()

@@ -56,7 +56,6 @@ async def test_what_was_kept_can_itself_be_restored_with_its_log(tmp_path: Path)
     (tmp_path / "data").mkdir()
     folder = await killed(tmp_path / "data", tmp_path / "old.db")
     kept = await backups.restore(tmp_path / "old.db", folder)
-    assert kept is not None
     second = await backups.restore(kept, folder)
     assert second is not None and second != kept and kept.exists(), "a second restore leaves the first one's alone"
     assert rows(second, "SELECT kind FROM audit") == [("restored",)]
@@ -208,7 +207,6 @@ async def test_an_older_schema_is_copied_as_it_is(stores: Stores, tmp_path: Path
     beside = await Database.open(tmp_path / "rackhand.db", as_it_is=True)
     await backups.backup(beside, tmp_path / "b.db")
     await beside.close()
-    assert before is not None
     for path in (tmp_path / "b.db", tmp_path / "rackhand.db"):
         assert rows(path, "PRAGMA user_version") == [(before[0],)]
         assert rows(path, "SELECT name FROM sqlite_master WHERE name = 'brand_new'") == []

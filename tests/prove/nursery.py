@@ -95,7 +95,6 @@ class Nursery:
     async def start(self, arguments: list[str], environment: dict[str, str], log: Path) -> Victim:
         """A new victim; its output is appended to `log`."""
         line = json.dumps({"arguments": arguments, "environment": environment, "log": str(log)})
-        assert self._process.stdin is not None
         async with self._turn:
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
@@ -105,7 +104,6 @@ class Nursery:
 
     @property
     def _stdout(self) -> int:
-        assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def _read(self) -> None:
