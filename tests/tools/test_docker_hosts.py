@@ -159,18 +159,6 @@ async def test_refusals_of_a_read(rack: Rack, status: int, error: type[ToolFaile
     assert not [secret for secret in ("hunter22", "geheim99") if secret in str(caught.value)]
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["<html>login</html>", "[" * 100_000, '{"State": ', "\x00", '{"n": ' + "9" * 5000 + "}"],
-    ids=["html", "deep", "cut", "nul", "digits"],
-)
-async def test_answers_that_are_no_json(rack: Rack, body: str) -> None:
-    target = await rack.id("redis")
-    rack.traffic.fault("docker:nas", path=target.partition("/")[2], status=200, body=body)
-    with pytest.raises(BadAnswer):
-        await container_facts(rack.reader, target)
-
-
 @pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": 40}])
 async def test_a_connection_lost_while_reading(rack: Rack, fault: dict[str, object]) -> None:
     target = await rack.id("redis")
