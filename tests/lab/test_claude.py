@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 
-from lab.claude import Claude, Reply, claude_app
+from lab.claude import Claude, claude_app
 from lab.server import serve
 from lab.traffic import Traffic
 
@@ -113,30 +113,6 @@ async def test_the_stream_has_the_shape_of_the_real_one(bench: Bench) -> None:
     assert events[-2]["usage"]["output_tokens"] > 1 and "input_tokens" in events[-2]["usage"]
 
 
-async def test_no_tool_is_called_when_none_may_be(bench: Bench) -> None:
-    tools = [{**TOOL, "name": "docker_list_containers"}]
-    asked = await bench.create(said("what's down?"), tools=tools)
-    assert asked.stop_reason == "tool_use"
-    told = await bench.create(said("what's down?"), tools=tools, tool_choice={"type": "none"})
-    assert [block.type for block in told.content] == ["text"]
-
-
-async def test_scripts_may_be_functions_tuples_and_unknown_blocks(bench: Bench) -> None:
-    refusal = {"type": "refusal", "category": "cyber", "explanation": "No."}
-    bench.claude.script += [
-        lambda request: [{"type": "text", "text": request["messages"][0]["content"][0]["text"].upper()}],
-        ([], "pause_turn"),
-        Reply([], "refusal", stop_details=refusal),
-        [{"type": "hologram", "shape": "cube"}],
-    ]
-    assert (await bench.create(said("echo"))).content[0].text == "ECHO"
-    assert (await bench.stream(said("on"))).stop_reason == "pause_turn"
-    refused = await bench.stream(said("bad"))
-    assert (refused.stop_reason, refused.stop_details.category) == ("refusal", "cyber")
-    strange = await bench.create(said("see"))
-    assert strange.content[0].to_dict() == {"type": "hologram", "shape": "cube"}
-
-
 async def test_replies_are_cut_at_max_tokens_and_stop_sequences(bench: Bench) -> None:
     text = [{"type": "text", "text": "one two three four"}]
     bench.claude.script += [text, text, [USE]]
@@ -150,15 +126,6 @@ async def test_replies_are_cut_at_max_tokens_and_stop_sequences(bench: Bench) ->
     )
     cut = await bench.stream(said("look"), tools=[TOOL], max_tokens=9)
     assert cut.stop_reason == "max_tokens" and cut.content[0].input != USE["input"]
-
-
-async def test_models_are_listed_and_tokens_counted(bench: Bench) -> None:
-    models = {model.id: model for model in (await bench.client.models.list()).data}
-    assert {HAIKU, SONNET, OPUS} <= models.keys() and models[SONNET].lifecycle == "active"
-    assert (await bench.client.models.retrieve(OPUS)).max_input_tokens == 1_000_000
-    short = await bench.client.messages.count_tokens(model=HAIKU, messages=[{"role": "user", "content": "hi"}])
-    long = await bench.client.messages.count_tokens(model=HAIKU, messages=[{"role": "user", "content": LONG}])
-    assert 0 < short.input_tokens < long.input_tokens
 
 
 # --- the way in -------------------------------------------------------------------------------------------------
@@ -272,13 +239,6 @@ async def test_thinking_comes_before_tools_and_may_be_replayed(bench: Bench, mod
     history = [said("look"), replayed(message), result(tool.id)]
     request: Json = {"model": model, "tools": [TOOL], "thinking": ADAPTIVE}
     assert (await bench.stream(*history, cache_control=EPHEMERAL, **request)).stop_reason == "end_turn"
-
-
-async def test_the_brain_narrates_in_thinking_when_that_is_shown(bench: Bench) -> None:
-    tools = [{**TOOL, "name": "docker_list_containers"}]
-    shown = await bench.create(said("what's down?"), tools=tools, thinking={**ADAPTIVE, "display": "summarized"})
-    assert [block.type for block in shown.content] == ["thinking", "tool_use"]
-    assert shown.content[0].thinking == "Next: docker_list_containers." and shown.content[0].signature
 
 
 async def refused(bench: Bench, *messages: Json, **changed: Any) -> str:

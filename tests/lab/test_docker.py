@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,18 +42,6 @@ async def lab() -> AsyncIterator[Lab]:
         yield Lab(world, sdk, http)
     sdk.close()
     await server.stop()
-
-
-async def test_lists_running_and_all(lab: Lab) -> None:
-    running = await lab.get("/v1.47/containers/json")
-    every = await lab.get("/containers/json", all="1", size="true")
-    assert len(running) == 12
-    assert len(every) == 14
-    jellyfin = next(row for row in every if row["Names"] == ["/jellyfin"])
-    assert jellyfin["State"] == "running"
-    assert jellyfin["Status"].endswith("(healthy)")
-    assert {"IP": "0.0.0.0", "PrivatePort": 8096, "PublicPort": 8096, "Type": "tcp"} in jellyfin["Ports"]
-    assert jellyfin["SizeRootFs"] > jellyfin["SizeRw"] > 0
 
 
 @pytest.mark.parametrize(
@@ -118,31 +105,6 @@ async def test_refusals(lab: Lab, method: str, path: str, status: int, message: 
     assert lab.world.dump() == before
 
 
-async def test_log_frames_have_headers_unless_there_is_a_terminal(lab: Lab) -> None:
-    raw = (await lab.http.get("/containers/redis/logs", params={"stdout": 1, "tail": 1})).content
-    kind, length = struct.unpack(">BxxxL", raw[:8])
-    assert (kind, length) == (1, len(raw) - 8)
-    lab.world.hosts["nas"].get("redis").config["Tty"] = True
-    plain = (await lab.http.get("/containers/redis/logs", params={"stdout": 1, "tail": 1})).content
-    assert plain == raw[8:].replace(b"\n", b"\r\n")
-
-
-async def test_followed_logs_bring_new_lines_and_do_not_end(lab: Lab) -> None:
-    host = lab.world.hosts["nas"]
-    params = {"stdout": 1, "tail": 0, "follow": 1}
-    async with lab.http.stream("GET", "/containers/redis/logs", params=params, timeout=10) as answer:
-        pieces = answer.aiter_raw()
-
-        async def next_piece() -> bytes:
-            return await anext(pieces)
-
-        waiting = asyncio.create_task(next_piece())
-        await asyncio.sleep(0.3)
-        assert not waiting.done()
-        host.get("redis").log.write(lab.world.now(), (b"fresh",))
-        assert (await waiting).endswith(b"fresh\n")
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_noisy_log_holds_an_injection_colours_and_bytes(seed: int) -> None:
     world = World(seed)
@@ -156,46 +118,6 @@ async def test_the_noisy_log_holds_an_injection_colours_and_bytes(seed: int) -> 
     assert b"\x1b[" in printed
     with pytest.raises(UnicodeDecodeError):
         printed.decode()
-
-
-async def test_inspect_is_complete_and_remembered_for_changes_behind_the_back(lab: Lab) -> None:
-    details = await lab.get("/containers/postgres/json")
-    assert details["Name"] == "/postgres"
-    assert details["Path"] == "docker-entrypoint.sh"
-    assert details["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
-    assert details["Mounts"][0]["Name"] == "databases_postgres"
-    assert details["NetworkSettings"]["Networks"]["databases_default"]["IPAddress"].startswith("172.")
-    assert any(secret in item for secret in lab.world.canaries for item in details["Config"]["Env"])
-    assert lab.world.change_behind_back() == "Somebody else paused postgres on nas."
-    assert (await lab.get("/containers/postgres/json"))["State"]["Paused"]
-
-
-async def test_stats_give_a_plausible_share_of_the_processor(lab: Lab) -> None:
-    container = await asyncio.to_thread(lab.sdk.containers.get, "jellyfin")
-    sample: Any = await asyncio.to_thread(container.stats, stream=False)
-    now, then = sample["cpu_stats"], sample["precpu_stats"]
-    used = now["cpu_usage"]["total_usage"] - then["cpu_usage"]["total_usage"]
-    system = now["system_cpu_usage"] - then["system_cpu_usage"]
-    assert 0 < used / system * now["online_cpus"] < 1
-    assert 0 < sample["memory_stats"]["usage"] < sample["memory_stats"]["limit"] == 32 * 1024**3
-    idle = await lab.get("/containers/borg-backup/stats", stream="false")
-    assert (idle["memory_stats"], idle["read"]) == ({}, "0001-01-01T00:00:00Z")
-
-
-async def test_create_needs_json(lab: Lab) -> None:
-    plain = await lab.http.post("/containers/create", content=b"{}")
-    broken = await lab.http.post("/containers/create", content=b"{", headers={"content-type": "application/json"})
-    unknown = await lab.http.post("/containers/create?name=x1", json={"Image": "ghost"})
-    assert [answer.status_code for answer in (plain, broken, unknown)] == [400, 400, 404]
-
-
-async def test_wait_returns_the_exit_code(lab: Lab) -> None:
-    container = await asyncio.to_thread(lab.sdk.containers.get, "gitea")
-    waiting = asyncio.create_task(asyncio.to_thread(container.wait))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    await lab.http.post("/containers/gitea/kill")
-    assert (await waiting)["StatusCode"] == 137
 
 
 async def test_layers_that_images_share_are_counted_once_and_go_with_the_last(lab: Lab) -> None:
@@ -228,14 +150,6 @@ async def test_a_prune_of_the_build_cache_keeps_what_is_young_used_or_built_on(l
     assert answer == {"CachesDeleted": ["old"], "SpaceReclaimed": 4}
     answer = await asyncio.to_thread(lab.sdk.api.prune_builds, all=True)
     assert {record.id for record in cache.cache} == {"busy"} and answer["SpaceReclaimed"] == 11
-
-
-async def test_events_are_bounded_by_until(lab: Lab) -> None:
-    since = lab.world.now()
-    await lab.http.post("/containers/sonarr/restart")
-    told = await lab.http.get("/events", params={"since": since, "until": lab.world.now()})
-    actions = [json.loads(line)["Action"] for line in told.text.splitlines()]
-    assert actions == ["kill", "die", "stop", "start", "restart"]
 
 
 async def test_nothing_over_the_api_tells_the_story(lab: Lab) -> None:

@@ -14,31 +14,10 @@ import httpx
 import pytest
 
 from lab.lab import Lab
-from lab.telegram import ADMIN
 
 ROOT = Path(__file__).parents[2]
 
 Run = Callable[..., Awaitable[Process]]
-
-
-async def test_every_service_answers_and_is_recorded(tmp_path: Path) -> None:
-    async with Lab(directory=tmp_path) as lab, httpx.AsyncClient() as client:
-        env = lab.environment()
-        me = await client.get(f"{env['TELEGRAM_API_URL']}/bot{env['TELEGRAM_BOT_TOKEN']}/getMe")
-        assert me.json()["result"]["is_bot"] is True
-        hosts = json.loads(env["DOCKER_HOSTS"])
-        assert hosts == lab.docker_hosts and hosts.keys() == lab.world.hosts.keys()
-        for address in hosts.values():
-            assert (await client.get(f"{address.replace('tcp', 'http')}/_ping")).text == "OK"
-        models = await client.get(
-            f"{env['ANTHROPIC_BASE_URL']}/v1/models", headers={"x-api-key": env["ANTHROPIC_API_KEY"]}
-        )
-        assert (await client.get(lab.page_url)).text.startswith("<!doctype html>")
-        services = [request.service for request in lab.traffic.requests]
-        assert services == ["telegram", *(f"docker:{host}" for host in hosts), "claude"]
-        assert lab.traffic.requests[-1].status == models.status_code
-        assert env["DATA_DIR"].startswith(str(tmp_path))
-        assert env["TELEGRAM_ADMINS"] == str(ADMIN)
 
 
 async def test_a_temporary_directory_goes_and_a_given_one_stays(tmp_path: Path) -> None:
