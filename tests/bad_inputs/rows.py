@@ -58,7 +58,8 @@ def row(ident: str, given: str, expected: str) -> Callable[[Check], Check]:
 
 CLAUDE, REPLY = "tests/bot/agent/test_claude.py", "tests/bot/agent/test_reply.py"
 SETTINGS, TLS = "tests/bot/settings/test_settings.py", "tests/tools/kit/test_tls.py"
-PEOPLE, FAULTS = "tests/evil/goals/people.py", "tests/prove/faults.py"
+PEOPLE = "tests/evil/goals/people.py"
+FAULTS, STORAGE = "tests/prove/faults.py", "tests/prove/storage.py"
 ELSEWHERE: dict[str, str] = {
     "B05": "tests/evil/goals/swaps.py::a_look_alike_name",
     "B17": f"{REPLY}::test_arguments_that_are_not_whole_or_say_two_things_are_no_call",
@@ -67,6 +68,9 @@ ELSEWHERE: dict[str, str] = {
     "B31": f"{TLS}::test_a_ca_file_forgives_nothing",
     "B32": f"{TLS}::test_another_certificate_than_the_pinned_one_is_refused_and_both_are_named",
     "B36": "tests/tools/kit/test_transport.py::test_a_redirect_is_not_followed",
+    "B40": f"{FAULTS}::f47",
+    "B48": f"{STORAGE}::f35",
+    "B49": f"{STORAGE}::f37",
     "B50": "tests/memory/test_database.py::test_a_page_of_rubbish_is_noticed",
     "B53": "tests/memory/test_migrations.py::test_a_newer_database_is_left_alone",
     "B54": f"{FAULTS}::f42",

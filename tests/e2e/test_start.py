@@ -40,15 +40,9 @@ def settings(tmp_path: Path, **more: str) -> dict[str, str]:
     ("wrong", "named"),
     [
         ({"TELEGRAM_BOT_TOKEN": ""}, ["TELEGRAM_BOT_TOKEN: not set", "@BotFather"]),
-        ({"TELEGRAM_BOT_TOKEN": "your-token-here"}, ["TELEGRAM_BOT_TOKEN", "@BotFather"]),
         ({"TELEGRAM_ADMINS": ""}, ["TELEGRAM_ADMINS: no admin", "@userinfobot"]),
-        ({"TELEGRAM_ADMINS": "@somebody"}, ["TELEGRAM_ADMINS", "numeric"]),
         ({"DOCKER_HOSTS": '{"attic": '}, ["DOCKER_HOSTS", "JSON object"]),
-        ({"DOCKER_HOSTS": '{"nas": "ftp://hidden-host"}'}, ["DOCKER_HOSTS", "tcp://"]),
-        ({"TIMEZONE": "Mars/Olympus"}, ["TIMEZONE", "Europe/London"]),
         ({"DIGEST_TIME": "25:99"}, ["DIGEST_TIME", "HH:MM"]),
-        ({"BUDGET_DAILY_USD": "plenty"}, ["BUDGET_DAILY_USD", "number"]),
-        ({"AUTONOMY": "everything"}, ["AUTONOMY", "observe"]),
     ],
 )
 async def test_a_wrong_setting_is_named_with_its_remedy(

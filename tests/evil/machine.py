@@ -64,17 +64,8 @@ WAYS = {
 }
 """What an episode can come to, and how often it did: a proof that never gets anywhere proves nothing."""
 POINTS = (
-    "asking",
-    "asked",
-    "starting",
-    "started",
-    "answered",
-    "finishing",
-    "deciding",
-    "decided",
-    "thought",
-    "settled",
-)
+    "asking", "asked", "starting", "started", "answered", "finishing", "deciding", "decided", "thought", "settled",
+)  # fmt: skip
 
 
 @dataclass

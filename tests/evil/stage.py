@@ -30,12 +30,13 @@ from memory.keys import Keys
 from memory.secrets import Redactor
 from memory.stores import Stores
 from tests.evil.checker import Checker, Scene
-from tests.evil.hurry import LONG, Clock, Killed, hurried, world
+from tests.evil.hurry import LONG, Killed, hurried, world
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, VIEWER, Ledger
 from tests.evil.model import EvilModel
 from tests.evil.reading import reading, sqlite
 from tests.evil.senses import Senses, listening
 from tests.evil.witness import Witness
+from tests.fakes import Clock
 from tools.docker.settings import Settings as DockerSettings
 from tools.kit.registry import discover
 from tools.kit.service import Service
@@ -60,7 +61,12 @@ class Stage:
         self, folder: Path, senses: Senses, seed: int, settings: dict[str, Any], claude: Any, model: type[EvilModel]
     ) -> None:
         self.folder, self.senses = folder, senses
-        self.world, self.traffic, self.telegram, self.clock = world(seed), Traffic(), TelegramWorld(seed), Clock()
+        self.world, self.traffic, self.telegram, self.clock = (
+            world(seed),
+            Traffic(),
+            TelegramWorld(seed),
+            Clock(time.time()),
+        )
         self.database = folder / "rackhand.db"
         self.model, self.claude = model(self.world, self.database), claude
         if claude is None:

@@ -37,16 +37,12 @@ async def test_an_untouched_chain_holds(stores: Stores) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE audit SET data = '{\"number\":9}' WHERE seq = 3",
-        "UPDATE audit SET actor = 'tg:2' WHERE seq = 3",
-        "UPDATE audit SET kind = 'other' WHERE seq = 3",
-        "UPDATE audit SET at = at + 1 WHERE seq = 3",
-        "UPDATE audit SET mac = 'f' WHERE seq = 3",
-        "UPDATE audit SET mac = 'é' WHERE seq = 3",
-        "UPDATE audit SET data = 'not even JSON' WHERE seq = 3",
-        "UPDATE audit SET data = '[]' WHERE seq = 3",
+        "UPDATE audit SET data = '{\"number\":9}' WHERE seq = 3", "UPDATE audit SET actor = 'tg:2' WHERE seq = 3",
+        "UPDATE audit SET kind = 'other' WHERE seq = 3", "UPDATE audit SET at = at + 1 WHERE seq = 3",
+        "UPDATE audit SET mac = 'f' WHERE seq = 3", "UPDATE audit SET mac = 'é' WHERE seq = 3",
+        "UPDATE audit SET data = 'not even JSON' WHERE seq = 3", "UPDATE audit SET data = '[]' WHERE seq = 3",
     ],
-)
+)  # fmt: skip
 async def test_an_edit_breaks_the_chain_there(stores: Stores, tmp_path: Path, statement: str) -> None:
     await write(stores, 5)
     tamper(tmp_path, statement)

@@ -84,9 +84,7 @@ async def test_a_restore_that_dies_leaves_the_old_database_or_none(
     build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house: House = await build()  # not judged at the end: what was approved after the backup is not in it
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.deliver()
-    card = await house.newest_card()
+    card = await house.card(use("rack_switch_off", item="lamp"))
     await backups.backup(house.stores.database, tmp_path / "b.db")
     await house.tap("y", card=card)
     house.rack.items["rack/0001"].state = "on"
@@ -101,7 +99,6 @@ async def test_a_restore_that_dies_leaves_the_old_database_or_none(
             await backups.restore(tmp_path / "b.db", house.folder)
     await house.open()
     await house.recover()
-    await house.settle()
     assert await house.tap("y", card=card) == "Already decided." and house.rack.log == ["switch off lamp"]
 
     await house.core.stores.close()
@@ -151,7 +148,6 @@ async def test_a_restored_run_is_over_and_so_is_a_restored_line(build: Any, tmp_
     await house.open()
     house.model.script.append([use("rack_switch_off", item="lamp")])
     await house.recover()
-    await house.settle()
     assert (await house.run(run)).state == "failed" and house.rack.log == []
     assert await house.stores.inbox.pending() == []
     said = [payload["text"] for kind, payload in await house.deliver() if kind == "view"]

@@ -218,14 +218,10 @@ async def test_what_is_not_there(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "the router: password=hunter22",
-        "bot 123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-Zw",
-        "use sk-ant-api03-abcdefgh12345678",
-        "http://admin:hunter2@nas.lan/",
-        "pass\u200bword=hunter22",
-        "\u200b \n",
+        "the router: password=hunter22", "bot 123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-Zw",
+        "use sk-ant-api03-abcdefgh12345678", "http://admin:hunter2@nas.lan/", "pass\u200bword=hunter22", "\u200b \n",
     ],
-)
+)  # fmt: skip
 async def test_secrets_and_nothing_are_not_kept(desk: Desk, text: str) -> None:
     await desk.change("add_memory", text="one")
     for ask in (desk.ask("add_memory", text=text), desk.ask("update_memory", id=1, text=text)):

@@ -38,9 +38,7 @@ async def test_a_row_of_an_older_epoch_does_not_start(house: House) -> None:
 
 async def test_expiry_is_measured_by_the_latest_moment_ever_seen(house: House) -> None:
     """Nothing has swept the card away yet, and the clock goes back: it stays overdue all the same."""
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.deliver()
-    overdue = await house.newest_card()
+    overdue = await house.card(use("rack_switch_off", item="lamp"))
     house.clock.move(EXPIRY_SECONDS + 1)
     await house.ask(use("rack_switch_off", item="fan"))  # seen: the later moment
     house.clock.move(-EXPIRY_SECONDS)
@@ -79,9 +77,7 @@ async def test_a_clock_set_back_revives_no_undo(house: House) -> None:
 
 
 async def test_a_restart_does_not_turn_the_clock_back(house: House) -> None:
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.deliver()
-    overdue = await house.newest_card()
+    overdue = await house.card(use("rack_switch_off", item="lamp"))
     house.clock.move(EXPIRY_SECONDS + 1)
     await house.ask(use("rack_switch_off", item="fan"))
     house.clock.move(-EXPIRY_SECONDS)
