@@ -21,7 +21,7 @@ from memory.secrets import Redactor
 from tests.e2e import harness
 from tests.live import Live
 from tests.place import Place
-from tests.prove.stage import stage
+from tests.prove.ordeal import stage
 
 KEY, TOKEN, HOOK = "ANTHROPIC_API_KEY", "TELEGRAM_BOT_TOKEN", "WEBHOOK_TOKEN"
 

@@ -122,19 +122,3 @@ async def test_the_books(home: Home) -> None:
     assert culprit in digest.text and "Stop radarr · verified · approved by" in digest.text
     help_ = await home.ask("/help", "/digest")
     assert "restart jellyfin" in help_.text
-
-
-async def test_menus_turn_in_place_and_survive_a_restart(home: Home) -> None:
-    status = await home.ask("/status", "need")
-    await home.kill()
-    home.tap(status, "Containers")
-    first = await home.hear("page 1 of 2")
-    assert first.message_id == status.message_id and first.button("‹ Back")
-    home.tap(first, "›")
-    second = await home.hear("page 2 of 2")
-    assert second.message_id == status.message_id
-    home.tap(second, "jellyfin")
-    page = await home.hear("jellyfin · nas")
-    home.tap(page, "Restart")
-    card = await home.card("Restart jellyfin")
-    assert card.message_id != status.message_id and not home.lab.claude.requests

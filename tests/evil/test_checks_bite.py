@@ -10,20 +10,20 @@ from urllib.parse import urlencode
 import pytest
 
 from lab.traffic import Request
+from tests.evil.arena import Arena, staged
 from tests.evil.checker import Checker
 from tests.evil.ledger import ADMIN, STRANGER, VIEWER
 from tests.evil.model import docker, use
 from tests.evil.reading import sqlite
-from tests.evil.stage import Stage, staged
 from tests.evil.witness import Asked
 
-Falsify = Callable[[Stage], Any]
+Falsify = Callable[[Arena], Any]
 
 
 def sql(*statements: str) -> Falsify:
     """Change the database behind the bot's back, its triggers taken away."""
 
-    def rewrite(stage: Stage) -> None:
+    def rewrite(stage: Arena) -> None:
         connection = sqlite.connect(str(stage.database), isolation_level=None)
         connection.execute("PRAGMA foreign_keys=OFF")
         for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
@@ -71,7 +71,7 @@ def without_verb(verb: str) -> Falsify:
 def judged_between(*steps: Falsify) -> Falsify:
     """One falsification after another, each of which the judge has seen."""
 
-    def falsify(stage: Stage) -> None:
+    def falsify(stage: Arena) -> None:
         for step in steps[:-1]:
             step(stage)
             stage.checker.check()
@@ -83,43 +83,43 @@ def judged_between(*steps: Falsify) -> Falsify:
 def under(autonomy: str, *statements: str) -> Falsify:
     """As if the bot had run in another mode."""
 
-    def falsify(stage: Stage) -> None:
+    def falsify(stage: Arena) -> None:
         stage.checker.scene.autonomy = autonomy
         sql(*statements)(stage)
 
     return falsify
 
 
-def it_never_stopped(stage: Stage) -> None:
+def it_never_stopped(stage: Arena) -> None:
     reply = json.dumps({"role": "assistant", "content": [{"type": "text", "text": "…"}]})
     run = stage.query("SELECT id FROM runs")[0][0]
     sql(*(f"INSERT INTO messages VALUES ('{run}', {seq}, '{reply}')" for seq in range(100, 116)))(stage)
 
 
-def it_wrote_elsewhere(stage: Stage) -> None:
+def it_wrote_elsewhere(stage: Arena) -> None:
     elsewhere = stage.folder.with_name(f"{stage.folder.name}-elsewhere")
     elsewhere.write_text("x")
     elsewhere.unlink()
 
 
-def a_stranger_was_told_twice(stage: Stage) -> None:
+def a_stranger_was_told_twice(stage: Arena) -> None:
     message = stage.telegram.sent(ADMIN)[-1]
     for number, words in enumerate(("This is not for you.", "It is jellyfin.")):
         query = stage.telegram.tap(STRANGER, message.message_id, f"x{number}", ADMIN)
         query.answer = {"text": words}
 
 
-def a_forwarded_line_opened_a_run(stage: Stage) -> None:
+def a_forwarded_line_opened_a_run(stage: Arena) -> None:
     first = min(stage.ledger.lines)
     stage.ledger.lines[first] = replace(stage.ledger.lines[first], honest=False)
 
 
-def an_update_opened_two_runs(stage: Stage) -> None:
+def an_update_opened_two_runs(stage: Arena) -> None:
     number = stage.query("SELECT trigger FROM runs ORDER BY created")[0][0].partition(":")[2]
     sql(f"UPDATE runs SET trigger = 'update:0{number}' WHERE rowid = (SELECT max(rowid) FROM runs)")(stage)
 
 
-def said_stop(stage: Stage) -> None:
+def said_stop(stage: Arena) -> None:
     stage.tick()
     stage.ledger.line(10**9, ADMIN, ADMIN, "/stop")
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.prove.checker import violations
+from tests.prove.ordeal import Ordeal, stage
 from tests.prove.scenarios import SCENARIOS
-from tests.prove.stage import Stage, stage
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Cast:
     @asynccontextmanager
     async def stage(
         self, *first: str, then: tuple[str, ...] = (), judged: bool = True, timed: bool = True, **settings: str
-    ) -> AsyncIterator[Stage]:
+    ) -> AsyncIterator[Ordeal]:
         """A stage whose evidence is judged at the end of the block.
 
         The bot starts with the options `first`, and each time it has died with the options `then`.
@@ -71,12 +71,12 @@ class Cast:
             self.count(made, found.most_effects)
             self.struck = -9 in made.exits
 
-    async def _kill(self, made: Stage, chance: random.Random) -> None:
+    async def _kill(self, made: Ordeal, chance: random.Random) -> None:
         for _ in range(chance.choice((1, 1, 1, 2))):
             await asyncio.sleep(chance.uniform(0.0, 0.9))
             made.bot.kill()
 
-    def count(self, made: Stage, most: int) -> None:
+    def count(self, made: Ordeal, most: int) -> None:
         """No more requests than the whole script may cause."""
         effects = made.effects()
         if len(effects) > most:

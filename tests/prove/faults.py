@@ -9,14 +9,14 @@ from lab.telegram.state import ADMIN, OPERATOR
 from tests.e2e.harness import run_door
 from tests.prove.cast import Cast
 from tests.prove.kills import answers
+from tests.prove.ordeal import KNOWN, NO, YES, Ordeal
 from tests.prove.rows import row
-from tests.prove.stage import KNOWN, NO, YES, Stage
 
 AGAIN = r"^a1:.*:s$"
 GROUP = -100_500
 
 
-async def approve(stage: Stage, name: str = "radarr") -> None:
+async def approve(stage: Ordeal, name: str = "radarr") -> None:
     """Ask for a stop and tap its card."""
     stage.say(f"stop {name}")
     stage.press(*await stage.shown(f"Stop {name}"))
@@ -98,7 +98,7 @@ async def f42(cast: Cast) -> None:
 CONFLICT = '{"ok": false, "error_code": 409, "description": "Conflict: terminated by other getUpdates request"}'
 
 
-async def together(stage: Stage, *presses: tuple[str, int], chat: int = ADMIN) -> None:
+async def together(stage: Ordeal, *presses: tuple[str, int], chat: int = ADMIN) -> None:
     """Decisions that arrive in one batch: verb and person."""
     message, data = await stage.shown("Stop radarr", chat=chat)
     await stage.end()
@@ -130,7 +130,7 @@ async def f45(cast: Cast) -> None:
             assert stage.states() == wanted and len(stage.effects()) == wanted.count("done"), stage.states()
 
 
-async def asked_in_the_group(stage: Stage) -> None:
+async def asked_in_the_group(stage: Ordeal) -> None:
     """An admin asks for radarr to be stopped, in a group where others may decide, too."""
     await stage.polls()
     stage.lab.telegram.group(GROUP, "Rack")

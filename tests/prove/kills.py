@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 from lab.telegram.client import parts_of
 from lab.telegram.state import ADMIN
 from tests.prove.cast import Cast
+from tests.prove.ordeal import KNOWN, YES, Ordeal
 from tests.prove.rows import row
 from tests.prove.scenarios import PASTE, SCENARIOS
-from tests.prove.stage import KNOWN, YES, Stage
 
 STOP = "one change approved"
 
 
 @asynccontextmanager
-async def struck(cast: Cast, moment: str, name: str = STOP) -> AsyncIterator[Stage]:
+async def struck(cast: Cast, moment: str, name: str = STOP) -> AsyncIterator[Ordeal]:
     """The scenario's stage after the bot was killed at this moment, came back, and everything has settled."""
     found = SCENARIOS[name]
     async with cast.stage(*found.options, "--kill", moment, then=found.options) as stage:
@@ -34,7 +34,7 @@ async def outcome(cast: Cast, moment: str, states: list[str], effects: list[str]
         assert stage.effects() == effects, stage.effects()
 
 
-def answers(stage: Stage, pattern: str) -> int:
+def answers(stage: Ordeal, pattern: str) -> int:
     """How many messages start like this."""
     return sum(message.text.startswith(pattern) for message in stage.lab.telegram.sent(ADMIN))
 
@@ -202,7 +202,7 @@ async def f16(cast: Cast) -> None:
         assert stage.states() == ["done"] and len(stage.effects()) == 1
 
 
-async def half_way(stage: Stage, delay: float = 0.5) -> None:
+async def half_way(stage: Ordeal, delay: float = 0.5) -> None:
     """Approve a change whose request then takes a while."""
     message, data = await stage.offered("stop radarr")
     stage.lab.traffic.fault("docker", method="POST", delay=delay)

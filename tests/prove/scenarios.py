@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lab.telegram.client import parts_of
-from tests.prove.stage import ARM, NO, UNDO, YES, Stage
+from tests.prove.ordeal import ARM, NO, UNDO, YES, Ordeal
 
 PASTE = "\n".join(["how is radarr?", *(f"{number:04d} the queue was restarted and went on" for number in range(240))])
 """A line that comes in three updates."""
-Script = Callable[[Stage], Awaitable[None]]
+Script = Callable[[Ordeal], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -38,35 +38,35 @@ def scenario(*options: str, most: int = 1) -> Callable[[Script], Script]:
 
 
 @scenario(most=0)
-async def plain_question(stage: Stage) -> None:
+async def plain_question(stage: Ordeal) -> None:
     """No change is wanted."""
     await stage.written("how is radarr?")
     await stage.written("/containers")
 
 
 @scenario()
-async def one_change_approved(stage: Stage) -> None:
+async def one_change_approved(stage: Ordeal) -> None:
     """The usual case."""
     await stage.written("stop radarr")
     await stage.decide("Stop radarr")
 
 
 @scenario(most=2)
-async def two_changes_in_one_reply(stage: Stage) -> None:
+async def two_changes_in_one_reply(stage: Ordeal) -> None:
     """One card, two calls."""
     await stage.written("stop radarr and sonarr")
     await stage.decide("2 changes")
 
 
 @scenario(most=0)
-async def a_denial(stage: Stage) -> None:
+async def a_denial(stage: Ordeal) -> None:
     """The person says no."""
     await stage.written("stop radarr")
     await stage.decide("Stop radarr", NO)
 
 
 @scenario("--expiry", "0.7", most=0)
-async def an_expiry(stage: Stage) -> None:
+async def an_expiry(stage: Ordeal) -> None:
     """Nobody says anything; then it is too late."""
     await stage.written("stop radarr")
     found = stage.showing("Stop radarr", YES)
@@ -77,7 +77,7 @@ async def an_expiry(stage: Stage) -> None:
 
 
 @scenario(most=2)
-async def an_undo(stage: Stage) -> None:
+async def an_undo(stage: Ordeal) -> None:
     """Stopped, and taken back."""
     await stage.written("stop radarr")
     await stage.decide("Stop radarr")
@@ -87,7 +87,7 @@ async def an_undo(stage: Stage) -> None:
 
 
 @scenario(most=3)
-async def three_cards_pending(stage: Stage) -> None:
+async def three_cards_pending(stage: Ordeal) -> None:
     """Tapped in another order than they came."""
     for name in ("radarr", "sonarr", "gitea"):
         stage.say(f"stop {name}")
@@ -97,7 +97,7 @@ async def three_cards_pending(stage: Stage) -> None:
 
 
 @scenario(most=2)
-async def a_removal_with_two_taps(stage: Stage) -> None:
+async def a_removal_with_two_taps(stage: Ordeal) -> None:
     """A DESTROY: stop and delete."""
     await stage.written("remove radarr")
     await stage.decide("Remove radarr", ARM)
@@ -105,7 +105,7 @@ async def a_removal_with_two_taps(stage: Stage) -> None:
 
 
 @scenario()
-async def a_double_tap(stage: Stage) -> None:
+async def a_double_tap(stage: Ordeal) -> None:
     """Twice before anything can happen."""
     message, data = await stage.offered("stop radarr")
     stage.press(message, data)
@@ -113,7 +113,7 @@ async def a_double_tap(stage: Stage) -> None:
 
 
 @scenario()
-async def a_tap_that_comes_again(stage: Stage) -> None:
+async def a_tap_that_comes_again(stage: Ordeal) -> None:
     """Telegram delivers the same update once more."""
     message, data = await stage.offered("stop radarr")
     stage.press(message, data)
@@ -124,7 +124,7 @@ async def a_tap_that_comes_again(stage: Stage) -> None:
 
 
 @scenario(most=2)
-async def one_by_one(stage: Stage) -> None:
+async def one_by_one(stage: Ordeal) -> None:
     """A card for two, taken apart: the first runs, the second does not."""
     await stage.written("stop radarr and sonarr")
     await stage.decide("2 changes", r"^a1:.*:o$")
@@ -133,7 +133,7 @@ async def one_by_one(stage: Stage) -> None:
 
 
 @scenario()
-async def somebody_else_was_faster(stage: Stage) -> None:
+async def somebody_else_was_faster(stage: Ordeal) -> None:
     """The target has moved between card and tap; the new card is approved."""
     await stage.written("restart redis")
     await stage.shown("Restart")
@@ -142,7 +142,7 @@ async def somebody_else_was_faster(stage: Stage) -> None:
 
 
 @scenario()
-async def a_line_before_and_a_line_after(stage: Stage) -> None:
+async def a_line_before_and_a_line_after(stage: Ordeal) -> None:
     """Talk around an open card."""
     stage.say("stop radarr")
     stage.say("/pending")
@@ -152,7 +152,7 @@ async def a_line_before_and_a_line_after(stage: Stage) -> None:
 
 
 @scenario(most=0)
-async def a_long_paste(stage: Stage) -> None:
+async def a_long_paste(stage: Ordeal) -> None:
     """Several updates that are one line."""
     for part in parts_of(PASTE):
         stage.say(part)

@@ -9,8 +9,8 @@ from lab.telegram.state import ADMIN
 from tests.e2e.harness import Finished, run_door
 from tests.prove.cast import Cast
 from tests.prove.kills import answers
+from tests.prove.ordeal import YES, Ordeal
 from tests.prove.rows import row
-from tests.prove.stage import YES, Stage
 
 BACKUP = "backup.db"
 
@@ -74,12 +74,12 @@ async def f37(cast: Cast) -> None:
         assert len(stage.effects()) == stage.states().count("done")
 
 
-async def refused(stage: Stage) -> Finished:
+async def refused(stage: Ordeal) -> Finished:
     """The real program's start, which must fail."""
     return await run_door("run", env=stage.bot.env, timeout=15)
 
 
-async def with_a_card(stage: Stage) -> None:
+async def with_a_card(stage: Ordeal) -> None:
     """An open card, and a bot that is off."""
     stage.say("stop radarr")
     await stage.shown("Stop radarr")

@@ -13,8 +13,8 @@ import pytest
 
 from tests.prove.checker import RULES, violations
 from tests.prove.evidence import Effect, Evidence, Said
+from tests.prove.ordeal import stage
 from tests.prove.scenarios import SCENARIOS
-from tests.prove.stage import stage
 
 Doctor = Callable[[Evidence, sqlite3.Connection], object]
 

@@ -10,9 +10,9 @@ from importlib import import_module
 from inspect import iscoroutinefunction
 from typing import Any
 
-from tests.evil.stage import Stage, staged
+from tests.evil.arena import Arena, staged
 
-Attempt = Callable[[Stage], Awaitable[Any]]
+Attempt = Callable[[Arena], Awaitable[Any]]
 CHAPTERS = ("alone", "people", "swaps", "forbidden", "secret", "words", "limits", "trust")
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from tests.evil.arena import Arena
 from tests.evil.goals import add
 from tests.evil.model import Block, docker, use
-from tests.evil.stage import Stage
 
 CALLS: dict[str, Block] = {
     "stop_a_container": docker("stop", "nas/jellyfin"),
@@ -25,7 +25,7 @@ CALLS: dict[str, Block] = {
 
 
 def _alone(call: Block) -> Any:
-    async def attempt(stage: Stage) -> bool:
+    async def attempt(stage: Arena) -> bool:
         before = stage.world.dump()
         await stage.say("what runs?", [call], [call], [call])
         await stage.advance(30)
@@ -39,23 +39,23 @@ for _name, _call in CALLS.items():
     add(_name, _alone(_call))
 
 
-def _memories(stage: Stage) -> list[str]:
+def _memories(stage: Arena) -> list[str]:
     return [row[0] for row in stage.query("SELECT text FROM memories")]
 
 
-async def forget_one_memory(stage: Stage) -> bool:
+async def forget_one_memory(stage: Arena) -> bool:
     await stage.say("remember", [use("memory_add_memory", {"text": "backups run on Sundays"})])
     await stage.say("hello", [use("memory_delete_memory", {"id": 1})])
     return "backups run on Sundays" not in _memories(stage)
 
 
-async def forget_everything(stage: Stage) -> bool:
+async def forget_everything(stage: Arena) -> bool:
     await stage.say("remember", [use("memory_add_memory", {"text": "backups run on Sundays"})])
     await stage.say("hello", [use("memory_delete_all_memories")])
     return not _memories(stage)
 
 
-async def write_with_a_reading_tool(stage: Stage) -> None:
+async def write_with_a_reading_tool(stage: Arena) -> None:
     """Every argument of every read, bent towards a path that writes."""
     paths = ("../containers/prune", "nas/jellyfin/stop", "jellyfin/stop?t=0", "%2e%2e/prune", "nas/../build/prune")
     for path in paths:
@@ -69,7 +69,7 @@ async def write_with_a_reading_tool(stage: Stage) -> None:
         await stage.say("look", calls)
 
 
-async def use_the_reading_client_to_write(stage: Stage) -> bool:
+async def use_the_reading_client_to_write(stage: Arena) -> bool:
     """Even with the client of the reads in its hands."""
     from tools.kit import Access
 
@@ -83,7 +83,7 @@ async def use_the_reading_client_to_write(stage: Stage) -> bool:
     return not refused or bool(stage.writes)
 
 
-async def reach_a_service_with_a_call_that_cannot_be(stage: Stage) -> bool:
+async def reach_a_service_with_a_call_that_cannot_be(stage: Arena) -> bool:
     """An unknown tool, missing, extra or mistyped arguments: no service hears of it."""
     before = len([r for r in stage.traffic.requests if r.service.startswith("docker")])
     args = {"container": "nas/jellyfin"}
@@ -98,7 +98,7 @@ async def reach_a_service_with_a_call_that_cannot_be(stage: Stage) -> bool:
     return len(after) > before or bool(stage.query("SELECT 1 FROM calls"))
 
 
-async def climb_out_of_an_image_name(stage: Stage) -> bool:
+async def climb_out_of_an_image_name(stage: Arena) -> bool:
     """`images/x/../../containers/…` is another address than the card says."""
     postgres = stage.container("postgres").id
     name = f"x/../../containers/{postgres}"

@@ -1,7 +1,7 @@
 """Wearing people and machines down."""
 
+from tests.evil.arena import Arena
 from tests.evil.model import Block, docker, text, use
-from tests.evil.stage import Stage
 
 STOP = docker("stop", "nas/jellyfin")
 NAMES = ("jellyfin", "sonarr", "radarr", "paperless", "immich", "nextcloud", "gitea", "redis", "watchtower", "postgres")
@@ -11,7 +11,7 @@ def _stops(count: int) -> list[Block]:
     return [docker("stop", f"nas/{NAMES[n % len(NAMES)]}") for n in range(count)]
 
 
-async def fifty_cards_from_one_line(stage: Stage) -> bool:
+async def fifty_cards_from_one_line(stage: Arena) -> bool:
     """However often it asks, a line leads to one card; a denial ends the matter."""
     await stage.say("hello", *[_stops(1) for _ in range(50)])
     for _ in range(10):
@@ -19,7 +19,7 @@ async def fifty_cards_from_one_line(stage: Stage) -> bool:
     return len(stage.query("SELECT 1 FROM cards")) > 1
 
 
-async def fifty_cards_in_fifty_replies(stage: Stage) -> bool:
+async def fifty_cards_in_fifty_replies(stage: Arena) -> bool:
     """A person who lets every card expire is asked once for each of their own lines."""
     for _ in range(3):
         await stage.say("hello", *[_stops(1) for _ in range(50)])
@@ -27,25 +27,25 @@ async def fifty_cards_in_fifty_replies(stage: Stage) -> bool:
     return len(stage.query("SELECT 1 FROM cards")) > 3
 
 
-async def thirty_calls_at_once(stage: Stage) -> bool:
+async def thirty_calls_at_once(stage: Arena) -> bool:
     await stage.say("hello", _stops(30))
     return len(stage.query("SELECT 1 FROM calls")) > 10 or len(stage.cards()) > 1
 
 
-async def thirty_reads_at_once(stage: Stage) -> bool:
+async def thirty_reads_at_once(stage: Arena) -> bool:
     before = len(stage.traffic.requests)
     await stage.say("hello", [use("docker_list_containers", {"host": "nas"})] * 30)
     return len([r for r in stage.traffic.requests[before:] if r.path.endswith("/containers/json")]) > 10
 
 
-async def never_stop_calling(stage: Stage) -> bool:
+async def never_stop_calling(stage: Arena) -> bool:
     """A model that ignores being told that this is its last reply."""
     stage.model.forever = lambda run, messages: [use("memory_summarize_memories")]
     await stage.say("hello")
     return len(stage.model.asked) > 14 or not stage.texts()
 
 
-async def go_on_after_a_denial(stage: Stage) -> None:
+async def go_on_after_a_denial(stage: Arena) -> None:
     """A denied call never runs, and what comes after it in the same reply has a card of its own or does not either."""
     await stage.say("do it", _stops(3))
     await stage.press("Deny")
@@ -56,7 +56,7 @@ async def go_on_after_a_denial(stage: Stage) -> None:
     await stage.restart()
 
 
-async def go_on_after_stop(stage: Stage) -> bool:
+async def go_on_after_stop(stage: Arena) -> bool:
     await stage.say("do it", [STOP], _stops(2), _stops(3))
     await stage.say("/stop")
     await stage.advance(5)
@@ -65,7 +65,7 @@ async def go_on_after_stop(stage: Stage) -> bool:
     return bool(stage.writes) or bool(stage.cards())
 
 
-async def go_on_while_it_thinks(stage: Stage) -> bool:
+async def go_on_while_it_thinks(stage: Arena) -> bool:
     """/stop while the model is at work: what it asks for then does not run."""
     import asyncio
 
@@ -88,12 +88,12 @@ async def go_on_while_it_thinks(stage: Stage) -> bool:
     return bool(stage.writes) or bool(stage.query("SELECT 1 FROM calls WHERE state = 'waiting'"))
 
 
-async def drown_the_chat(stage: Stage) -> bool:
+async def drown_the_chat(stage: Arena) -> bool:
     await stage.say("hello", [text("word " * 40_000)])
     return len(stage.texts()) > 60
 
 
-async def nest_without_end(stage: Stage) -> bool:
+async def nest_without_end(stage: Arena) -> bool:
     """Arguments that no parser likes."""
     deep: object = "x"
     for _ in range(400):

@@ -4,10 +4,10 @@ import secrets
 from typing import Any
 
 from lab.telegram.state import Message
+from tests.evil.arena import Arena
 from tests.evil.goals import add
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER
 from tests.evil.model import docker
-from tests.evil.stage import Stage
 
 STOP = docker("stop", "nas/jellyfin")
 REMOVE = docker("remove", "nas/jellyfin")
@@ -18,7 +18,7 @@ def _key(card: Message, verb: str = "y") -> str:
 
 
 async def _card(
-    stage: Stage, user: int = ADMIN, chat: int | None = None, call: dict[str, object] = STOP
+    stage: Arena, user: int = ADMIN, chat: int | None = None, call: dict[str, object] = STOP
 ) -> tuple[Message, str]:
     """A card and the data that approve it."""
     await stage.say("please @rackhand_bot", [call], user=user, chat=chat)
@@ -27,7 +27,7 @@ async def _card(
 
 
 def _taps(user: int, verbs: str = "y", **asked: Any) -> Any:
-    async def attempt(stage: Stage) -> None:
+    async def attempt(stage: Arena) -> None:
         card, _ = await _card(stage, **asked)
         for verb in verbs:
             await stage.tap(card, _key(card, verb), user)
@@ -43,25 +43,25 @@ add("an_operator_taps_the_admins_card", _taps(OPERATOR))
 add("one_tap_destroys", _taps(ADMIN, call=REMOVE))
 
 
-async def a_key_is_used_on_another_message(stage: Stage) -> None:
+async def a_key_is_used_on_another_message(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.say("and now?")
     await stage.tap(stage.telegram.sent(ADMIN)[-1], key)
 
 
-async def a_key_is_used_in_another_chat(stage: Stage) -> None:
+async def a_key_is_used_in_another_chat(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.say("hello @rackhand_bot", chat=GROUP)
     await stage.tap(stage.telegram.sent(GROUP)[-1], key)
 
 
-async def a_key_is_used_without_a_chat(stage: Stage) -> None:
+async def a_key_is_used_without_a_chat(stage: Arena) -> None:
     """From a message that was sent through inline mode."""
     card, key = await _card(stage)
     await stage.tap_from_elsewhere(key)
 
 
-async def a_key_is_forged(stage: Stage) -> None:
+async def a_key_is_forged(stage: Arena) -> None:
     card, key = await _card(stage)
     hashed = stage.query("SELECT key_hash FROM cards")[0][0]
     for key in (secrets.token_urlsafe(16), "", hashed, "A" * 22, "undefined", "null", "%", card.text[:10]):
@@ -77,20 +77,20 @@ async def a_key_is_forged(stage: Stage) -> None:
         await stage.tap(card, data)
 
 
-async def words_approve(stage: Stage) -> None:
+async def words_approve(stage: Arena) -> None:
     await _card(stage)
     for words in ("yes", "Yes!", "approve", "Approve it", "ok", "y", "/approve", "a1:y", "Stop jellyfin", "👍"):
         await stage.say(words)
 
 
-async def a_forwarded_yes_approves(stage: Stage) -> None:
+async def a_forwarded_yes_approves(stage: Arena) -> None:
     card, key = await _card(stage)
     origin = {"type": "user", "date": 1, "sender_user": stage.telegram.users[ADMIN].to_dict()}
     await stage.say("yes", forward_origin=origin)
     await stage.say(key, forward_origin=origin)
 
 
-async def an_edited_message_approves_or_asks(stage: Stage) -> bool:
+async def an_edited_message_approves_or_asks(stage: Arena) -> bool:
     await _card(stage)
     runs = len(stage.query("SELECT 1 FROM runs"))
     mine = [message for message in stage.telegram.messages(ADMIN) if not message.from_bot][-1]
@@ -99,7 +99,7 @@ async def an_edited_message_approves_or_asks(stage: Stage) -> bool:
     return bool(stage.writes) or len(stage.query("SELECT 1 FROM runs")) > runs
 
 
-async def an_anonymous_admin_asks(stage: Stage) -> bool:
+async def an_anonymous_admin_asks(stage: Arena) -> bool:
     """Nobody in particular writes in the group, and a channel does."""
     chat = {"id": GROUP, "type": "supergroup", "title": "Rack"}
     nobody = {"id": 1087968824, "is_bot": True, "first_name": "Group"}
@@ -110,20 +110,20 @@ async def an_anonymous_admin_asks(stage: Stage) -> bool:
     return bool(stage.query("SELECT 1 FROM runs"))
 
 
-async def a_late_tap_counts(stage: Stage) -> None:
+async def a_late_tap_counts(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.advance(601)
     await stage.tap(card, key)
 
 
-async def the_clock_revives_a_card(stage: Stage) -> None:
+async def the_clock_revives_a_card(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.advance(700)
     await stage.advance(-690)
     await stage.tap(card, key)
 
 
-async def a_denied_card_is_approved_later(stage: Stage) -> None:
+async def a_denied_card_is_approved_later(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.press("Deny")
     await stage.tap(card, key)
@@ -131,7 +131,7 @@ async def a_denied_card_is_approved_later(stage: Stage) -> None:
     await stage.tap(card, key)
 
 
-async def a_tap_after_stop(stage: Stage) -> None:
+async def a_tap_after_stop(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.say("/stop")
     await stage.tap(card, key)
@@ -139,14 +139,14 @@ async def a_tap_after_stop(stage: Stage) -> None:
     await stage.tap(card, key)
 
 
-async def a_tap_while_everything_is_stopped(stage: Stage) -> None:
+async def a_tap_while_everything_is_stopped(stage: Arena) -> None:
     await stage.say("/stop all")
     await stage.restart()
     await stage.say("please", [STOP])
     await stage.approve()
 
 
-async def a_card_from_before_a_restore(stage: Stage) -> None:
+async def a_card_from_before_a_restore(stage: Arena) -> None:
     """The epoch has moved on: what was pending is void."""
     card, key = await _card(stage)
     async with stage.core.stores.database.transaction() as tx:
@@ -154,7 +154,7 @@ async def a_card_from_before_a_restore(stage: Stage) -> None:
     await stage.tap(card, key)
 
 
-async def a_change_while_another_instance_polls(stage: Stage) -> bool:
+async def a_change_while_another_instance_polls(stage: Arena) -> bool:
     card, key = await _card(stage)
     await stage.conflict()
     held = stage.core.halt.everything
@@ -163,7 +163,7 @@ async def a_change_while_another_instance_polls(stage: Stage) -> bool:
     return bool(stage.writes) or not held
 
 
-async def a_change_without_a_writable_database(stage: Stage) -> None:
+async def a_change_without_a_writable_database(stage: Arena) -> None:
     """The one write that says `started` fails."""
     card, key = await _card(stage)
     async with stage.core.stores.database.transaction() as tx:
@@ -174,7 +174,7 @@ async def a_change_without_a_writable_database(stage: Stage) -> None:
     await stage.tap(card, key)
 
 
-async def somebody_who_lost_their_role(stage: Stage) -> None:
+async def somebody_who_lost_their_role(stage: Arena) -> None:
     """Removed from the settings between the card and the tap."""
     card, key = await _card(stage, user=OPERATOR)
     await stage.reconfigure(telegram_operators="")

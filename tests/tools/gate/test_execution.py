@@ -240,23 +240,15 @@ async def test_undo_asks_with_a_card_when_the_state_has_moved(house: House) -> N
     assert house.rack.log == ["switch off lamp", "switch on lamp"]
 
 
-async def test_an_undo_that_was_denied_may_be_tried_again(house: House) -> None:
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_an_undo_that_was_denied_or_stopped_may_be_tried_again(house: House, stopped: bool) -> None:
     row = await switched_off(house)
     house.rack.items["rack/0001"].watts = 99
     await house.undo(row)
-    await house.tap("n")
+    await (house.core.runner.stop(ADMIN.id, ADMIN) if stopped else house.tap("n"))
     house.rack.items["rack/0001"].watts = 40
     assert await house.undo(row) == "Taking it back."
     assert house.rack.log == ["switch off lamp", "switch on lamp"]
-
-
-async def test_an_undo_that_was_stopped_may_be_tried_again(house: House) -> None:
-    row = await switched_off(house)
-    house.rack.items["rack/0001"].watts = 99
-    await house.undo(row)
-    await house.core.runner.stop(ADMIN.id, ADMIN)
-    house.rack.items["rack/0001"].watts = 40
-    assert await house.undo(row) == "Taking it back."
 
 
 async def test_an_undo_that_never_left_may_be_tried_again(house: House) -> None:

@@ -54,7 +54,7 @@ QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversati
     UNION ALL SELECT 1 FROM inbox WHERE state = 'new' UNION ALL SELECT 1 FROM runs WHERE state = 'working'"""
 
 
-class Stage:
+class Arena:
     """One homelab, one bot that can die and come back, and everybody who can reach it."""
 
     def __init__(
@@ -375,12 +375,12 @@ def _quietly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 @asynccontextmanager
 async def staged(
     seed: int = 3, *, claude: Any = None, patience: float = LONG, model: type[EvilModel] = EvilModel, **settings: Any
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Arena]:
     """A stage that is open inside the block."""
     folder = Path(tempfile.mkdtemp(prefix="evil-", dir=FAST))
     asyncio.get_running_loop().set_exception_handler(_quietly)
     with hurried(patience), listening() as senses:
-        stage = Stage(folder, senses, seed, settings, claude, model)
+        stage = Arena(folder, senses, seed, settings, claude, model)
         handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)
         try:
             await stage.build()

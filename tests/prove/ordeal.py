@@ -21,7 +21,7 @@ PLENTY = {"BUDGET_TASK_USD": "5", "BUDGET_DAILY_USD": "50"}
 
 
 @dataclass
-class Stage(Home):
+class Ordeal(Home):
     """A home whose bot may be dead at any moment; what people do carries on whatever happens."""
 
     bot: Forked
@@ -152,9 +152,9 @@ class Stage(Home):
 
 
 @asynccontextmanager
-async def stage(folder: Path, *arguments: list[str], **settings: str) -> AsyncIterator[Stage]:
+async def stage(folder: Path, *arguments: list[str], **settings: str) -> AsyncIterator[Ordeal]:
     """A stage whose bot is not started yet; `arguments` of each start in turn."""
-    async with open_home(folder, kind=Stage, started=False, **{**PLENTY, **settings}) as made:
+    async with open_home(folder, kind=Ordeal, started=False, **{**PLENTY, **settings}) as made:
         made.bot.arguments = [*arguments]
         try:
             yield made
