@@ -1,4 +1,4 @@
-"""B84–B86, B89, B90: settings, logs and a machine that runs out of things."""
+"""B86, B89, B90: logs and a machine that runs out of things."""
 
 import asyncio
 import fcntl

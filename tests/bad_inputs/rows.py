@@ -74,6 +74,7 @@ ELSEWHERE: dict[str, str] = {
     "B50": "tests/memory/test_database.py::test_a_page_of_rubbish_is_noticed",
     "B53": "tests/memory/test_migrations.py::test_a_newer_database_is_left_alone",
     "B54": f"{FAULTS}::f42",
+    "B55": "tests/bot/telegram/test_poller.py::test_a_webhook_is_no_second_program",
     "B56": f"{FAULTS}::f56",
     "B63": f"{PEOPLE}::words_approve",
     "B64": f"{PEOPLE}::a_key_is_forged",
@@ -82,6 +83,7 @@ ELSEWHERE: dict[str, str] = {
     "B83": f"{CLAUDE}::test_an_ending_that_will_not_change_is_told",
     "B84": f"{SETTINGS}::test_every_problem_is_named_at_once_without_its_value",
     "B85": f"{SETTINGS}::test_secrets_are_known_and_not_shown",
+    "B88": "tests/tools/gate/test_rules.py::test_five_cards_are_the_most_for_a_persons_own_button_too",
 }
 """Rows that another suite exercises, by the first of its tests about them."""
 ALERTS = "part 7: alerts and webhooks"

@@ -1,4 +1,4 @@
-"""B48–B53: a disk and a database that cannot be used."""
+"""B51, B52: a database that others hold, or that lies where it must not."""
 
 import asyncio
 import threading

@@ -1,18 +1,18 @@
-"""B54–B64, B87, B88: what Telegram and the people on it can send."""
+"""B57–B62, B87: what Telegram and the people on it can send."""
 
 import asyncio
 import json
 from typing import Any
 
 from bot.telegram.dispatch import TOO_MANY
-from lab.telegram.state import ADMIN, BOT, STRANGER, VIEWER, Message, User
+from lab.telegram.state import ADMIN, BOT, STRANGER, Message, User
 from tests.bad_inputs.rows import Bench, row
 from tests.fakes import use
 from tests.live import Live
 
 GROUP, FOREIGN_GROUP = -100200, -100666
 STOP = "docker_stop_container"
-SEND, EDIT, POLL = "/sendMessage$", "/editMessageText$", "/getUpdates$"
+SEND = "/sendMessage$"
 
 
 def refusal(code: int, description: str, **parameters: Any) -> dict[str, Any]:
@@ -25,20 +25,6 @@ async def card(live: Live, name: str = "jellyfin") -> Message:
     """An open card in the admin's chat."""
     live.model.script.append([use(STOP, container=f"nas/{name}")])
     return await live.write(f"stop {name}", f"Stop {name}")
-
-
-@row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
-async def webhook_set(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
-    live = await bench.live()
-    words = (
-        "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
-    )
-    live.lab.traffic.fault("telegram", path=POLL, times=2, **refusal(409, words))
-    live.lab.telegram.send(ADMIN, "/cost")
-    await live.until(lambda: "deleteWebhook" in live.poller.trouble, "the trouble to be named")
-    assert not live.halt.everything
-    await live.hear("today")
 
 
 @row("B57", "429 with a retry_after, also an absurd one", "waited for, and said once")
@@ -55,32 +41,6 @@ async def flood(bench: Bench) -> None:
     row_ = await live.stores.database.one("SELECT count(*) AS open FROM outbox WHERE state IN ('new', 'sending')")
     assert row_ is not None and row_["open"] == 1
     await live.until(lambda: live.poller.last_completed, "polling to go on beside it")
-
-
-@row("B58", "a message gone, not modified, a query too old, blocked, kicked, the group migrated", "handled, state kept")
-async def refusals(bench: Bench) -> None:
-    live = await bench.live(TELEGRAM_CHATS=str(GROUP))
-    first = await card(live)
-    live.lab.traffic.fault("telegram", path=EDIT, **refusal(400, "Bad Request: message to edit not found"))
-    live.lab.traffic.fault("telegram", path="/answerCallbackQuery$", **refusal(400, "Bad Request: query is too old"))
-    live.mark = live.lab.telegram.version
-    live.lab.telegram.tap(ADMIN, first.message_id, first.button("Stop jellyfin"))
-    await live.hear("✓ Stopped jellyfin|running …")
-    live.lab.traffic.fault("telegram", path=EDIT, times=2, **refusal(400, "Bad Request: message is not modified"))
-    await live.alive()
-    await live.quiet()
-    live.lab.telegram.group(GROUP, "Family")
-    migrated = refusal(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-100999)
-    live.lab.traffic.fault("telegram", path=SEND, **migrated)
-    live.say_as("/cost", chat=GROUP)
-    dropped = "SELECT error FROM outbox WHERE state = 'dropped' AND conversation = ?"
-    await live.until(lambda: live.stores.database.one(dropped, f"tg:{GROUP}"), "the group's message to be given up")
-    assert any("TELEGRAM_CHATS" in line for line in bench.log)
-    live.say_as("/help", VIEWER)
-    live.lab.telegram.block(VIEWER)
-    await live.until(lambda: live.stores.database.one(dropped, f"tg:{VIEWER}"), "the blocked chat to be given up")
-    await live.alive()
-    assert not live.lab.world.hosts["nas"].get("jellyfin").alive, "the decision did not depend on its being shown"
 
 
 MALFORMED: tuple[dict[str, Any], ...] = (
@@ -220,31 +180,6 @@ async def odd_names(bench: Bench) -> None:
     live.say_as("/status", STRANGER)
     await live.alive()
     assert live.lab.telegram.sent(STRANGER) == [] and "\u202e" not in said(live)
-
-
-@row("B88", "many cards, scrolled away", "five may wait; /pending shows them again; only the new message counts")
-async def many_cards(bench: Bench) -> None:
-    live = await bench.live()
-    cards = [await card(live, name) for name in ("jellyfin", "sonarr", "radarr", "immich", "watchtower")]
-    live.model.script.append([use(STOP, container="nas/gitea")])
-    await live.write("stop gitea", "Not asked: 5 cards already wait")
-    scrolled_away = cards[-1].button("Stop watchtower")
-    await live.write("/pending", "asked again below")
-
-    def drawn_again() -> list[Message]:
-        return [
-            m
-            for m in live.lab.telegram.sent(ADMIN)
-            if m.buttons and "Not asked" not in m.text and m.message_id > cards[-1].message_id
-        ]
-
-    await live.until(lambda: len(drawn_again()) == len(cards), "all of them again")
-    assert not any("Stop gitea" in message.text for message in live.lab.telegram.sent(ADMIN))
-    [again] = [message for message in drawn_again() if "Stop watchtower" in message.text]
-    await live.until(lambda: not cards[-1].buttons, "the old one to lose its buttons")
-    assert "newer message" in await live.press_as(cards[-1], scrolled_away)
-    assert await live.press_as(again, again.button("Stop watchtower")) == "Approved."
-    assert (await card(live, "gitea")).button("Stop gitea")
 
 
 @row("B58", "a progress message whose sending failed and that did arrive", "not doubled; its Stop takes it away")

@@ -1,4 +1,4 @@
-"""B40–B47: clocks that jump and days that are too short or too long."""
+"""B41–B47: days that are too short or too long."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
