@@ -131,7 +131,7 @@ async def test_docker_unreachable_is_said_and_stops_nothing(tmp_path: Path) -> N
     gone = json.dumps({"nas": "tcp://127.0.0.1:9"})
     async with open_home(tmp_path, DOCKER_HOSTS=gone) as home:
         status = await home.ask("/status", "nas")
-        assert "🔴" in status.text
+        assert "🔴 nas · docker · cannot be reached (connection refused)" in status.text
         await home.ask("/containers", "🔴.*nas")
         await home.ask("what is wrong?", "nas does not answer")
         doctor = await home.ask("/doctor", "docker")

@@ -49,7 +49,6 @@ async def test_stop_ends_it_for_good(start: Start) -> None:
     supervisor = start(SLEEP)
     await supervisor.start()
     pid = supervisor.pid
-    assert pid is not None
     await supervisor.stop()
     assert (supervisor.state, supervisor.pid, supervisor.returncode) == ("stopped", None, -signal.SIGTERM)
     with pytest.raises(ProcessLookupError):

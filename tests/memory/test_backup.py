@@ -137,7 +137,6 @@ async def test_a_restored_run_is_over_and_so_is_a_restored_line(build: Any, tmp_
 
     house.model.script.append(slow)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "switch the lamp off", trigger="update:1")
-    assert run is not None
     await entered.wait()
     await house.stores.inbox.store([{"update_id": 7, "message": {"text": "switch the fan off"}}])
     await backups.backup(house.stores.database, tmp_path / "b.db")

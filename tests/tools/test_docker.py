@@ -13,14 +13,6 @@ from tools.kit import Access, ToolFailed, Unreachable
 from tools.kit.types import outside_text
 
 
-async def test_one_of_a_kind_is_no_plural(rack: Rack) -> None:
-    only = [{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]
-    rack.traffic.fault("docker:nas", path="/containers/json", status=200, body=json.dumps(only), times=None)
-    rack.traffic.fault("docker:nas", path="/containers/a+/json$", status=200, body='{"State": {"Status": "running"}}')
-    del rack.reader._members["mini"]
-    assert (await rack.glance()).summary == "1 container running, 0 stopped · 1 host"
-
-
 async def test_finds_by_name_host_and_id(rack: Rack) -> None:
     [target] = await find_container(rack.reader, "jellyfin")
     assert target.id.startswith("nas/") and len(target.id) == len("nas/") + 64

@@ -31,5 +31,4 @@ def labels(view: View | None) -> set[str]:
 
 
 def lines(view: View | None) -> list[str]:
-    assert view is not None
     return plain(view).splitlines()

@@ -42,7 +42,6 @@ class Counter:
 
     async def says(self, line: str, who: Actor = ADMIN) -> str:
         view = await self.send(line, who)
-        assert view is not None
         return plain(view)
 
 

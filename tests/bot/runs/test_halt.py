@@ -35,7 +35,6 @@ async def test_stop_ends_a_run_that_thinks(house: House) -> None:
     for_ever = Held()
     house.model.script.append(for_ever)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
-    assert run is not None
     await for_ever.asked.wait()
     assert await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is True
     await house.settle()

@@ -15,7 +15,6 @@ async def test_a_role_lost_between_tap_and_run_counts(house: House, monkeypatch:
     run = await house.ask(use("rack_switch_off", item="lamp"), who=VIEWER, where=GROUP)
     await house.deliver()
     card = await house.stores.approvals.card(await house.newest_card())
-    assert card is not None
     async with house.stores.database.transaction() as tx:
         calls = [approval.call for approval in await house.stores.approvals.of_card(card.id)]
         assert await house.stores.approvals.decide(tx, card, calls, True, OPERATOR.id)
@@ -89,7 +88,6 @@ async def test_a_restart_does_not_turn_the_clock_back(house: House) -> None:
 async def test_several_calls_are_decided_together_or_not_at_all(house: House) -> None:
     await house.ask(*(use("rack_switch_off", item=item) for item in ("lamp", "fan")))
     card = await house.stores.approvals.card(await house.newest_card())
-    assert card is not None
     first, second = [approval.call for approval in await house.stores.approvals.of_card(card.id)]
     async with house.stores.database.transaction() as tx:
         assert await house.stores.approvals.decide(tx, card, [first], False, "tg:1")
