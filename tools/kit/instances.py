@@ -39,6 +39,14 @@ class Down(Result):
     name: Ident
     reason: Own
 
+    @staticmethod
+    def of(name: str, error: ToolFailed, called: str = "") -> "Down":
+        """Who could not be asked; the words that call it by another name leave that out."""
+        why = error.why if isinstance(error, CircuitOpen) else str(error)
+        if called:
+            why = why.removeprefix(f"{called} ").replace(f" to {called} ", " ")  # its name stands beside it
+        return (DownInItsWords if error.outside else Down)(name=name, reason=why)
+
     def trouble(self, where: str) -> Trouble:
         """It as a service's glance tells of it."""
         return Trouble(self.name, where, self.reason, outside=any(outside_text(self)))
@@ -128,7 +136,7 @@ class Instances(Mapping[str, M]):
         answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
         pairs = list(zip(members, answers, strict=True))
         found = {name: answer for name, answer in pairs if not isinstance(answer, ToolFailed)}
-        down = [_down(name, self[name], answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+        down = [Down.of(name, answer, self[name].service) for name, answer in pairs if isinstance(answer, ToolFailed)]
         return found, down
 
     async def every(self, ask: Callable[[M], Awaitable[T]], names: Names = None) -> dict[str, T]:
@@ -175,9 +183,3 @@ async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFaile
     except ToolFailed as error:
         return error
     return None
-
-
-def _down(name: str, member: Member, error: ToolFailed) -> Down:
-    why = error.why if isinstance(error, CircuitOpen) else str(error)
-    why = why.removeprefix(f"{member.service} ").replace(f" to {member.service} ", " ")  # its name stands beside it
-    return (DownInItsWords if error.outside else Down)(name=name, reason=why)
