@@ -179,6 +179,7 @@ class House:
             message = row.message
             if row.kind == "card":
                 card = await self.stores.approvals.card(row.payload["card"])
+                assert card is not None
                 message = card.message or next(self._messages)
             async with self.stores.database.transaction() as tx:
                 if row.kind == "card":

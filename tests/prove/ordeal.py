@@ -32,7 +32,7 @@ class Ordeal(Home):
 
     @property
     def exits(self) -> list[int]:
-        """How the bot has ended, each time."""
+        """How the bot has ended by itself or was killed, each time."""
         return self.bot.exits
 
     async def restart(self, *arguments: str, **settings: str) -> None:
@@ -52,8 +52,12 @@ class Ordeal(Home):
         if self.bot._task is not None:
             self.bot._task.cancel()
             await asyncio.gather(self.bot._task, return_exceptions=True)
+        alive = self.bot.victim.alive
         self.bot.victim.signal(signal.SIGTERM if gently else signal.SIGKILL)
-        return await asyncio.wait_for(self.bot.victim.wait(), PATIENCE)
+        status = await asyncio.wait_for(self.bot.victim.wait(), PATIENCE)
+        if alive:  # this end is none of its own
+            self.exits.pop()
+        return status
 
     async def over(self) -> int:
         """The exit status with which the bot gave up."""

@@ -14,6 +14,7 @@ async def offered(house: House) -> dict[str, str]:
     """The buttons of the newest message."""
     row = (await house.stores.outbox.open(""))[-1]
     view = await Drawing(house.stores, house.cards, lambda line: "/status", lambda where: ()).draw(row)
+    assert view is not None
     return {button.text: button.data for row_ in view.buttons for button in row_}
 
 

@@ -38,6 +38,7 @@ async def drawn(house: House, kind: str, payload: dict[str, Any]) -> str:
     view = await Drawing(house.stores, house.cards, lambda line: "/status", lambda where: ()).draw(
         Outgoing(1, kind, ADMIN.id, kind, payload, False, 0)
     )
+    assert view is not None
     return plain(view)
 
 
