@@ -75,11 +75,18 @@ class House:
             follower.cancel()
         await self.open()
 
-    async def recover(self) -> int:
-        """What the bot does at its start."""
+    async def recover(self, *, settled: bool = True) -> int:
+        """What the bot does at its start, and what follows from it; how many outcomes are unknown."""
         unknown = await self.core.recovery.run()
         await self.core.runner.recover()
+        if settled:
+            await self.settle()
         return unknown
+
+    async def sweep(self) -> None:
+        """What the bot does now and then: cards that nobody has decided end."""
+        await self.core.decisions.sweep()
+        await self.settle()
 
     async def close(self) -> None:
         """End it. Raises Leaked if a canary got into what it leaves behind or told the model."""
@@ -111,6 +118,12 @@ class House:
         """A line that the model answers with these calls."""
         return await self.say("Please do it.", list(uses), who=who, where=where, **more)
 
+    async def card(self, *uses: Block, **more: Any) -> str:
+        """A delivered card for these calls of the model's; its id."""
+        await self.ask(*uses, **more)
+        await self.deliver()
+        return await self.newest_card()
+
     async def tap(
         self, verb: str = "y", *, card: str | None = None, who: Actor = ADMIN, key: str | None = None, **binding: Any
     ) -> str:
@@ -121,7 +134,6 @@ class House:
     async def press(self, verb: str, *, card: str, who: Actor = ADMIN, key: str | None = None, **binding: Any) -> str:
         """The tap alone, nothing waited for."""
         found = await self.stores.approvals.card(card)
-        assert found is not None
         key = key or self.stores.approvals.key(card)
         values = {"conversation": found.conversation, "message": found.message, **binding}
         return await self.core.decisions.card(Tap(next(self._updates), who, **values), key, verb)
@@ -195,7 +207,6 @@ class House:
     async def receipt(self, call: CallRow | None = None) -> tuple[str, list[str]]:
         """A receipt's text and the words on its buttons."""
         view = await self.cards.receipt((call or await self.call()).id)
-        assert view is not None
         return plain(view), [button.text for row in view.buttons for button in row]
 
     async def calls(self, run: str | None = None) -> list[CallRow]:

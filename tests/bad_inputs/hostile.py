@@ -23,16 +23,9 @@ PATHS = (
     "....//x", "nas/../mini/pihole", "nas/%2e%2e", ".", "..", "name\n",
 )  # fmt: skip
 SHELL = (
-    "$(reboot)",
-    "`reboot`",
-    "; reboot",
-    "| reboot",
-    "a && b",
-    "--privileged",
-    "-v /:/host",
-    "'; DROP TABLE x",
+    "$(reboot)", "`reboot`", "; reboot", "| reboot", "a && b", "--privileged", "-v /:/host", "'; DROP TABLE x",
     "${IFS}",
-)
+)  # fmt: skip
 URLS = ("100/../../access", "100?force=1", "100%2f..", "100#x", "nas/abc?all=1", "nas/abc/json", "nas/a%00b", "a;b=c")
 
 FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_")

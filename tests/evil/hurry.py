@@ -2,7 +2,6 @@
 
 import gc
 import pickle
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -19,16 +18,6 @@ SHORT, LONG = 0.6, 6.0
 
 class Killed(BaseException):
     """The process has died at a named point."""
-
-
-class Clock:
-    """Time in an episode: it stands still between two actions."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def _nothing(*args: Any) -> None:

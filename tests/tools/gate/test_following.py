@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from memory.models import Block
+from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, House
 from tests.tape import SAID, Tape
@@ -212,3 +213,16 @@ async def test_a_no_of_a_drive_that_then_cannot_be_seen_says_so(home: House, tap
     await home.tap()
     row = await home.call()
     assert row.state == "failed" and row.detail.endswith("What is there now cannot be seen.")
+
+
+async def test_stop_says_what_goes_on_without_the_run(home: House, tape: Tape) -> None:
+    await begun(home)
+    said = await a_counter(home).says("/stop")
+    title = (await home.call()).title
+    assert said == f"Stopped. 1 request halted, 0 cards voided.\nWhat goes on by itself is not ended: {title}."
+    tape.hour.share = 1.0
+    await over(home)
+    assert (
+        await home.states() == ["done"]
+        and await a_counter(home).says("/stop") == "Nothing was running, and no card was open."
+    )

@@ -356,12 +356,9 @@ async def test_undo_is_not_rationed(house: House) -> None:
 
 
 async def test_asking_again_in_a_full_chat_is_refused_and_not_used_up(house: House) -> None:
-    await house.ask(OFF)
-    await house.deliver()
-    old = await house.newest_card()
+    old = await house.card(OFF)
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.decisions.sweep()
-    await house.settle()
+    await house.sweep()
     await fill(house)
     await house.tap("s", card=old)
     assert await waiting(house) == MOST_OPEN and "verdict" in [kind for kind, _ in await house.deliver()]

@@ -39,7 +39,6 @@ def services(opened: list[str], slow: asyncio.Event | None = None) -> Clients:
         return Closing(link)
 
     async def hanging(link: Link) -> Client:
-        assert slow is not None
         await slow.wait()
         return Client(link)
 
