@@ -126,7 +126,7 @@ class Doctor:
         return Check("telegram", level, f"last poll came back {polling.age:.0f} s ago, as {name}")
 
     async def _services(self) -> list[Check]:
-        glances = await self._core.proposals.glances(console_actor(), insist=True)
+        glances = await self._core.proposals.reads.glances(console_actor(), insist=True)
         clients, services = self._core.clients, {tool.service.name: tool.service for tool in self._core.tools.values()}
         shown = [name for name, service in services.items() if service.look and not service.own]
         idle = not any(map(clients.configured, shown))  # nothing to look after is no state to be well in

@@ -27,7 +27,7 @@ class Digests:
         whole = self._people.overall(reader.id) >= Role.VIEWER
         last = await stores.snapshots.latest()
         since = max(last[0], now - 7 * DAY) if last else now - DAY
-        glances = await self._proposals.glances(reader)
+        glances = await self._proposals.reads.glances(reader)
         # What is gone no longer tells which service it belonged to: only whoever sees everything hears of it.
         items = _items(glances)
         before = {n: s for n, s in last[1].items() if whole or n in items} if last else {}

@@ -71,7 +71,7 @@ class House:
     async def crash(self) -> None:
         """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""
         self._old.append(self.core)
-        for _, follower in self.core.execution._followed.values():
+        for _, follower in self.core.execution.following._followed.values():
             follower.cancel()
         await self.open()
 

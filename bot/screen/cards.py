@@ -25,7 +25,7 @@ from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from memory.text import short_ids
 from tools.gate import results
-from tools.gate.execution import is_loud
+from tools.gate.outcomes import is_loud
 from tools.gate.policy import ONLY_LOOKING
 from tools.gate.standing import WHY, may_ask_again
 from tools.kit.service import Risk

@@ -72,7 +72,7 @@ class Control:
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             run = await self._core.stores.runs.get(run_id)
-            waits = run is not None and (run.state == "working" or self._core.execution.follows(run_id))
+            waits = run is not None and (run.state == "working" or self._core.execution.following.has(run_id))
             if not waits or asyncio.get_running_loop().time() > deadline:
                 return await self.show(run_id)
             await asyncio.sleep(0.05)

@@ -201,7 +201,7 @@ async def test_a_wildcard_is_the_pattern_that_the_pi_hole_itself_would_write(pla
 async def test_the_glance_says_what_is_paused_and_who_is_gone(place: Place) -> None:
     hole(place).blocking.change("dns", blocking=False, until=place.lab.twins["pihole"].now() + 300)
     place.lab.traffic.fault("pihole:cellar", drop=True, times=None)
-    glance = (await place.core.proposals.glances(ADMIN))["pihole"]
+    glance = (await place.core.proposals.reads.glances(ADMIN))["pihole"]
     assert isinstance(glance, Glance) and glance.summary == "0 of 2 Pi-holes block"
     assert [(t.name, t.red) for t in glance.troubles] == [("cellar", True), ("attic", False)]
     assert re.fullmatch(r"paused, on again in (5:00|4:5\d)", glance.troubles[1].detail)

@@ -11,8 +11,10 @@ from memory.models import CallRow, CallState, Use
 from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
-from tools.gate.execution import LOOK_SECONDS, Execution
-from tools.gate.proposals import Answer, Proposal, Proposals, gone
+from tools.gate.card import gone
+from tools.gate.execution import Execution
+from tools.gate.outcomes import LOOK_SECONDS
+from tools.gate.proposals import Answer, Proposal, Proposals
 from tools.gate.standing import Standing
 from tools.kit.change import Facts
 
@@ -43,11 +45,11 @@ class Recovery:
             if reason := await self._standing.review(card):
                 logger.info("card {} is closed: {}", card.id, reason)
         for row in await self._left(CallState.PROPOSED, only):
-            await self._execution.close(row, CallState.NOT_STARTED, "I was interrupted before this was asked.")
+            await self._execution.outcomes.close(row, CallState.NOT_STARTED, "I was interrupted before this was asked.")
         for row in await self._left(CallState.WAITING, only):
             approval = await self._stores.approvals.latest(row.id)
             if approval is not None and approval.state == "approved":
-                await self._execution.close(row, CallState.NOT_STARTED, APPROVED_NOT_STARTED)
+                await self._execution.outcomes.close(row, CallState.NOT_STARTED, APPROVED_NOT_STARTED)
         return {row.run for row in await self._left(CallState.STARTED, only)}
 
     async def look(self, only: set[str] | None = None) -> int:
@@ -59,7 +61,7 @@ class Recovery:
         found = [row for row in left if row.task is None]
         for row in left:
             if row.task is not None:  # it goes on without us, and is only looked at: this may begin again
-                self._execution.follow(row, partial(self._seen, row), 0.0)
+                self._execution.following.follow(row, partial(self._seen, row), 0.0)
         looks = await self._count_look() if found else 0
         # All at once: one target that hangs must not keep what came of the others from being said.
         await asyncio.gather(*(self._unknown(row, look=looks <= MOST_LOOKS) for row in found))
@@ -71,10 +73,10 @@ class Recovery:
     async def _unknown(self, row: CallRow, *, look: bool) -> None:
         logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
         if row.safety == {}:  # the change itself begins only after that
-            await self._execution.close(row, CallState.FAILED, NO_NET)
+            await self._execution.outcomes.close(row, CallState.FAILED, NO_NET)
             return
         words, seen = await self._evidence(row) if look else (CANNOT_LOOK, None)
-        await self._execution.close(row, CallState.UNKNOWN, words, after=seen)
+        await self._execution.outcomes.close(row, CallState.UNKNOWN, words, after=seen)
 
     async def _left(self, state: CallState, only: set[str] | None) -> list[CallRow]:
         return [row for row in await self._stores.journal.in_state(state) if only is None or row.run in only]
@@ -107,7 +109,7 @@ class Recovery:
             return found.facts, found.facts is not None
         if found.is_for_another(row):
             return None, False
-        return await self._execution.came_of(row, found.change)
+        return await self._execution.outcomes.came_of(row, found.change)
 
     async def _judge(self, row: CallRow, found: Answer | Proposal) -> Evidence:
         if isinstance(found, Answer) and found.facts is not None:
@@ -118,7 +120,7 @@ class Recovery:
             return f"Seen now: {gone(row)}.", None
         if not row.before["all"]:
             return "Seen now: nothing that would show it.", None
-        facts, fits = await self._execution.came_of(row, found.change)
+        facts, fits = await self._execution.outcomes.came_of(row, found.change)
         seen = results.stored_facts(facts, fits=fits)
         if results.moved(row.before["shown"], seen["shown"]):
             return "Seen now: it is not as it was before.", seen

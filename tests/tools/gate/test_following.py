@@ -31,7 +31,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def over(home: House) -> None:
     """Wait until nothing is followed any more, and what it led to has come to rest."""
-    await until(lambda: not home.core.execution._followed)
+    await until(lambda: not home.core.execution.following._followed)
     await home.settle()
 
 

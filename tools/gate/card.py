@@ -1,0 +1,55 @@
+"""What a card says of a plan: its words, its arguments and where each came from."""
+
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from memory.models import CallRow, Message, Run
+from memory.text import escaped
+from tools.gate import taint
+from tools.gate.proposals import Proposal
+from tools.gate.room import written
+
+
+def gone(row: CallRow) -> str:
+    """That what a stored call is for does not exist any more, by the name it had on the card."""
+    names = " and ".join(escaped(target["name"]) for target in row.targets.values()) or "What this was for"
+    return f"{names} is gone"
+
+
+def card_of(proposal: Proposal, run: Run, messages: list[Message], told: taint.Told | None = None) -> dict[str, Any]:
+    """Everything the card says besides the facts."""
+    told, lines = told or taint.Told(run, messages), []
+    for name, value in proposal.args.items():
+        typed = proposal.typed.get(name, value)
+        origin = "you" if name in proposal.named else _origin(proposal, name, typed, run, messages, told)
+        lines.append({"name": name, "value": written(typed), "from": origin})
+    return {"service": proposal.tool.service.name, "args": lines, **words_of(proposal)}
+
+
+def _origin(
+    proposal: Proposal, name: str, value: Any, run: Run, messages: list[Message], told: taint.Told
+) -> taint.Provenance:
+    """Where an argument comes from; what would be so anyhow nobody has brought."""
+    field, target = proposal.tool.parameters.model_fields[name], proposal.targets.get(name)
+    usual = not field.is_required() and (name not in proposal.use.args or to_jsonable_python(field.default) == value)
+    return taint.provenance(
+        value, run, messages, default=usual, resolved=target is not None, told=told,
+        also=(target.id, target.name, *target.aliases) if target else (),
+        about=(name, *proposal.tool.name.split("_")[1:]),
+    )  # fmt: skip
+
+
+def targets_of(proposal: Proposal) -> dict[str, dict[str, str]]:
+    """What its parameters have come to mean."""
+    return {n: {"id": t.id, "name": t.name, "detail": t.detail} for n, t in proposal.targets.items()}
+
+
+def words_of(proposal: Proposal) -> dict[str, Any]:
+    """What the card says of the plan itself, which may be another one when the target has moved."""
+    return {
+        "title": escaped(proposal.change.title),
+        "notes": [escaped(note) for note in proposal.change.notes],
+        "undo": proposal.way_back,
+        "protected": proposal.protected,
+    }
