@@ -214,7 +214,8 @@ class Cards:
             old, new = row.before["shown"], row.after["shown"]
             # Of what is gone nothing else is told: its volumes, say, may well be there still.
             told = ("state",) if new.get("state") == "gone" else new
-            moved = [name for name in told if old.get(name) != new[name] and new[name] not in (None, "none")]
+            changed = results.moved(row.before, row.after)
+            moved = [name for name in told if name in changed and new[name] not in (None, "none")]
             told = [name for name in moved if name not in QUIET]
             lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in told]
             if not moved:
@@ -240,7 +241,7 @@ class Cards:
         """The expandable part below an unknown outcome: each fact before and now, and what was asked for."""
         lines = ["> [!more]"]
         if row.after is not None:
-            moved = results.moved(row.before["all"], row.after["all"])
+            moved = results.moved(row.before, row.after, "all")
             told = [name for name in moved if name in row.after["shown"] or is_moment(row.after, name)]
             lines += [f"> {escape(self._change(row.after, name, *moved[name]))}" for name in told]
             lines += [] if told else [f"> {escape(f'before and now: {self._format.facts(row.after)}')}"]

@@ -27,5 +27,5 @@ AGENT = [
     ("a stop during the safety net is no stop", "tools/gate/execution.py",
      "        if held := self._guard.held(row.run):\n            return held\n", "", SAFETY),
     ("what moves during the safety net is changed", "tools/gate/execution.py",
-     'if now is None or results.moved(row.before["shown"], now.shown()):', "if False:", SAFETY),
+     'if now is None or results.moved(row.before, results.stored_facts(now)):', "if False:", SAFETY),
 ]  # fmt: skip

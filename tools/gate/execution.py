@@ -62,7 +62,7 @@ class Execution:
         if refusal := self._refusal(run, row, proposal, decided_by):
             await self.outcomes.close(row, CallState.NOT_STARTED, refusal)
             return
-        facts = results.moved(row.before["shown"], proposal.change.facts.shown())
+        facts = results.moved(row.before, results.stored_facts(proposal.change.facts))
         if facts or (proposal.decision.verdict is Verdict.ASK and not row.needs_tap):
             if room(proposal, run, facts) > MOST_SHOWN:
                 await self.outcomes.close(row, CallState.NOT_STARTED, f"It has changed meanwhile. {TOO_LARGE}")
@@ -199,7 +199,7 @@ class Execution:
             return held
         seen = await self.outcomes.survive(row, LOOK_SECONDS, self.outcomes.look(row, change, 0.0))
         now = None if isinstance(seen, ToolFailed) else seen[0]
-        if now is None or results.moved(row.before["shown"], now.shown()):
+        if now is None or results.moved(row.before, results.stored_facts(now)):
             return "What it is for has changed meanwhile." if now else "What it is for can no longer be seen."
         return ""
 

@@ -173,11 +173,11 @@ class Gate:
         origin = await self._stores.journal.get(run.undo_of)
         if origin is None or origin.epoch != await self._stores.approvals.epoch(tx):
             return False  # a backup was restored since: this Undo may have been used before
-        left = origin.after["shown"] if origin.after is not None else {}
-        now = proposals[0].change.facts.shown()
-        known = left.keys() & now.keys()
-        destroys = proposals[0].risk is Risk.DESTROY
-        return bool(known) and not destroys and all(left[name] == now[name] for name in known)
+        if origin.after is None or proposals[0].risk is Risk.DESTROY:
+            return False
+        now = results.stored_facts(proposals[0].change.facts)
+        known = origin.after["shown"].keys() & now["shown"].keys()
+        return bool(known) and not known & results.moved(origin.after, now).keys()
 
     async def _ask(self, tx: Transaction, run: Run, asks: list[tuple[Proposal, Ask]]) -> None:
         """One card for all of them; none where nobody may decide them all: they are then asked one by one."""

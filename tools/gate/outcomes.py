@@ -107,7 +107,7 @@ class Outcomes:
 
         async def judged() -> tuple[Facts, bool]:
             before, seen = type(change.facts).model_validate_json(json.dumps(row.before["all"])), change.facts
-            moving = seen.model_dump() != before.model_dump()
+            moving = results.moved(row.before, results.stored_facts(seen), "all")
             if moving and not change.expect(before, seen):  # it may be on its way: a start takes a moment
                 await asyncio.sleep(SETTLE_SECONDS)
                 seen = await seen.again(await self._clients.get(row.service, Access.READ))
@@ -152,7 +152,7 @@ def _seen(row: CallRow, now: Facts | None, held: bool) -> str:
         return "What is there now cannot be seen."
     if held:
         return "But it is as was wanted."
-    moved = results.moved(row.before["all"], now.model_dump(mode="json"))
+    moved = results.moved(row.before, results.stored_facts(now), "all")
     return "And it is not as it was before." if moved else "It is as it was before."
 
 

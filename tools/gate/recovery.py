@@ -122,8 +122,8 @@ class Recovery:
             return "Seen now: nothing that would show it.", None
         facts, fits = await self._execution.outcomes.came_of(row, found.change)
         seen = results.stored_facts(facts, fits=fits)
-        if results.moved(row.before["shown"], seen["shown"]):
+        if results.moved(row.before, seen):
             return "Seen now: it is not as it was before.", seen
-        if results.moved(row.before["all"], seen["all"]):
+        if results.moved(row.before, seen, "all"):
             return "Seen now: what was on the card is as before, but something else has moved.", seen
         return "Seen now: no trace of it, everything is as before.", seen

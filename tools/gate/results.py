@@ -3,16 +3,17 @@
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
 from memory.models import Block, CallRow, CallState, Message
 from memory.text import every_text
 from tools.gate import taint
-from tools.kit.change import Facts
+from tools.kit.change import Facts, Tolerance
 from tools.kit.types import trusted_name
 
 REFUSED = f'{taint.OUTCOME}"refused"'
@@ -116,7 +117,8 @@ def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
 
 
 def stored_facts(facts: Facts, *, fits: bool = False) -> dict[str, Any]:
-    """Facts as the journal keeps them: what was shown, everything, which are moments, and whether any is from outside.
+    """Facts as the journal keeps them: what was shown, everything, which are moments, how far each may move, and
+    whether any is from outside.
 
     `fits`: they were read after a change, and are as it wants them.
     In JSON a moment is a text like any other, and a name may look like one: only its type can tell.
@@ -125,6 +127,7 @@ def stored_facts(facts: Facts, *, fits: bool = False) -> dict[str, Any]:
         "shown": facts.shown(),
         "all": facts.model_dump(mode="json"),
         "moments": moments_of(type(facts)),
+        "tolerances": {name: asdict(give) for name, give in tolerances_of(type(facts)).items()},
         "outside": taint.taints(facts),
         **({"fits": True} if fits else {}),
     }
@@ -135,10 +138,38 @@ def moments_of(kind: type[BaseModel]) -> list[str]:
     return [name for name, info in kind.model_fields.items() if _is_moment(info.annotation)]
 
 
+def tolerances_of(kind: type[BaseModel]) -> dict[str, Tolerance]:
+    """How far each of the fields may move, where any may."""
+    marks = [(name, mark) for name, info in kind.model_fields.items() for mark in info.metadata]
+    return {name: mark for name, mark in marks if isinstance(mark, Tolerance)}
+
+
 def _is_moment(annotation: Any) -> bool:
     return {*(get_args(annotation) or [annotation])} - {NoneType} == {datetime}
 
 
-def moved(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
-    """Shown facts that differ: name → [old, new]."""
-    return {name: [old.get(name), new.get(name)] for name in {**old, **new} if old.get(name) != new.get(name)}
+def moved(old: dict[str, Any], new: dict[str, Any], of: Literal["shown", "all"] = "shown") -> dict[str, list[Any]]:
+    """Facts that differ, by more than the old ones tolerate: name → [old, new]. Both are `stored_facts`."""
+    give, moments = old.get("tolerances", {}), old.get("moments", ())
+    pairs = {name: (old[of].get(name), new[of].get(name)) for name in {**old[of], **new[of]}}
+    return {
+        name: [was, now] for name, (was, now) in pairs.items() if not _alike(was, now, give.get(name), name in moments)
+    }
+
+
+def _alike(old: Any, new: Any, give: dict[str, float] | None, moment: bool) -> bool:
+    if old == new or give is None:
+        return bool(old == new)
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() == new.keys() and all(_alike(old[key], new[key], give, moment) for key in old)
+    was, now = _amount(old, moment), _amount(new, moment)
+    if was is None or now is None:
+        return False
+    return abs(now - was) <= max(give["by"], 0.0 if moment else abs(was) * give["percent"] / 100)
+
+
+def _amount(value: Any, moment: bool) -> float | None:
+    """A fact as something that can be measured; None when it cannot."""
+    if moment and isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp()
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

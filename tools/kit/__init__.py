@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from tools.kit.answers import at
-from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task
+from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task, Tolerance
 from tools.kit.context import Access, Context, Deed
 from tools.kit.contributions import Contributed, Identity, NamedOutside, Told, at_home, those_of
 from tools.kit.errors import (
@@ -42,6 +42,6 @@ __all__ = [
     "IPv6", "Link", "listed", "Listing", "Login", "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note",
     "or_else", "OutcomeUnknown", "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused",
     "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Series", "Service", "ServiceSettings", "Shown",
-    "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tool", "ToolFailed", "Trouble", "Unauthorised",
-    "Unreachable", "Which",
+    "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tolerance", "Tool", "ToolFailed", "Trouble",
+    "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip

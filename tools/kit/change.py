@@ -14,6 +14,19 @@ Shown = Annotated[T, SHOWN]
 """A fact that the card shows: when it moves between card and tap, nothing runs."""
 
 
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a shown fact may be from what the card says: `Annotated[Shown[float], Tolerance(2)]`.
+
+    For what moves by itself, such as a temperature; always from what was on the card, so it cannot creep away.
+    """
+
+    by: float = 0.0
+    """In the fact's own unit; seconds, where it is a moment."""
+    percent: float = 0.0
+    """Of what the card says, where it is a number."""
+
+
 class Facts(BaseModel):
     """The few typed fields a person must know before a change."""
 
