@@ -169,6 +169,8 @@ class House:
                 card = await self.stores.approvals.card(row.payload["card"])
                 assert card is not None
                 message = card.message or next(self._messages)
+            elif row.kind == "receipt":
+                message = message or next(self._messages)
             async with self.stores.database.transaction() as tx:
                 if row.kind == "card":
                     await self.stores.approvals.bind(tx, row.payload["card"], message or 0)

@@ -192,7 +192,7 @@ class Cards:
 
     def _loud(self, row: CallRow, approval: Approval) -> bool:
         """Whether the outcome came as a message of its own."""
-        return is_loud(row.state, row.verified, approval, row.ended or 0.0)
+        return is_loud(row.state, row.verified, approval.decided, row.ended or 0.0)
 
     # -- receipts -----------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from memory.models import canonical
+from memory.models import CallRow, canonical
 from memory.text import escaped, short_ids
 from tools.gate import taint
 from tools.kit.errors import ToolFailed
@@ -32,15 +32,27 @@ def validated(tool: Tool, args: dict[str, Any], *, stored: bool = False) -> Base
         raise ToolFailed(f"{tool.name} was called with something that is not plain JSON.") from None
 
 
-async def resolved(tool: Tool, args: BaseModel, client: Any) -> tuple[dict[str, Target], dict[str, str]]:
-    """What the arguments mean, and as what each was written. Raises ToolFailed where that is nothing, or not clear."""
-    targets, typed = {}, {}
+async def resolved(
+    tool: Tool, args: BaseModel, client: Any, of: CallRow | None = None
+) -> tuple[dict[str, Target], dict[str, str]]:
+    """What the arguments mean, and as what each was written. Raises ToolFailed where that is nothing, or not clear.
+
+    What is gone and was meant by the stored call `of` is what it was then.
+    """
+    targets, typed, known = {}, {}, {}
+    for each in of.targets.values() if of else ():
+        known[each["id"]] = Target(each["id"], each["name"], each["detail"])
     for name, resolve in tool.resolved.items():
         text = getattr(args, name)
         if text is None:
             continue
         typed[name] = text
-        targets[name] = await _target(client, resolve, text)
+        try:
+            targets[name] = await _target(client, resolve, text)
+        except Absent:
+            if text not in known:
+                raise
+            targets[name] = known[text]
     return targets, typed
 
 

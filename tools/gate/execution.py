@@ -198,7 +198,7 @@ class Execution:
         if held := self._guard.held(row.run):
             return held
         seen = await self.outcomes.survive(row, LOOK_SECONDS, self.outcomes.look(row, change, 0.0))
-        now = None if isinstance(seen, ToolFailed) else seen[0]
+        now = None if isinstance(seen, ToolFailed) else seen.facts
         if now is None or results.moved(row.before, results.stored_facts(now)):
             return "What it is for has changed meanwhile." if now else "What it is for can no longer be seen."
         return ""

@@ -6,9 +6,10 @@ from typing import Any
 
 from loguru import logger
 
+from memory.database import Transaction
 from memory.models import CallRow
 from memory.stores import Stores
-from tools.gate.outcomes import LOOK_SECONDS, Look, Outcomes
+from tools.gate.outcomes import LOOK_SECONDS, Look, Outcomes, begun_key
 from tools.kit.change import Broken, Done
 from tools.kit.clients import Clients
 from tools.kit.context import Access
@@ -66,12 +67,21 @@ class Telling:
         words = words if len(words) <= LONGEST_LINE else f"{words[: LONGEST_LINE - 1]}…"
         approval = await self._stores.approvals.latest(self._call)
         async with self._stores.database.transaction() as tx:
-            changed = await self._stores.journal.progressed(tx, self._call, words)
-            if changed and approval is not None:
-                # A number of its own each time, also after a restart: the outbox takes every key once.
-                key = f"card:{approval.card}:{self._call}:at:{self._stores.database.now():.3f}:{self._number}"
-                await self._stores.outbox.add(tx, self._conversation, "card", key, card=approval.card)
+            if await self._stores.journal.progressed(tx, self._call, words):
+                await self._redraw(tx, approval.card if approval else None)
         self._number += 1
+
+    async def _redraw(self, tx: Transaction, card: str | None) -> None:
+        """Its card, or what stands in the place of one that it did not need."""
+        outbox, first = self._stores.outbox, begun_key(self._call)
+        # A number of its own each time, also after a restart: the outbox takes every key once.
+        key = f"{self._call}:at:{self._stores.database.now():.3f}:{self._number}"
+        if card is not None:
+            await outbox.add(tx, self._conversation, "card", f"card:{card}:{key}", card=card)
+        elif (message := await outbox.message_of(first)) is None:
+            await outbox.add(tx, self._conversation, "receipt", first, call=self._call)
+        else:
+            await outbox.add(tx, self._conversation, "receipt", f"receipt:{key}", message=message, call=self._call)
 
 
 class Following:

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from loguru import logger
 
-from memory.models import RAN, Approval, CallRow, CallState
+from memory.models import RAN, CallRow, CallState
 from memory.points import point
 from memory.secrets import Redactor
 from memory.stores import Stores
@@ -19,8 +20,20 @@ from tools.kit.context import Access
 from tools.kit.errors import CircuitOpen, OutcomeUnknown, ToolFailed, Unreachable
 
 T = TypeVar("T")
-Seen = tuple[Facts | None, bool]
-"""The target as it is now, and whether it is as the change wants it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look has shown."""
+
+    facts: Facts | None = None
+    """The target as it is now; None when it cannot be seen."""
+    held: bool = False
+    """Whether it is as the change wants it."""
+    failed: ToolFailed | None = None
+    """Why it cannot be seen."""
+
+
 Look = Callable[[float], Awaitable[Seen]]
 """Looks at the target, waiting up to so many seconds for what the change wants."""
 
@@ -62,9 +75,12 @@ class Outcomes:
             # A lost answer is not waited for: one look is the evidence, and a person decides.
             waited = within if done else 0.0
             seen = await self.survive(row, 2 * waited + LOOK_SECONDS, look(waited))
-            after, held = (None, False) if isinstance(seen, ToolFailed) else seen
+            seen = Seen(failed=seen) if isinstance(seen, ToolFailed) else seen
+            after, held = seen.facts, seen.held
             if not done and not unknown:
                 detail, done = f"{detail} {_seen(row, after, held)}", held
+            elif done and seen.failed:
+                detail = " ".join(filter(None, [detail, f"It cannot be seen now: {seen.failed}"]))
         state = CallState.UNKNOWN if unknown else CallState.DONE if done else CallState.FAILED
         stores, verified = self._stores, done and held
         async with stores.database.transaction() as tx:
@@ -88,33 +104,34 @@ class Outcomes:
         """The target as it is now, waiting up to `within` seconds for the expectation."""
         client = await self._clients.get(row.service, Access.READ)
         clock = asyncio.get_running_loop().time
-        deadline, waits, seen = clock() + within, iter(POLL), None
+        deadline, waits, seen = clock() + within, iter(POLL), Seen()
         while True:
             try:
                 async with asyncio.timeout(max(LOOK_SECONDS, within)):
-                    seen = await change.facts.again(client)
-            except (ToolFailed, TimeoutError):
-                pass  # the last thing seen, if anything, is what is reported: it is not called verified
+                    now = await change.facts.again(client)
+            except (ToolFailed, TimeoutError) as error:
+                # The last thing seen, if anything, is what is reported: it is not called verified.
+                failed = error if isinstance(error, ToolFailed) else ToolFailed("No answer in time.")
+                seen = seen if seen.facts else Seen(failed=failed)
             else:
-                if change.expect(change.facts, seen):
-                    return seen, True
-            if clock() >= deadline:
-                return seen, False
+                seen = Seen(now, change.expect(change.facts, now))
+            if seen.held or clock() >= deadline:
+                return seen
             await asyncio.sleep(next(waits, POLL[-1]))
 
-    async def came_of(self, row: CallRow, change: Change[Any]) -> tuple[Facts, bool]:
-        """What is there after a change that was begun from a row's facts, and whether it is as that wants it."""
+    async def came_of(self, row: CallRow, change: Change[Any]) -> Seen:
+        """What is there after a change that was begun from a row's facts."""
 
-        async def judged() -> tuple[Facts, bool]:
+        async def judged() -> Seen:
             before, seen = type(change.facts).model_validate_json(json.dumps(row.before["all"])), change.facts
             moving = results.moved(row.before, results.stored_facts(seen), "all")
             if moving and not change.expect(before, seen):  # it may be on its way: a start takes a moment
                 await asyncio.sleep(SETTLE_SECONDS)
                 seen = await seen.again(await self._clients.get(row.service, Access.READ))
-            return seen, change.expect(before, seen)
+            return Seen(seen, change.expect(before, seen))
 
         found = await self.survive(row, SETTLE_SECONDS + 1.0, judged())
-        return (change.facts, False) if isinstance(found, ToolFailed) else found
+        return Seen(change.facts) if isinstance(found, ToolFailed) else found
 
     async def close(
         self, row: CallRow, state: CallState, detail: str = "", *, outside: bool = False,
@@ -137,12 +154,17 @@ class Outcomes:
     async def announce(self, tx: Any, row: CallRow, state: CallState, verified: bool) -> None:
         stores = self._stores
         run = await stores.runs.get(row.run)
-        approval = await stores.approvals.latest(row.id)
-        assert run is not None, "a call belongs to a run"
+        approval, now = await stores.approvals.latest(row.id), await stores.journal.get(row.id)
+        assert run is not None and now is not None, "a call belongs to a run"
         if approval is not None:
             event = f"card:{approval.card}:{row.id}:{state}"
             await stores.outbox.add(tx, run.conversation, "card", event, card=approval.card)
-        if approval is None or is_loud(state, verified, approval, stores.database.now()):
+        loud = is_loud(state, verified, approval.decided if approval else now.started, stores.database.now())
+        told = None if approval else await stores.outbox.message_of(begun_key(row.id))
+        if told is not None:  # where it was told how far it is
+            key = f"receipt:{row.id}:{state}:there" if loud else f"receipt:{row.id}:{state}"
+            await stores.outbox.add(tx, run.conversation, "receipt", key, message=told, call=row.id)
+        if loud or (approval is None and told is None):
             await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
 
 
@@ -156,7 +178,12 @@ def _seen(row: CallRow, now: Facts | None, held: bool) -> str:
     return "And it is not as it was before." if moved else "It is as it was before."
 
 
-def is_loud(state: CallState, verified: bool | None, approval: Approval, ended: float) -> bool:
-    """Whether an outcome comes as a message of its own, with sound: it is late, or not verified."""
-    late = ended - (approval.decided or 0.0) > LOUD_AFTER
+def begun_key(call: str) -> str:
+    """Under which the message goes out that tells how far a call is which has no card."""
+    return f"receipt:{call}:begun"
+
+
+def is_loud(state: CallState, verified: bool | None, since: float | None, ended: float) -> bool:
+    """Whether an outcome comes as a message of its own, with sound: it is late after the tap, or not verified."""
+    late = ended - (since or 0.0) > LOUD_AFTER
     return state in RAN and (late or not verified)

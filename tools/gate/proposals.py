@@ -115,15 +115,16 @@ class Proposals:
         )
 
     async def prepare(
-        self, run: Run, use: Use, *, told: taint.Told | None = None, insist: bool = False
+        self, run: Run, use: Use, *, told: taint.Told | None = None, insist: bool = False, of: CallRow | None = None
     ) -> Answer | Proposal:
         """The call's answer when it is a read or cannot be, else its plan; `told` is what may have led to it.
 
-        `insist` asks even a service whose circuit is open: for evidence, and for a person who has just tapped.
+        `insist` asks even a service whose circuit is open: for evidence, and for a person who has just tapped. `of` is
+        the stored call whose outcome is looked for: that its targets are gone may be what it was for.
         """
         try:
             async with self._clients.watch(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
-                return await self._prepare(run, use, told)
+                return await self._prepare(run, use, told, of)
         except ToolFailed as error:
             if isinstance(error, Absent) and not run.thinks:  # stored by its id: the title has the name
                 error = Gone(f"{run.objective}: what this was for is gone.")
@@ -139,7 +140,7 @@ class Proposals:
         tool = self._catalogue.get(name)
         return digest(canonical({"schema": tool.input_schema, "risk": int(tool.risk)})) if tool else ""
 
-    async def _prepare(self, run: Run, use: Use, told: taint.Told | None) -> Answer | Proposal:
+    async def _prepare(self, run: Run, use: Use, told: taint.Told | None, of: CallRow | None) -> Answer | Proposal:
         tool = self._catalogue.get(use.tool)
         if tool is None:
             raise ToolFailed(f"There is no tool called {use.tool[:64]!r}.")
@@ -148,7 +149,7 @@ class Proposals:
             raise ToolFailed(f"Whoever asked for this has no role for {tool.service.name}: nothing is shown or done.")
         asked = validated(tool, use.args, stored=not run.thinks)
         client = await self._clients.get(tool.service.name, Access.READ)
-        targets, typed = await resolved(tool, asked, client)
+        targets, typed = await resolved(tool, asked, client, of)
         # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
         args = {**asked.model_dump(mode="json"), **{name: target.id for name, target in targets.items()}}
         context = self.reads.context(tool.service.name, client, run.actor, run.tainted)

@@ -13,10 +13,10 @@ from memory.stores import Stores
 from tools.gate import results
 from tools.gate.card import gone
 from tools.gate.execution import Execution
-from tools.gate.outcomes import LOOK_SECONDS
+from tools.gate.outcomes import LOOK_SECONDS, Seen
 from tools.gate.proposals import Answer, Proposal, Proposals
 from tools.gate.standing import Standing
-from tools.kit.change import Facts
+from tools.kit.errors import ToolFailed
 
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
@@ -100,15 +100,15 @@ class Recovery:
         point("recovering")
         return f"{CUT_OFF} {words}", seen
 
-    async def _seen(self, row: CallRow, within: float) -> tuple[Facts | None, bool]:
+    async def _seen(self, row: CallRow, within: float) -> Seen:
         """The target as it is now, and whether it is as a call has wanted it that another process has begun."""
         run = await self._stores.runs.get(row.run)
         assert run is not None, "a call belongs to a run"
-        found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
+        found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True, of=row)
         if isinstance(found, Answer):
-            return found.facts, found.facts is not None
+            return Seen(found.facts, found.facts is not None, None if found.facts else ToolFailed(found.detail))
         if found.is_for_another(row):
-            return None, False
+            return Seen(failed=ToolFailed(f"{gone(row)}."))
         return await self._execution.outcomes.came_of(row, found.change)
 
     async def _judge(self, row: CallRow, found: Answer | Proposal) -> Evidence:
@@ -120,8 +120,9 @@ class Recovery:
             return f"Seen now: {gone(row)}.", None
         if not row.before["all"]:
             return "Seen now: nothing that would show it.", None
-        facts, fits = await self._execution.outcomes.came_of(row, found.change)
-        seen = results.stored_facts(facts, fits=fits)
+        came = await self._execution.outcomes.came_of(row, found.change)
+        assert came.facts is not None, "they were read for the plan"
+        seen = results.stored_facts(came.facts, fits=came.held)
         if results.moved(row.before, seen):
             return "Seen now: it is not as it was before.", seen
         if results.moved(row.before, seen, "all"):

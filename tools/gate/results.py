@@ -87,6 +87,10 @@ WORDS = {
 }
 
 
+NOT_YET = "Started, but not verified: the target does not show it yet."
+UNSEEN = "Started, but not verified: the target cannot be seen."
+
+
 def outside(row: CallRow) -> bool:
     """Whether a row carries somebody else's words: in its facts, or in what a service said of a failure."""
     quoted = row.state in (CallState.FAILED, CallState.UNKNOWN) and bool(row.detail)
@@ -102,7 +106,8 @@ def shows_outside(row: CallRow) -> bool:
 def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
     """The result of a journal row."""
     unverified = row.state is CallState.DONE and not row.verified
-    words = "Started, but not verified: the target does not show it yet." if unverified else WORDS.get(row.state, "")
+    words = UNSEEN if row.after is None else NOT_YET
+    words = words if unverified else WORDS.get(row.state, "")
     if row.state is CallState.DENIED and row.detail:
         words = "Nothing was changed."  # not by a person: the detail says why
     body: dict[str, Any] = {"outcome": row.state.replace(" ", "_"), "title": row.title}
