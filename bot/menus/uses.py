@@ -180,7 +180,7 @@ async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Pl
     if not desk.may(request, tool):
         return View(escape(f"{line(title)}: {_lacking(use)}"), ((back,),))
     if tool.risk is not Risk.READ:
-        await _put(desk, request, title, tool.call(**{tool.subject: target.id}))
+        await _put(desk, request, title, tool.call(**tool.about(target.id)))
         return None
     found = await desk.proposals.reads.look(request.actor, tool, target)
     text = result_text(target.name, found, desk.form, desk.proposals.redact)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bot.screen.view import is_moment
 from memory.models import CallRow, CallState
 from tests.fakes import use
 from tests.generated.drift import Drift, facts_of, names_of, others, within
@@ -120,8 +119,7 @@ async def test_each_fact_drifts(place: Place, drift: Drift, name: str, fact: str
     old, new = row.card["moved"][fact]
     expected = results.stored_facts(now.change.facts)
     assert old != new and not results.moved(expected, {"shown": {**expected["shown"], fact: new}})
-    form, moment = place.cards._format, is_moment(row.before, fact)
-    assert form.change(fact, old, new, moment=moment) in (await place.view()).text.replace("\\", "")
+    assert place.cards._change(row, row.before, fact, old, new) in (await place.view()).text.replace("\\", "")
 
 
 async def in_the_reader(

@@ -76,7 +76,7 @@ MUTANTS = [
     Mutant("a lost answer is called failed", "tools/gate/outcomes.py",
            "CallState.UNKNOWN if unknown else ", "", EXECUTION),
     Mutant("a change is not verified", "tools/gate/outcomes.py",
-           "if change.expect(change.facts, seen):", "if True:", EXECUTION),
+           "seen = Seen.of(change, change.facts, now)", "seen = Seen(now, True)", EXECUTION),
     Mutant("the rest runs after a failure", "tools/gate/gate.py",
            "if row.state is not CallState.DONE:", "if False:", SEVERAL),
     Mutant("after a card that was revoked the next one comes", "tools/gate/gate.py",

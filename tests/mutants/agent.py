@@ -1,7 +1,7 @@
-"""The defences of the toolbox and of what goes on by itself: name, file, its line, without it, and its test."""
+"""The defences of the toolbox, of what goes on by itself and of lists of targets: name, file, its line, without it, and its test."""
 
 TOOLBOX, FOLLOWING = "tests/bot/agent/test_toolbox.py", "tests/tools/gate/test_following.py"
-SAFETY = "tests/tools/gate/test_safety_net.py"
+SAFETY, LISTS = "tests/tools/gate/test_safety_net.py", "tests/tools/gate/test_lists.py"
 
 AGENT = [
     ("what only Undo calls is sent to the model", "bot/agent/toolbox.py", " and not tool.hidden]", "]", TOOLBOX),
@@ -21,6 +21,19 @@ AGENT = [
      "elif done and seen.failed:", "elif False:", FOLLOWING),
     ("without a card nobody hears how far it is", "tools/gate/following.py",
      "elif (message := await outbox.message_of(first)) is None:", "elif False:", FOLLOWING),
+    ("a list of targets may be empty", "tools/gate/arguments.py", "if not texts:", "if False:", LISTS),
+    ("a list of targets may be endless", "tools/gate/arguments.py", "if len(texts) > MOST_TARGETS:", "if False:", LISTS),
+    ("one target may stand twice in a list", "tools/gate/arguments.py",
+     "here.setdefault(target.id, (target, text))", "here[text] = target, text", LISTS),
+    ("of a list the first alone is held", "tools/gate/execution.py",
+     "for target in row.targets.values()}", "for target in list(row.targets.values())[:1]}", LISTS),
+    ("of a list the first alone is judged", "tools/gate/proposals.py",
+     "touched = (*found.targets.values(),", "touched = (*list(found.targets.values())[:1],", LISTS),
+    ("what was so already is called done", "tools/kit/change.py", "if not already.get(target)}", "}", LISTS),
+    ("one that is as wanted speaks for all", "tools/kit/change.py", "all(found.values())", "any(found.values())", LISTS),
+    ("halfway is called a failure", "tools/kit/errors.py", "if number == 0 or error.sent:", "if True:", LISTS),
+    ("a lost answer of one is known by the others", "tools/gate/outcomes.py",
+     "if isinstance(came, Halfway) and seen.parts:", "if seen.parts:", LISTS),
     ("what follows may write", "tools/gate/following.py",
      "get(row.service, Access.READ), ref", "get(row.service, Access.WRITE), ref", FOLLOWING),
     ("the target of what goes on is free", "tools/gate/execution.py",

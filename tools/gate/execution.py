@@ -53,11 +53,13 @@ class Execution:
         use = Use(row.id, row.tool, row.args)
         proposal = await self._proposals.prepare(run, use, insist=True)
         if not isinstance(proposal, Proposal):
-            why = f"{gone(row)}: nothing was changed." if proposal.gone else proposal.detail
+            why = f"{gone(row, {proposal.absent})}: nothing was changed." if proposal.gone else proposal.detail
             await self.outcomes.close(row, CallState.NOT_STARTED, why, outside=proposal.tainted)
             return
         if proposal.is_for_another(row):
-            await self.outcomes.close(row, CallState.NOT_STARTED, f"{gone(row)}: nothing was changed.")
+            await self.outcomes.close(
+                row, CallState.NOT_STARTED, f"{gone(row, proposal.not_of(row))}: nothing was changed."
+            )
             return
         if refusal := self._refusal(run, row, proposal, decided_by):
             await self.outcomes.close(row, CallState.NOT_STARTED, refusal)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -17,7 +17,7 @@ from tools.gate import results
 from tools.kit.change import Broken, Change, Done, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access
-from tools.kit.errors import CircuitOpen, OutcomeUnknown, ToolFailed, Unreachable
+from tools.kit.errors import CircuitOpen, Halfway, OutcomeUnknown, ToolFailed, Unreachable
 
 T = TypeVar("T")
 
@@ -32,6 +32,13 @@ class Seen:
     """Whether it is as the change wants it."""
     failed: ToolFailed | None = None
     """Why it cannot be seen."""
+    parts: dict[str, bool] = field(default_factory=dict)
+    """Of several targets, by their ids, whether each that was to change is as wanted."""
+
+    @staticmethod
+    def of(change: Change[Any], before: Facts, now: Facts) -> "Seen":
+        """What these facts say of a change that was begun from those."""
+        return Seen(now, change.fits(before, now), None, change.parts(before, now))
 
 
 Look = Callable[[float], Awaitable[Seen]]
@@ -70,27 +77,29 @@ class Outcomes:
         """The outcome of what was tried: whatever the service has said of it, the target has the last word."""
         done, unknown = isinstance(came, Done), isinstance(came, ToolFailed) and came.sent
         detail = came.note if isinstance(came, Done) else came.words if isinstance(came, Broken) else str(came)
-        after, held = None, False
+        seen = Seen()
         if not isinstance(came, Unreachable | CircuitOpen):  # of those not a byte has left
             # A lost answer is not waited for: one look is the evidence, and a person decides.
             waited = within if done else 0.0
-            seen = await self.survive(row, 2 * waited + LOOK_SECONDS, look(waited))
-            seen = Seen(failed=seen) if isinstance(seen, ToolFailed) else seen
-            after, held = seen.facts, seen.held
+            looked = await self.survive(row, 2 * waited + LOOK_SECONDS, look(waited))
+            seen = Seen(failed=looked) if isinstance(looked, ToolFailed) else looked
+            if isinstance(came, Halfway) and seen.parts:
+                unknown = False  # nothing is on its way any more, and what is done can be told from what is not
             if not done and not unknown:
-                detail, done = f"{detail} {_seen(row, after, held)}", held
+                # A part that is done has its Undo; the whole is not called verified.
+                detail, done = f"{detail} {_seen(row, seen)}", seen.held or any(seen.parts.values())
             elif done and seen.failed:
                 detail = " ".join(filter(None, [detail, f"It cannot be seen now: {seen.failed}"]))
         state = CallState.UNKNOWN if unknown else CallState.DONE if done else CallState.FAILED
-        stores, verified = self._stores, done and held
+        stores, verified = self._stores, done and seen.held
         async with stores.database.transaction() as tx:
             if done and detail:  # in the service's words
                 await stores.journal.update_facts(tx, row.id, {**row.before, "outside": True}, row.card)
             await stores.journal.finish(
                 tx, row.id, state,
                 detail=self.said(detail),
-                after=results.stored_facts(after, fits=held) if after is not None else None,
-                verified=held if done else None,
+                after=results.stored_facts(seen.facts, fits=seen.held, parts=seen.parts) if seen.facts else None,
+                verified=seen.held if done else None,
             )  # fmt: skip
             await stores.audit.record(tx, str(state), "gate", call=row.id, tool=row.tool, verified=verified)
             await self.announce(tx, row, state, verified)
@@ -114,7 +123,7 @@ class Outcomes:
                 failed = error if isinstance(error, ToolFailed) else ToolFailed("No answer in time.")
                 seen = seen if seen.facts else Seen(failed=failed)
             else:
-                seen = Seen(now, change.expect(change.facts, now))
+                seen = Seen.of(change, change.facts, now)
             if seen.held or clock() >= deadline:
                 return seen
             await asyncio.sleep(next(waits, POLL[-1]))
@@ -125,10 +134,10 @@ class Outcomes:
         async def judged() -> Seen:
             before, seen = type(change.facts).model_validate_json(json.dumps(row.before["all"])), change.facts
             moving = results.moved(row.before, results.stored_facts(seen), "all")
-            if moving and not change.expect(before, seen):  # it may be on its way: a start takes a moment
+            if moving and not change.fits(before, seen):  # it may be on its way: a start takes a moment
                 await asyncio.sleep(SETTLE_SECONDS)
                 seen = await seen.again(await self._clients.get(row.service, Access.READ))
-            return Seen(seen, change.expect(before, seen))
+            return Seen.of(change, before, seen)
 
         found = await self.survive(row, SETTLE_SECONDS + 1.0, judged())
         return Seen(change.facts) if isinstance(found, ToolFailed) else found
@@ -168,13 +177,15 @@ class Outcomes:
             await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
 
 
-def _seen(row: CallRow, now: Facts | None, held: bool) -> str:
+def _seen(row: CallRow, seen: Seen) -> str:
     """What a look has shown after a no, in words."""
-    if now is None:
+    if seen.facts is None:
         return "What is there now cannot be seen."
-    if held:
+    if seen.held:
         return "But it is as was wanted."
-    moved = results.moved(row.before, results.stored_facts(now), "all")
+    if any(seen.parts.values()):
+        return ""  # what is done, and what is not, stands above it
+    moved = results.moved(row.before, results.stored_facts(seen.facts), "all")
     return "And it is not as it was before." if moved else "It is as it was before."
 
 

@@ -14,7 +14,7 @@ from memory.secrets import Redactor
 from memory.stores import Stores
 from memory.text import escaped, short_ids
 from tools.gate import results, taint
-from tools.gate.arguments import Absent, named, resolved, validated
+from tools.gate.arguments import Absent, meant, named, parameter_of, validated
 from tools.gate.policy import ONLY_LOOKING, Autonomy, Circumstances, Decision, Verdict, decide
 from tools.gate.ports import People
 from tools.gate.reads import READ_DEADLINE, Reads
@@ -41,22 +41,35 @@ class Proposal:
     """As stored and executed: names replaced by immutable ids."""
     targets: dict[str, Target]
     typed: dict[str, str]
-    """Parameter → what the model wrote before it was resolved."""
+    """What the model wrote before each was resolved, by the same keys as the targets."""
     change: Change[Any]
     risk: Risk
     decision: Decision
     protected: str
     named: frozenset[str] = frozenset()
-    """Parameters whose target a person has named, whatever the model has written."""
+    """Targets that a person has named, whatever the model has written."""
 
     @property
     def way_back(self) -> str:
         """What Undo would do, in words; empty when it could do nothing now."""
         return self.tool.undo if _has_way_back(self.change) else ""
 
+    @property
+    def lines(self) -> list[tuple[str, Any]]:
+        """Every argument as it was written, under its name; of a list of targets each one, under its key."""
+        found: list[tuple[str, Any]] = []
+        for name, value in self.args.items():
+            keys = [key for key in self.targets if parameter_of(key) == name]
+            found += [(key, self.typed[key]) for key in keys] or [(name, value)]
+        return found
+
     def is_for_another(self, row: CallRow) -> bool:
         """Whether a stored call would now reach something else, which has taken the name of what it was for."""
-        return any(target.id != row.args[name] for name, target in self.targets.items())
+        return any(self.args[name] != row.args.get(name) for name in self.tool.resolved)
+
+    def not_of(self, row: CallRow) -> set[str]:
+        """The targets of a stored call that this is no longer for, by their ids."""
+        return {target["id"] for target in row.targets.values()} - {target.id for target in self.targets.values()}
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ class Answer:
     """The same in one sentence, where there is one."""
     gone: bool = False
     """Whether it is so because what the call is for does not exist."""
+    absent: str = ""
+    """Which of its targets that is, by its id, where that is known."""
     facts: Facts | None = None
     """What is there, where a change would have nothing to do."""
 
@@ -126,9 +141,11 @@ class Proposals:
             async with self._clients.watch(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
                 return await self._prepare(run, use, told, of)
         except ToolFailed as error:
+            text = str(error)
             if isinstance(error, Absent) and not run.thinks:  # stored by its id: the title has the name
-                error = Gone(f"{run.objective}: what this was for is gone.")
-            return self._failed(use, str(error), tainted=error.outside, gone=isinstance(error, Absent | Gone))
+                text = f"{run.objective}: what this was for is gone."
+            failed = self._failed(use, text, tainted=error.outside, gone=isinstance(error, Absent | Gone))
+            return replace(failed, absent=error.text) if isinstance(error, Absent) else failed
         except TimeoutError:
             return self._failed(use, f"{use.tool} did not answer within {READ_DEADLINE:.0f} s.")
         except Exception as error:  # one of the three places that must survive anything: a tool call
@@ -149,9 +166,9 @@ class Proposals:
             raise ToolFailed(f"Whoever asked for this has no role for {tool.service.name}: nothing is shown or done.")
         asked = validated(tool, use.args, stored=not run.thinks)
         client = await self._clients.get(tool.service.name, Access.READ)
-        targets, typed = await resolved(tool, asked, client, of)
+        found = await meant(tool, asked, client, of)
         # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
-        args = {**asked.model_dump(mode="json"), **{name: target.id for name, target in targets.items()}}
+        args = {**asked.model_dump(mode="json"), **found.ids}
         context = self.reads.context(tool.service.name, client, run.actor, run.tainted)
         if tool.risk is Risk.READ and not (tool.egress and run.tainted):
             return await self._read(use, tool, context, args)
@@ -160,14 +177,14 @@ class Proposals:
             change, risk = self._errand(use, tool, context, args), Risk.CHANGE
         else:
             change, risk = self._readable(await tool.run(context, **values.__dict__)), tool.risk_of(values)
-        touched = (*targets.values(), *_listed(change))
-        protected = next(filter(None, map(self.rules.protected, touched)), "")
+        touched = (*found.targets.values(), *_listed(change))
+        protected = _naming([(each, self.rules.protected(each)) for each in touched], len(found.targets))
         decision = self._decide(run, tool, risk, touched, protected, change)
-        if change.expect(change.facts, change.facts):
+        if change.fits(change.facts, change.facts):
             block = results.outcome(use.id, "already", change.title, ALREADY, change.facts, self.redact)
             return Answer(block, tainted=taint.taints(change.facts), detail=ALREADY, facts=change.facts)
-        by_name = await named(tool, client, targets, told) if run.tainted and told else frozenset[str]()
-        proposal = Proposal(use, tool, args, targets, typed, change, risk, decision, protected, by_name)
+        by_name = await named(tool, client, found.targets, told) if run.tainted and told else frozenset[str]()
+        proposal = Proposal(use, tool, args, found.targets, found.typed, change, risk, decision, protected, by_name)
         asks = decision.verdict is Verdict.ASK or decision == ONLY_LOOKING
         if asks and run.undo_of is None and room(proposal, run) > MOST_SHOWN:
             raise ToolFailed(TOO_LARGE)
@@ -199,7 +216,7 @@ class Proposals:
     def _decide(
         self, run: Run, tool: Tool, risk: Risk, touched: tuple[Target, ...], protected: str, change: Change[Any]
     ) -> Decision:
-        forbidden = any(target.forbidden or self.rules.forbidden(target) for target in touched)
+        forbidden = [target.name for target in touched if target.forbidden or self.rules.forbidden(target)]
         return decide(
             Circumstances(
                 risk=risk,
@@ -208,7 +225,8 @@ class Proposals:
                 own=tool.service.own and tool.risk is not Risk.READ,
                 tainted=run.tainted,
                 unattended=run.unattended,
-                forbidden=forbidden,
+                forbidden=bool(forbidden),
+                which=", ".join(map(escaped, dict.fromkeys(forbidden))) if len(touched) > 1 else "",
                 protected=bool(protected),
                 undoable=_has_way_back(change),
                 autonomy=self.rules.autonomy,
@@ -226,6 +244,12 @@ def _listed(change: Change[Any]) -> list[Target]:
     values = change.facts.model_dump(mode="json").values()
     texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
     return [Target(text, text) for text in texts if isinstance(text, str)]
+
+
+def _naming(reasons: list[tuple[Target, str]], targets: int) -> str:
+    """Why a call always asks; of several targets, which of them it is."""
+    found = {reason: target for target, reason in reasons if reason}
+    return "; ".join(f"{escaped(target.name)}: {reason}" if targets > 1 else reason for reason, target in found.items())
 
 
 def _has_way_back(change: Change[Any]) -> bool:

@@ -57,17 +57,17 @@ class Reads:
     async def look(self, actor: Actor, tool: Tool, target: Target) -> BaseModel:
         """The typed result of a read of one target. Raises ToolFailed."""
         assert tool.risk is Risk.READ, "only reads run without a journal row"
-        args = validated(tool, {tool.subject: target.id})
+        args = validated(tool, tool.about(target.id))
         found: BaseModel = await self.read(actor, tool.service, lambda ctx: tool.run(ctx, **args.__dict__))
         return found
 
     async def meant(self, actor: Actor, tool: Tool, text: str) -> list[Target]:
         """The targets that a text may mean to a tool of one target. Raises ToolFailed when that cannot be told."""
         try:
-            text = getattr(validated(tool, {tool.subject: text}), tool.subject)
+            given = getattr(validated(tool, tool.about(text)), tool.subject)
         except ToolFailed:
             return []  # no target is called that
-        find = tool.resolved[tool.subject].find
+        find, [text] = tool.resolved[tool.subject].find, given if isinstance(given, list) else [given]
         return await self.read(actor, tool.service, lambda ctx: find(ctx.client, text))
 
     async def contributed(self, actor: Actor, kind: type[Any]) -> Contributed[Any]:

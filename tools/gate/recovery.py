@@ -115,14 +115,14 @@ class Recovery:
         if isinstance(found, Answer) and found.facts is not None:
             return "Seen now: it is as was wanted.", results.stored_facts(found.facts, fits=True)
         if not isinstance(found, Proposal):
-            return (f"Seen now: {gone(row)}." if found.gone else f"Seen now: {found.detail}"), None
+            return (f"Seen now: {gone(row, {found.absent})}." if found.gone else f"Seen now: {found.detail}"), None
         if found.is_for_another(row):
             return f"Seen now: {gone(row)}.", None
         if not row.before["all"]:
             return "Seen now: nothing that would show it.", None
         came = await self._execution.outcomes.came_of(row, found.change)
         assert came.facts is not None, "they were read for the plan"
-        seen = results.stored_facts(came.facts, fits=came.held)
+        seen = results.stored_facts(came.facts, fits=came.held, parts=came.parts)
         if results.moved(row.before, seen):
             return "Seen now: it is not as it was before.", seen
         if results.moved(row.before, seen, "all"):

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from types import NoneType
@@ -87,6 +87,17 @@ WORDS = {
 }
 
 
+def parts(row: CallRow) -> dict[str, str]:
+    """What came of each of several targets that a look has told apart: by its name, or by its id if others bear it."""
+    found = {} if row.state is CallState.UNKNOWN else (row.after or {}).get("parts", {})
+    names = {target["id"]: target["name"] for target in row.targets.values()}
+    alike = [name for name in names.values() if list(names.values()).count(name) > 1]
+    return {
+        id_ if names.get(id_, id_) in alike else names.get(id_, id_): "done" if fits else "not done"
+        for id_, fits in found.items()
+    }
+
+
 NOT_YET = "Started, but not verified: the target does not show it yet."
 UNSEEN = "Started, but not verified: the target cannot be seen."
 
@@ -116,16 +127,18 @@ def settled(use: str, row: CallRow, redact: Callable[[str], str]) -> Block:
     body["before"] = row.before["shown"]
     if row.after is not None:
         body["after"] = row.after["shown"]
+    if told := parts(row):
+        body["targets"] = told
     body["detail"] = " ".join(filter(None, [words, row.detail]))
     text = json.dumps(every_text(body, redact), ensure_ascii=False)
     return block(use, taint.wrap(text) if outside(row) else text, error=row.state is not CallState.DONE)
 
 
-def stored_facts(facts: Facts, *, fits: bool = False) -> dict[str, Any]:
+def stored_facts(facts: Facts, *, fits: bool = False, parts: Mapping[str, bool] | None = None) -> dict[str, Any]:
     """Facts as the journal keeps them: what was shown, everything, which are moments, how far each may move, and
     whether any is from outside.
 
-    `fits`: they were read after a change, and are as it wants them.
+    `fits`: they were read after a change, and are as it wants them; `parts`: of several targets, which of them are.
     In JSON a moment is a text like any other, and a name may look like one: only its type can tell.
     """
     return {
@@ -135,6 +148,7 @@ def stored_facts(facts: Facts, *, fits: bool = False) -> dict[str, Any]:
         "tolerances": {name: asdict(give) for name, give in tolerances_of(type(facts)).items()},
         "outside": taint.taints(facts),
         **({"fits": True} if fits else {}),
+        **({"parts": dict(parts)} if parts else {}),
     }
 
 
