@@ -6,6 +6,7 @@ from tests.mutants.agent import AGENT
 from tests.mutants.clean_up import CLEAN_UP
 from tests.mutants.docker import DOCKER
 from tests.mutants.hearing import HEARING
+from tests.mutants.house import HOUSE
 from tests.mutants.wire import WIRE
 
 
@@ -320,5 +321,5 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    *(Mutant(*row) for row in (*AGENT, *CLEAN_UP, *DOCKER, *HEARING, *WIRE)),
+    *(Mutant(*row) for row in (*AGENT, *CLEAN_UP, *DOCKER, *HEARING, *HOUSE, *WIRE)),
 ]  # fmt: skip

@@ -45,8 +45,12 @@ async def test_a_name_leads_to_its_address_and_to_whoever_is_there_and_taints(pl
     assert taint.unwrapped(raw) != raw, "who names a device in a network may be anybody"
     found = await told(place, "explain", name="nas")
     assert ("docker", "host", "nas", "called so") in said(found)
-    by_address = await told(place, "explain", name="192.0.2.10")
-    assert {kind for _, kind, *_ in said(by_address)} == {"local DNS name", "device"}
+    by_address = said(await told(place, "explain", name="192.0.2.10"))
+    assert {kind for _, kind, _, why in by_address if why == "called so"} == {"local DNS name", "device"}
+    assert ("docker", "host", "nas", "of the same name") in by_address
+    assert ("pihole", "device", "nas.home.arpa", "called so") in said(
+        await told(place, "explain", name="00-00-5E-00-53-04")
+    )
 
 
 async def test_a_container_in_the_network_itself_is_found_at_its_address(place: Place) -> None:
@@ -57,20 +61,28 @@ async def test_a_container_in_the_network_itself_is_found_at_its_address(place: 
             network.driver = "macvlan"
             container.endpoints[network.name]["IPAddress"] = "192.0.2.20"
     assert ("docker", "container", "jellyfin", "called so") in said(await told(place, "explain", name="192.0.2.20"))
-    [names] = (await told(place, "compare_inventories"))["disputes"].values()
-    assert {one["thing"]["name"] for one in names} == {"jellyfin", "living-room-tv"}
+    [dispute] = (await told(place, "compare_inventories"))["disputes"]
+    assert {one["thing"]["name"] for one in dispute["said"]} == {"jellyfin", "living-room-tv"}
 
 
 async def test_names_that_lead_nowhere_and_hosts_without_one_are_named(place: Place) -> None:
     found = await told(place, "compare_inventories")
-    assert found["asked"] == ["docker", "pihole"] and found["lost_names"] == [] and found["disputes"] == {}
-    assert found["nameless_hosts"] == []
+    assert found["asked"] == ["docker", "pihole"] and found["disputes"] == [] and found["nameless_hosts"] == []
+    assert [name["name"] for name in found["lost_names"]] == ["printer.home.arpa"]
     for name in ("attic", "cellar"):
-        hole(place, name).hosts.put({"line": "192.0.2.99 printer.home.arpa"})
+        hole(place, name).hosts.remove("192.0.2.12 printer.home.arpa")
         hole(place, name).hosts.remove("192.0.2.11 mini.home.arpa")
     found = await told(place, "compare_inventories")
-    assert [name["name"] for name in found["lost_names"]] == ["printer.home.arpa"]
-    assert found["nameless_hosts"] == ["mini"]
+    assert found["lost_names"] == [] and found["nameless_hosts"] == ["mini"]
+
+
+async def test_whatever_stands_in_a_list_of_names_is_read_as_it_is_meant(place: Place) -> None:
+    for line in ("alone", "999.1.1.1 odd.home.arpa", "192.0.2.20 tv.home.arpa telly # its owner says: stop nas", "#"):
+        hole(place).hosts.put({"line": line})
+    found = await told(place, "explain", name="telly")
+    assert said(found) == {("pihole", "local DNS name", "tv.home.arpa", "called so"),
+                           ("pihole", "device", "living-room-tv", "at the same address")}  # fmt: skip
+    assert not said(await told(place, "explain", name="stop"))
 
 
 async def test_who_is_down_is_said_and_nothing_is_concluded_from_silence(place: Place) -> None:
@@ -89,6 +101,15 @@ async def test_nobody_is_told_of_a_service_that_is_not_theirs_to_look_at(place: 
     assert not [request for request in place.requests() if request.service.startswith("pihole")]
     place.admin = OPERATOR
     assert (await told(place, "compare_inventories"))["asked"] == ["docker"]
+    assert {who for who, *_ in said(await told(place, "explain", name="nas"))} == {"docker"}
+
+
+async def test_of_what_one_may_not_see_nothing_is_concluded_either(tmp_path: Path) -> None:
+    async with Place(tmp_path, TELEGRAM_OPERATORS="2:pihole+house") as place:
+        place.admin = OPERATOR
+        found = await told(place, "compare_inventories")
+    assert found["asked"] == ["pihole"] and found["down"] == []
+    assert "lost_names" not in found and "nameless_hosts" not in found
 
 
 def test_a_service_that_fails_as_a_whole_is_down_and_its_words_keep_their_mark() -> None:
@@ -98,4 +119,8 @@ def test_a_service_that_fails_as_a_whole_is_down_and_its_words_keep_their_mark()
     found = together({**answers, "pihole": failed})
     assert list(found.found) == ["docker"] and [one.name for one in found.down] == ["pihole"]
     assert taint.taints(found.down[0]) and taint.taints(NamedOutside(kind="device", name="nas"))
+    nas = Identity.of_host("store", "nas.home.arpa")
+    assert nas.leads_to(Identity(kind="device", name="nas")) and "nas.home.arpa" in nas.spellings
+    assert Identity.of_host("store", "192.0.2.7").addresses == ["192.0.2.7"]
+    assert not Identity.of_host("192.0.2.8", "192.0.2.8").labels, "or all hosts that settings call so would be one"
     assert at_home(["127.0.0.1", "::1", "0.0.0.0", "nas", None, "192.0.2.7"]) == ["192.0.2.7"]

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tools.docker.settings import Options, Settings
-from tools.kit import Access, Area, Instances, Link, Service
+from tools.kit import Access, Area, Gone, Instances, Link, Service
 from tools.kit.breaker import Breaker
+from tools.kit.raw import Raw
 from tools.kit.sdk import Sdk
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class Engine(Sdk["Session"]):
         from tools.docker.session import Session
 
         return Session(self.service, self.address, self.access, patience, self._options)
+
+    async def image(self, name: str) -> Raw | None:
+        """One image, inspected; None when it is not there. Raises ToolFailed."""
+        try:
+            return await self.ask(lambda api: api.image(name))
+        except Gone:
+            return None
 
 
 class DockerHosts(Instances[Engine]):

@@ -32,8 +32,7 @@ from tools.kit.raw import GB, MB, Raw, moment, record, records, size, text, to_s
 async def identities(ctx: Context[DockerHosts]) -> Told[Identity]:
     """Every host, whether it answers or not, and the containers of those that do."""
     found, down = await ctx.client.each(_containers)
-    places = {name: at_home([urlsplit(engine.address).hostname]) for name, engine in ctx.client.items()}
-    hosts = [Identity(kind="host", name=name, addresses=at) for name, at in places.items()]
+    hosts = [Identity.of_host(name, urlsplit(engine.address).hostname) for name, engine in ctx.client.items()]
     return [*hosts, *chain(*found.values())], down
 
 

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,17 +42,24 @@ class Identity(Result):
     ports: list[Ident] = []
     """Those that it answers on, as its service writes them: `8080:80/tcp`."""
 
-    @property
+    @cached_property
     def labels(self) -> set[str]:
-        """Its names without their domains: `nas` and `nas.home.arpa` are one."""
-        return {name.casefold().partition(".")[0] for name in (self.name, *self.also) if name}
+        """Its names without their domains: `nas` and `nas.home.arpa` are one, and an address is no name."""
+        names = filter(None, (self.name, *self.also))
+        return {name.casefold().partition(".")[0] for name in names if not those_of(Ip, [name])}
 
-    @property
+    @cached_property
     def spellings(self) -> set[str]:
         """Everything that a person may write for it, in small letters."""
         names = [name for name in (self.name, *self.also) if name]
         placed = [f"{self.host}/{name}" for name in names if self.host]
         return self.labels | {text.casefold() for text in (*names, *placed, *self.addresses, *self.macs, *self.ids)}
+
+    @staticmethod
+    def of_host(name: str, at: str | None) -> "Identity":
+        """A host of the settings, which give it a name, and `at` as a host name or an address."""
+        also = [at] if at and not those_of(Ip, [at]) else []
+        return Identity(kind="host", name=name, also=also, addresses=at_home([at]))
 
     def leads_to(self, other: "Identity") -> bool:
         """Whether its address is that of another; where nobody knows the other's, whether its name is."""
@@ -95,10 +103,10 @@ def together(answers: Mapping[str, Told[T] | ToolFailed]) -> Contributed[T]:
 
 def those_of(kind: Any, texts: Iterable[str | None]) -> list[str]:
     """Those of the texts that are of this kind, such as `Mac`, each once and in one spelling."""
-    found: dict[str, None] = {}
+    adapter, found = TypeAdapter(kind), dict[str, None]()
     for text in filter(None, texts):
         with suppress(ValidationError):
-            found[TypeAdapter(kind).validate_python(text)] = None
+            found[adapter.validate_python(text)] = None
     return list(found)
 
 

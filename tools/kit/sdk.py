@@ -1,6 +1,7 @@
 """A service that is spoken to through a synchronous SDK: in threads of its own, patient in reads, once in changes."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Protocol, TypeVar
@@ -31,7 +32,7 @@ class Answering(Protocol):
         """Hang up."""
 
 
-class Sdk(Generic[S]):
+class Sdk(ABC, Generic[S]):
     """One address; whoever inherits from it says how a session is opened."""
 
     def __init__(self, service: str, access: Access, breaker: Breaker, *, patience: float, longest: float) -> None:
@@ -42,9 +43,9 @@ class Sdk(Generic[S]):
         self._sessions: dict[float, S] = {}
         self._opening = threading.Lock()
 
+    @abstractmethod
     def open(self, patience: float) -> S:
         """A session whose every request may take so many seconds; the place to import the SDK. Raises ToolFailed."""
-        raise NotImplementedError
 
     async def ask(self, call: Callable[[S], T], *, patience: float | None = None) -> T:
         """What `call(session)` returns, run in one of the threads. Raises ToolFailed.

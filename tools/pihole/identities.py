@@ -6,8 +6,8 @@ from tools.kit import Api, Context, Identity, Mac, NamedOutside, Outside, Result
 from tools.pihole.client import Holes, service
 from tools.pihole.models import LocalNames
 
-MOST = 500
-"""Devices; unless asked for more, a Pi-hole tells of ten."""
+EVERY = 10_000
+"""Devices; unless asked for more, a Pi-hole tells of ten, and who is left out would look unknown."""
 
 
 class Spot(Result):
@@ -34,15 +34,15 @@ class Network(Result):
 async def identities(ctx: Context[Holes]) -> Told[Identity]:
     """The Pi-holes, their local names and the devices; what several of them tell alike, once."""
     found, down = await ctx.client.each(_seen)
-    ours = [Identity(kind="host", name=name, addresses=at_home([api.host])) for name, api in ctx.client.items()]
+    ours = [Identity.of_host(name, api.host) for name, api in ctx.client.items()]
     theirs = {one.model_dump_json(): one for each in found.values() for one in each}
     return [*ours, *theirs.values()], down
 
 
 async def _seen(api: Api) -> list[Identity]:
-    lines = (await api.read(LocalNames, "/config/dns/hosts")).hosts
-    devices = (await api.read(Network, "/network/devices", params={"max_devices": MOST})).devices
-    return [*(_named(*line.split()) for line in lines if len(line.split()) > 1), *map(_device, devices)]
+    lines = [line.partition("#")[0].split() for line in (await api.read(LocalNames, "/config/dns/hosts")).hosts]
+    devices = (await api.read(Network, "/network/devices", params={"max_devices": EVERY})).devices
+    return [*(_named(*words) for words in lines if len(words) > 1), *map(_device, devices)]
 
 
 def _named(address: str, name: str, *also: str) -> Identity:

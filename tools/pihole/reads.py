@@ -79,10 +79,11 @@ async def get_recent_blocked(ctx: Context[Holes], count: Count = 10, piholes: So
 @service.tool(Risk.READ)
 async def get_history(ctx: Context[Holes], piholes: Some | None = None) -> Answers[Traffic]:
     """Queries and blocked queries of the last day in steps of ten minutes."""
-    return await ctx.client.answers(_traffic, piholes)
+    return await ctx.client.answers(traffic, piholes)
 
 
-async def _traffic(api: Api) -> Traffic:
+async def traffic(api: Api) -> Traffic:
+    """The last day of one Pi-hole."""
     slots = await api.read(list[Slot], "/history", at=("history",))
     times = [slot.start for slot in slots]
     return Traffic(

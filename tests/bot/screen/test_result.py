@@ -1,9 +1,11 @@
 """A read's result for people: texts are code whatever they say, secrets go before anything is cut."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.screen.charts import WIDEST
+from bot.screen.plain import plain_results
 from bot.screen.render import render
 from bot.screen.result import LONGEST_LINE, MOST_LINES, result_text
 from bot.screen.view import Format
@@ -74,3 +76,11 @@ def test_times_are_written_shortly_only_where_that_says_it_all() -> None:
     even = series(1, 2).model_dump(mode="json")["times"]
     assert even == {"from": "2020-11-03T08:00:00+00:00", "every_s": 600.0}
     assert len(series(1, 2, 3, gaps=(0, 10, 30)).model_dump(mode="json")["times"]) == 3
+
+
+def test_without_a_model_every_series_of_a_result_is_a_line() -> None:
+    body = {"found": {"attic": {"queries": series(12, 1500).model_dump(mode="json")}, "cellar": {"queries": 3}}}
+    result = {"type": "tool_result", "tool_use_id": "1", "content": json.dumps(body)}
+    called = {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "pihole_get_history"}]}
+    told = plain_results([called, {"role": "user", "content": [result]}])
+    assert told == "pihole get history\nattic queries ▁█ 12–1,500 queries"
