@@ -123,7 +123,7 @@ MUTANTS = [
     Mutant("what was read a request ago is forgotten", "tools/gate/proposals.py",
            "await self._runs.before(run) if matters else []", "[]", PROVENANCE),
     Mutant("a name that others bear, too, means the one that a text has chosen", "tools/gate/arguments.py",
-           "if [each.id for each in meant] == [target.id] else", "if meant else", PROVENANCE),
+           "if [each.id for each in alike] == [target.id] else", "if alike else", PROVENANCE),
     Mutant("ambiguous names are guessed", "tools/gate/arguments.py", "if len(found) > 1:", "if False:", GATE),
     Mutant("a restart runs again what was under way", "tools/gate/recovery.py",
            "left = await self._left(CallState.STARTED, only)", "left = []", RECOVERY),

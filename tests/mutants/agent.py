@@ -1,4 +1,4 @@
-"""The defences of the toolbox, of what goes on by itself and of lists of targets: name, file, its line, without it, and its test."""
+"""The defences of the toolbox, of what goes on by itself, of lists: name, file, its line, without it, and its test."""
 
 TOOLBOX, FOLLOWING = "tests/bot/agent/test_toolbox.py", "tests/tools/gate/test_following.py"
 SAFETY, LISTS = "tests/tools/gate/test_safety_net.py", "tests/tools/gate/test_lists.py"
@@ -16,13 +16,15 @@ AGENT = [
      "if isinstance(came, ToolFailed) and not came.sent:", "if False:", FOLLOWING),
     ("a no is believed without a look", "tools/gate/outcomes.py",
      "if not isinstance(came, Unreachable | CircuitOpen):", "if isinstance(came, Done):", FOLLOWING),
-    ("gone is never as was wanted", "tools/gate/arguments.py", "if text not in known:", "if True:", FOLLOWING),
+    ("gone is never as was wanted", "tools/gate/arguments.py",
+     "if not found and text in known:", "if False:", FOLLOWING),
     ("nobody is told why it cannot be seen", "tools/gate/outcomes.py",
      "elif done and seen.failed:", "elif False:", FOLLOWING),
     ("without a card nobody hears how far it is", "tools/gate/following.py",
      "elif (message := await outbox.message_of(first)) is None:", "elif False:", FOLLOWING),
     ("a list of targets may be empty", "tools/gate/arguments.py", "if not texts:", "if False:", LISTS),
-    ("a list of targets may be endless", "tools/gate/arguments.py", "if len(texts) > MOST_TARGETS:", "if False:", LISTS),
+    ("a list of targets may be endless", "tools/gate/arguments.py",
+     "if len(texts) > MOST_TARGETS:", "if False:", LISTS),
     ("one target may stand twice in a list", "tools/gate/arguments.py",
      "here.setdefault(target.id, (target, text))", "here[text] = target, text", LISTS),
     ("of a list the first alone is held", "tools/gate/execution.py",
@@ -30,7 +32,8 @@ AGENT = [
     ("of a list the first alone is judged", "tools/gate/proposals.py",
      "touched = (*found.targets.values(),", "touched = (*list(found.targets.values())[:1],", LISTS),
     ("what was so already is called done", "tools/kit/change.py", "if not already.get(target)}", "}", LISTS),
-    ("one that is as wanted speaks for all", "tools/kit/change.py", "all(found.values())", "any(found.values())", LISTS),
+    ("one that is as wanted speaks for all", "tools/kit/change.py",
+     "all(found.values())", "any(found.values())", LISTS),
     ("halfway is called a failure", "tools/kit/errors.py", "if number == 0 or error.sent:", "if True:", LISTS),
     ("a lost answer of one is known by the others", "tools/gate/outcomes.py",
      "if isinstance(came, Halfway) and seen.parts:", "if seen.parts:", LISTS),
