@@ -110,8 +110,8 @@ class Doctor:
         return [Check("settings", "warn", f"{name} is set, but not used yet") for name in self._core.settings.idle()]
 
     async def _audit(self) -> Check:
-        verdict = await self._core.stores.audit.verify()
-        return Check("audit", "ok" if verdict.broken_at is None else "bad", str(verdict))
+        chain = await self._core.stores.audit.verify()
+        return Check("audit", "ok" if chain.broken_at is None else "bad", str(chain))
 
     async def _telegram(self) -> Check:
         if problems := self._core.settings.telegram_problems():

@@ -46,10 +46,10 @@ async def copied(database: Database, folder: Path) -> dict[str, Any]:
 
 
 async def audited(audit: Audit, head: str, entries: bool) -> dict[str, Any]:
-    """The audit chain's verdict, with every record when they are asked for."""
-    verdict = await audit.verify(head)
+    """Whether the audit chain holds, with every record when they are asked for."""
+    chain = await audit.verify(head)
     found = [asdict(entry) for entry in await audit.export()] if entries else []
-    return {"verdict": str(verdict), "intact": verdict.intact, "entries": found}
+    return {"chain": str(chain), "intact": chain.intact, "entries": found}
 
 
 class Control:

@@ -134,6 +134,7 @@ async def test_no_seat_left_is_said(place: Place) -> None:
 async def test_a_pause_that_runs_down_is_the_same_pause(place: Place) -> None:
     row = await changed(place, "disable_blocking", minutes=5)
     assert re.search(r"paused until \d\d:\d\d", (await place.receipt(row))[0]), "a moment, which stands still"
+    assert [line["name"] for line in row.card["args"]] == ["minutes"], "that it is for all follows from saying nothing"
     assert await place.undo(row) == "Taking it back." and not await place.has_card()
     assert (await place.call()).verified
 
@@ -199,7 +200,7 @@ async def test_they_are_brought_in_step_and_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrange", "verdict"),
+    ("arrange", "conclusion"),
     [
         (lambda place: None, "not alike"),
         (lambda place: hole(place, "cellar").listed("block", {"address": LIST}), "survives the loss of any one"),
@@ -207,9 +208,9 @@ async def test_they_are_brought_in_step_and_back(place: Place) -> None:
         (lambda place: place.lab.traffic.fault("pihole:cellar", drop=True, times=None), "Fewer than two answer"),
     ],
 )
-async def test_whether_dns_is_redundant_is_said_with_the_reason(place: Place, arrange: Move, verdict: str) -> None:
+async def test_whether_dns_is_redundant_is_said_with_the_reason(place: Place, arrange: Move, conclusion: str) -> None:
     arrange(place)
-    assert verdict in await place.read("pihole_get_redundancy")
+    assert conclusion in await place.read("pihole_get_redundancy")
 
 
 async def test_a_wildcard_is_the_pattern_that_the_pi_hole_itself_would_write(place: Place) -> None:

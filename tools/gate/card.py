@@ -26,6 +26,8 @@ def card_of(proposal: Proposal, run: Run, messages: list[Message], told: taint.T
     told, lines = told or taint.Told(run, messages), []
     for name, value in proposal.lines:
         origin = "you" if name in proposal.named else _origin(proposal, name, value, run, messages, told)
+        if value is None and origin == "default":
+            continue  # nobody has said anything, and nothing follows from it
         lines.append({"name": name, "value": written(value), "from": origin})
     return {"service": proposal.tool.service.name, "args": lines, **words_of(proposal)}
 

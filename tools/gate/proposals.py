@@ -138,7 +138,7 @@ class Proposals:
         the stored call whose outcome is looked for: that its targets are gone may be what it was for.
         """
         try:
-            async with self._clients.watch(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
+            async with self._clients.asking(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
                 return await self._prepare(run, use, told, of)
         except ToolFailed as error:
             text = str(error)

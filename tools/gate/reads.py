@@ -48,7 +48,7 @@ class Reads:
         if self._people.role(actor.id, service.name) < Role.VIEWER:
             raise ToolFailed(f"{service.name} is not yours to look at.")
         try:
-            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(within):
+            async with self._clients.asking(service.name, insist=insist), asyncio.timeout(within):
                 client = await self._clients.get(service.name, Access.READ)
                 return await reader(self.context(service.name, client, actor))
         except TimeoutError:

@@ -19,6 +19,8 @@ ADDRESS = 46
 
 def written(value: Any) -> str:
     """An argument as it stands on a card, in one line."""
+    if value is None:
+        return "none"
     return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
