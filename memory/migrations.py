@@ -332,3 +332,44 @@ async def m008_tasks_and_safety_nets(tx: "Transaction") -> None:
             BEGIN SELECT RAISE(ABORT, 'a call begins one task, while it runs, and keeps it'); END
         """,
     )
+
+
+@migration
+async def m009_indexes(tx: "Transaction") -> None:
+    """What is asked for at every step is found without reading what has ever happened."""
+    await _script(
+        tx,
+        """
+        CREATE INDEX runs_actor ON runs (actor, created);;
+        CREATE INDEX held_run ON held (run);;
+        CREATE INDEX calls_started ON calls (started);;
+        CREATE INDEX calls_lately ON calls (coalesce(ended, proposed));;
+        CREATE INDEX calls_undoable ON calls (undo_until) WHERE undo IS NOT NULL AND undone_by IS NULL;;
+        CREATE INDEX calls_asked_again ON calls (asked_again) WHERE asked_again IS NOT NULL;;
+        CREATE INDEX cards_created ON cards (created);;
+        CREATE INDEX approvals_call ON approvals (call);;
+        CREATE INDEX outbox_only_message ON outbox (message);;
+        CREATE INDEX schedule_runs_open ON schedule_runs (state) WHERE state = 'started';;
+        CREATE INDEX memories_text ON memories (text);;
+        CREATE INDEX memories_dims ON memories (length(coalesce(vector, '')))
+        """,
+    )
+
+
+@migration
+async def m010_retention(tx: "Transaction") -> None:
+    """What is old is found by its age, and the audit log loses nothing but what its anchor stands for."""
+    await _script(
+        tx,
+        """
+        CREATE INDEX runs_updated ON runs (updated);;
+        CREATE INDEX cards_run ON cards (run);;
+        CREATE INDEX outbox_created ON outbox (created);;
+        CREATE INDEX schedule_runs_at ON schedule_runs (at);;
+        CREATE INDEX memories_run ON memories (run) WHERE run IS NOT NULL;;
+        DROP TRIGGER audit_append_only_d;;
+        CREATE TRIGGER audit_append_only_d BEFORE DELETE ON audit
+            WHEN OLD.seq > coalesce((SELECT value ->> '$.seq' FROM meta WHERE key = 'audit anchor'), 0)
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
+        """,
+    )
