@@ -265,7 +265,7 @@ class Cards:
         missing = [name for name, came in told.items() if came != "done"]
         if 0 < len(missing) < len(told):
             done = f"{len(told) - len(missing)} of {len(told)} done"
-            return f"**?** {bold(row.title)}: **{done}**, not {escape(', '.join(missing))}"
+            return f"**?** {bold(row.title)}: **{done}**, not verified: {escape(', '.join(missing))}"
         if row.state is CallState.DONE and not row.verified:
             return f"**?** {bold(row.title)}: started, not verified{took}"
         if row.state is CallState.DONE:

@@ -80,11 +80,11 @@ class Outcomes:
         seen = Seen()
         if not isinstance(came, Unreachable | CircuitOpen):  # of those not a byte has left
             # A lost answer is not waited for: one look is the evidence, and a person decides.
-            waited = within if done else 0.0
+            waited = within if done or isinstance(came, Halfway) else 0.0
             looked = await self.survive(row, 2 * waited + LOOK_SECONDS, look(waited))
             seen = Seen(failed=looked) if isinstance(looked, ToolFailed) else looked
-            if isinstance(came, Halfway) and seen.parts:
-                unknown = False  # nothing is on its way any more, and what is done can be told from what is not
+            if isinstance(came, Halfway) and any(seen.parts.values()):
+                unknown = False  # what is done can be told from what is not
             if not done and not unknown:
                 # A part that is done has its Undo; the whole is not called verified.
                 detail, done = f"{detail} {_seen(row, seen)}", seen.held or any(seen.parts.values())

@@ -140,12 +140,14 @@ class Proposals:
         try:
             async with self._clients.asking(use.service, insist=insist), asyncio.timeout(READ_DEADLINE):
                 return await self._prepare(run, use, told, of)
+        except Absent as error:
+            if run.thinks:
+                failed = self._failed(use, str(error), tainted=error.outside, gone=True)
+            else:  # stored by its id: the title has the name
+                failed = self._failed(use, f"{run.objective}: what this was for is gone.", gone=True)
+            return replace(failed, absent=error.text)
         except ToolFailed as error:
-            text = str(error)
-            if isinstance(error, Absent) and not run.thinks:  # stored by its id: the title has the name
-                text = f"{run.objective}: what this was for is gone."
-            failed = self._failed(use, text, tainted=error.outside, gone=isinstance(error, Absent | Gone))
-            return replace(failed, absent=error.text) if isinstance(error, Absent) else failed
+            return self._failed(use, str(error), tainted=error.outside, gone=isinstance(error, Gone))
         except TimeoutError:
             return self._failed(use, f"{use.tool} did not answer within {READ_DEADLINE:.0f} s.")
         except Exception as error:  # one of the three places that must survive anything: a tool call

@@ -93,7 +93,7 @@ def parts(row: CallRow) -> dict[str, str]:
     names = {target["id"]: target["name"] for target in row.targets.values()}
     alike = [name for name in names.values() if list(names.values()).count(name) > 1]
     return {
-        id_ if names.get(id_, id_) in alike else names.get(id_, id_): "done" if fits else "not done"
+        id_ if names.get(id_, id_) in alike else names.get(id_, id_): "done" if fits else "not verified"
         for id_, fits in found.items()
     }
 

@@ -111,13 +111,30 @@ async def test_halfway_is_told_as_that_and_undo_takes_back_what_was_done(house: 
     row = await house.call()
     assert (row.state, row.verified, house.rack.log) == ("done", False, ["switch off lamp"])
     text, buttons = await house.receipt()
-    assert text.startswith("? Switch lamp, fan, pump off: 1 of 3 done, not fan, pump") and "refused" in text
+    assert text.startswith("? Switch lamp, fan, pump off: 1 of 3 done, not verified: fan, pump") and "refused" in text
     assert "✓" not in text and buttons == ["↩ Undo"]
     told = (await house.results(run))[0]["content"]
     body = json.loads(told[told.index("{") : told.rindex("}") + 1])
-    assert body["targets"] == {"lamp": "done", "fan": "not done", "pump": "not done"} and not body["verified"]
+    assert body["targets"] == {"lamp": "done", "fan": "not verified", "pump": "not verified"} and not body["verified"]
     await house.undo(row)
     assert {item.state for item in house.rack.items.values()} == {"on"} and (await house.call()).verified
+
+
+@pytest.mark.parametrize("late", [0.02, None])
+async def test_halfway_what_was_answered_gets_its_time_and_is_unknown_then(house: House, late: float | None) -> None:
+    await asked(house, "lamp", "fan")
+    lamp, loop = house.rack.items["rack/0001"], asyncio.get_running_loop()
+
+    def takes_a_while() -> None:
+        house.rack.fault = "not sent"
+        loop.call_soon(setattr, lamp, "state", "on")
+        if late is not None:
+            loop.call_later(late, setattr, lamp, "state", "off")
+
+    house.rack.on_write = takes_a_while
+    await house.tap()
+    row = await house.call()
+    assert (row.state, row.verified) == (("unknown", None) if late is None else ("done", False))
 
 
 async def test_the_first_that_fails_is_a_plain_failure(house: House) -> None:
@@ -143,7 +160,7 @@ async def test_a_service_that_lies_of_one_is_found_out(house: House) -> None:
     await asked(house, "lamp", "fan")
     house.rack.on_write = lambda: setattr(house.rack, "fault", "lie" if len(house.rack.writes) == 2 else None)
     await house.tap()
-    assert (await house.receipt())[0].startswith("? Switch lamp, fan off: 1 of 2 done, not fan")
+    assert (await house.receipt())[0].startswith("? Switch lamp, fan off: 1 of 2 done, not verified: fan")
 
 
 async def test_what_was_so_already_does_not_count_as_done(house: House) -> None:
@@ -196,7 +213,7 @@ async def test_namesakes_are_told_by_their_ids(house: House) -> None:
     await asked(house, "rack/0001", "rack/0004")
     house.rack.on_write = lambda: setattr(house.rack, "fault", "lie" if len(house.rack.writes) == 2 else None)
     await house.tap()
-    assert "not rack/0004" in (await house.receipt())[0]
+    assert "not verified: rack/0004" in (await house.receipt())[0]
 
 
 async def test_forbidden_and_protected_settings_see_all(house: House) -> None:
