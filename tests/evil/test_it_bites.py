@@ -14,7 +14,7 @@ from tests.evil.goals import pursue
 from tools.gate import policy
 
 
-async def first_of_several(client: Any, resolve: Any, text: str) -> Any:
+async def first_of_several(client: Any, resolve: Any, text: str, known: Any) -> Any:
     return (await resolve.find(client, text))[0]
 
 
