@@ -14,6 +14,7 @@ from bot.settings.settings import BadConfiguration, load
 from memory.database import Database
 from memory.keys import Keys
 from memory.models import Digest
+from memory.retention import Keep
 from memory.schedules import Schedule
 from memory.stores import Stores
 from scheduler.clock import Clock as Scheduler
@@ -66,7 +67,7 @@ async def scheduler(bench: Bench, clock: Clock) -> tuple[Scheduler, Told, Stores
     database = await Database.open(bench.folder / "rackhand.db", clock=clock)
     bench.stack.push_async_callback(database.close)
     stores, told = Stores.over(database, Keys.open(bench.folder / "key")), Told()
-    return Scheduler(stores, told, told, BERLIN), told, stores  # type: ignore[arg-type]
+    return Scheduler(stores, told, told, BERLIN, Keep()), told, stores  # type: ignore[arg-type]
 
 
 async def served(bench: Bench, first: datetime, days: int) -> list[str]:
