@@ -2,18 +2,31 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from memory.models import CallState
-from tests.fakes import use
+from tests.conftest import opened
+from tests.fakes import Clock, use
 from tests.house import OPERATOR, House
+from tests.rack import fake_services
+from tests.shelf import shelf
 from tools.gate.arguments import MOST_TARGETS
 from tools.kit.types import Target
 
-OFF = "rack_switch_several_off"
+OFF = "shelf_switch_several_off"
+
+
+@pytest.fixture
+async def house(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """A house with a shelf."""
+    monkeypatch.setattr("tests.house.fake_services", lambda: [*fake_services(), shelf])
+    async with opened(House(tmp_path / "data", clock)) as house:
+        yield house
 
 
 async def asked(house: House, *items: str, **more: Any) -> str:
@@ -37,7 +50,7 @@ async def test_each_is_named_on_the_one_card_and_done_in_the_order_asked(house: 
     row = await house.call()
     assert (row.state, row.verified) == ("done", True) and house.rack.log == ["switch off pump", "switch off lamp"]
     assert "state: pump on → off, lamp on → off" in (await house.receipt())[0]
-    assert [deed.target for deed in await house.core.proposals.reads._past.of("rack")] == ["rack/0003", "rack/0001"]
+    assert [deed.target for deed in await house.core.proposals.reads._past.of("shelf")] == ["rack/0003", "rack/0001"]
 
 
 async def test_two_names_of_one_are_that_one(house: House) -> None:
@@ -87,7 +100,7 @@ async def test_when_one_is_gone_nothing_runs_and_it_is_named(house: House) -> No
 async def test_all_of_them_are_held(house: House, busy: str) -> None:
     await asked(house, "lamp", "fan", "pump")
     ours = await house.newest_card()
-    await house.ask(use("rack_switch_off", item=busy), who=OPERATOR)
+    await asked(house, busy, who=OPERATOR)
     await house.deliver()
     release = house.rack.hold = asyncio.Event()
     await house.press("y", card=await house.newest_card(), who=OPERATOR)
