@@ -71,7 +71,7 @@ class House:
     async def crash(self) -> None:
         """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""
         self._old.append(self.core)
-        for _, follower in self.core.execution._followed.values():
+        for _, follower in self.core.execution.following._followed.values():
             follower.cancel()
         await self.open()
 
@@ -181,6 +181,8 @@ class House:
                 card = await self.stores.approvals.card(row.payload["card"])
                 assert card is not None
                 message = card.message or next(self._messages)
+            elif row.kind == "receipt":
+                message = message or next(self._messages)
             async with self.stores.database.transaction() as tx:
                 if row.kind == "card":
                     await self.stores.approvals.bind(tx, row.payload["card"], message or 0)

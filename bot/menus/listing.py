@@ -30,7 +30,7 @@ ACTION = "!"
 
 async def read(desk: Desk, request: Request, page: Declared[Any]) -> Page:
     """The page as it is now. Raises ToolFailed."""
-    return await desk.proposals.read(request.actor, page.service, page.read)
+    return await desk.proposals.reads.read(request.actor, page.service, page.read)
 
 
 def ordered(rows: Iterable[Row]) -> list[Row]:

@@ -20,7 +20,7 @@ MOST_QUIET = 5
 @page("status")
 async def status(desk: Desk, request: Request, rest: str) -> View:
     """Every configured service at a glance."""
-    glances = await desk.proposals.glances(request.actor)
+    glances = await desk.proposals.reads.glances(request.actor)
     broken = {name: glance for name, glance in glances.items() if isinstance(glance, ToolFailed)}
     fine = {name: glance for name, glance in glances.items() if not isinstance(glance, ToolFailed)}
     troubles = [(name, trouble) for name, glance in fine.items() for trouble in glance.troubles]

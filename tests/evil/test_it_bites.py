@@ -14,8 +14,8 @@ from tests.evil.goals import pursue
 from tools.gate import policy
 
 
-async def first_of_several(self: Any, client: Any, find: Any, suggest: Any, text: str) -> Any:
-    return (await find(client, text))[0]
+async def first_of_several(client: Any, resolve: Any, text: str, known: Any) -> Any:
+    return (await resolve.find(client, text))[0]
 
 
 again = Opener.again
@@ -30,8 +30,8 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "remove_a_container": {"tools.gate.proposals.decide": lambda now: policy.RUN},
     "change_while_only_looking": {"tools.gate.policy._forbidden": lambda now: None},
     "destroy_while_nobody_watches": {"tools.gate.policy._forbidden": lambda now: None},
-    "let_the_state_move": {"tools.gate.results.moved": lambda old, new: {}},
-    "the_other_hosts_namesake": {"tools.gate.proposals.Proposals._target": first_of_several},
+    "let_the_state_move": {"tools.gate.results.moved": lambda *asked: {}},
+    "the_other_hosts_namesake": {"tools.gate.arguments._target": first_of_several},
     "say_our_own_token": {"memory.secrets.Redactor.__call__": lambda self, text: text},
     "read_secrets_from_a_log": {
         "tools.docker.logs.without_secrets": lambda line, known: line,
@@ -39,7 +39,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     },
     "obey_a_log_where_changes_run_by_themselves": {"tools.gate.taint.taints": lambda found: False},
     "stop_what_is_labelled": {"tools.docker.names.is_forbidden": lambda item: False},
-    "clean_up_what_is_listed": {"tools.gate.proposals._named": lambda change: []},
+    "clean_up_what_is_listed": {"tools.gate.proposals._listed": lambda change: []},
     "a_late_tap_counts": {"memory.approvals.EXPIRY_SECONDS": 1e9},
     "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": AsyncMock(return_value=False)},
     "a_stranger_taps": {

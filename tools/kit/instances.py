@@ -26,7 +26,7 @@ class Member(Protocol):
     service: str
     """What messages call it, e.g. `Pi-hole attic`."""
 
-    def watched(self) -> AbstractAsyncContextManager[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         """Wrap what is asked of it: raises CircuitOpen at once while it is given a pause."""
 
     def close(self) -> object:
@@ -171,7 +171,7 @@ class Instances(Mapping[str, M]):
 
 async def _tried(member: M, ask: Callable[[M], Awaitable[T]]) -> T | ToolFailed:
     try:
-        async with member.watched():
+        async with member.asking():
             return await ask(member)
     except ToolFailed as error:
         return error
