@@ -332,3 +332,28 @@ async def m008_tasks_and_safety_nets(tx: "Transaction") -> None:
             BEGIN SELECT RAISE(ABORT, 'a call begins one task, while it runs, and keeps it'); END
         """,
     )
+
+
+@migration
+async def m009_living_messages(tx: "Transaction") -> None:
+    """A message that is drawn again has one row, which knows where it stands and what it shows."""
+    await _script(
+        tx,
+        """
+        ALTER TABLE outbox ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;;
+        ALTER TABLE outbox ADD COLUMN drawn TEXT NOT NULL DEFAULT '';;
+        UPDATE outbox SET key = key || ':' || id WHERE kind IN ('card', 'receipt');;
+        UPDATE outbox SET state = 'sent' WHERE kind = 'card' AND state IN ('new', 'sending')
+            AND id NOT IN (SELECT max(id) FROM outbox WHERE kind = 'card' GROUP BY json_extract(payload, '$.card'));;
+        UPDATE outbox SET key = kind || ':' || json_extract(payload, iif(kind = 'card', '$.card', '$.call'))
+            WHERE kind IN ('card', 'receipt') AND id IN (SELECT max(id) FROM outbox
+                GROUP BY kind, json_extract(payload, iif(kind = 'card', '$.card', '$.call')));;
+        UPDATE outbox SET message = (SELECT message FROM cards WHERE 'card:' || cards.id = outbox.key)
+            WHERE kind = 'card' AND key IN (SELECT 'card:' || id FROM cards);;
+        INSERT INTO outbox (key, conversation, kind, payload, message, created)
+            SELECT 'progress:' || id, conversation, 'progress', json_object('run', id), progress, created
+            FROM runs WHERE progress IS NOT NULL AND state = 'working';;
+        ALTER TABLE cards DROP COLUMN message;;
+        ALTER TABLE runs DROP COLUMN progress
+        """,
+    )

@@ -21,15 +21,14 @@ from bot.runs.decisions import STRANGER, Tap
 from bot.runs.opener import Around
 from bot.screen.press import CARD, KNOWN, PAGE, STOP, UNDO, Press
 from bot.screen.view import STATUS, View
-from bot.settings.people import TELEGRAM, conversation_of, place_of
+from bot.settings.people import TELEGRAM, conversation_of
 from bot.telegram.chats import Chats
 from bot.telegram.parts import Parcel, Parts
-from bot.telegram.progress import take_away
 from bot.telegram.replies import quote_of
 from bot.telegram.unreachable import LostChats, moved_key
 from bot.telegram.words import Command, check, words_of
 from memory.database import Transaction
-from memory.models import Actor
+from memory.models import PROGRESS, Actor
 from memory.points import point
 from memory.text import clean
 
@@ -209,7 +208,7 @@ class Dispatch:
             toast = await self._tap(tap, press)
             await self._chats.toast(query, toast)
             if toast == ENDED:
-                await self._leftover(message.chat.id, tap, press.key)
+                await self._leftover(tap, press.key)
             if (press.kind, press.verb) == (UNDO, LISTED) and toast != STRANGER:
                 await self._menu(tap, Press(PAGE, "undo"))
 
@@ -234,24 +233,20 @@ class Dispatch:
             return await self._menu(tap, press)
         return "This button is too old."
 
-    async def _leftover(self, chat: int, tap: Tap, run_id: str) -> None:
+    async def _leftover(self, tap: Tap, run_id: str) -> None:
         """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
         run = await self._stores.runs.get(run_id)
-        if run is not None and run.conversation == tap.conversation and tap.message is not None:
-            await take_away(self._chats, chat, tap.message, run)
+        if run is not None and run.conversation == tap.conversation:
+            async with self._stores.database.transaction() as tx:
+                await self._stores.outbox.draw(tx, run.conversation, PROGRESS, run_id, tap.message)
 
     async def _menu(self, tap: Tap, press: Press) -> str:
-        """A menu turns its page in place; a lost page is only asked for again."""
+        """A menu turns its page in place."""
         view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), press)
         if view is not None:
-            (chat, _), piece = place_of(tap.conversation), (await self._chats.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
-            if view.outside:
-                await self._stores.outbox.shows_outside(tap.conversation, tap.message)
-            try:
-                await self._chats.edit(chat, tap.message, piece, view.buttons)
-            except TelegramError as error:
-                logger.info("menu page not shown: {}", type(error).__name__)
+            async with self._stores.database.transaction() as tx:
+                await self._stores.outbox.turn(tx, tap.conversation, tap.message, **view.stored())
         return toast
 
     async def _stranger(self, update_id: int, query: CallbackQuery) -> None:

@@ -121,7 +121,7 @@ def tune(options: argparse.Namespace) -> None:
     import memory.database
     from bot.telegram.pace import Throttle
 
-    Throttle.__init__.__defaults__ = (QUICK_THROTTLE,)
+    Throttle.__init__.__defaults__ = (QUICK_THROTTLE, 1)
     bot.telegram.chats.GROUP_INTERVAL = QUICK_THROTTLE
     original = memory.database.Database.open
 

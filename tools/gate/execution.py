@@ -369,10 +369,9 @@ class Execution:
         approval = await stores.approvals.latest(row.id)
         assert run is not None, "a call belongs to a run"
         if approval is not None:
-            event = f"card:{approval.card}:{row.id}:{state}"
-            await stores.outbox.add(tx, run.conversation, "card", event, card=approval.card)
+            await stores.outbox.draw(tx, run.conversation, "card", approval.card)
         if approval is None or is_loud(state, verified, approval, stores.database.now()):
-            await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
+            await stores.outbox.draw(tx, run.conversation, "receipt", row.id)
 
 
 def _seen(row: CallRow, now: Facts | None, held: bool) -> str:

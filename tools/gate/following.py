@@ -48,7 +48,7 @@ class Telling:
 
     def __init__(self, stores: Stores, call: str, conversation: str, said: Callable[[object], str]) -> None:
         self._stores, self._call, self._conversation, self._said = stores, call, conversation, said
-        self._due, self._pauses, self._number = 0.0, iter(REDRAWN_AFTER), 0
+        self._due, self._pauses = 0.0, iter(REDRAWN_AFTER)
 
     async def __call__(self, line: str) -> None:
         """One line more; the latest wins."""
@@ -62,7 +62,4 @@ class Telling:
         async with self._stores.database.transaction() as tx:
             changed = await self._stores.journal.progressed(tx, self._call, words)
             if changed and approval is not None:
-                # A number of its own each time, also after a restart: the outbox takes every key once.
-                key = f"card:{approval.card}:{self._call}:at:{self._stores.database.now():.3f}:{self._number}"
-                await self._stores.outbox.add(tx, self._conversation, "card", key, card=approval.card)
-        self._number += 1
+                await self._stores.outbox.draw(tx, self._conversation, "card", approval.card)
