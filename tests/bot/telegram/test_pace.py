@@ -12,7 +12,7 @@ from bot.telegram.chats import Chats
 from bot.telegram.pace import BURST, GROUP_INTERVAL, INTERVAL, OVERALL, Throttle, retry_after
 from lab.telegram.flood import Flood
 from memory.secrets import Redactor
-from tests.bot.telegram.hand import HandClock, settle
+from tests.bot.telegram.phone import HandClock, settle
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
