@@ -167,36 +167,33 @@ class Delivery:
         """Of a message that passes: forget it, unless it is on the screen and will have to go from there."""
         if row.message is None:
             await self._stores.outbox.forget(row.id)
-            return
+        else:
+            await self._sent(row)
+
+    async def _sent(self, row: Outgoing, message: int | None = None, look: str = "") -> None:
         async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.sent(tx, row)
+            await self._stores.outbox.sent(tx, row, message, look)
 
     async def _show(self, row: Outgoing) -> None:
         """Send the row, edit its message, or take that away."""
-        drawn, outbox = await self._drawn(row), self._stores.outbox
-        chat, _ = place_of(row.conversation)
+        drawn, (chat, _) = await self._drawn(row), place_of(row.conversation)
         if drawn is None:
             await self._take_away(row, chat)
             return
         pieces, buttons = drawn
         look = fingerprint(pieces[0], buttons)
-        if row.message is not None and len(pieces) == 1 and look == row.drawn:
-            async with self._stores.database.transaction() as tx:
-                await outbox.sent(tx, row, drawn=look)
-            return
         if len(pieces) > 1:
             await self._in_pieces(row, pieces, buttons)
-            return
-        if not await self._turn(row, self._chats.throttle(chat)):
-            return  # what is drawn must be so: it is drawn once more
-        if row.message is not None:
-            await self._edit(row, chat, row.message, pieces[0], buttons)
-        else:
-            await outbox.sending(row.id)
-            await self._first(row, pieces[0], buttons)
+        elif row.message is not None and look == row.drawn:
+            await self._sent(row, look=look)
+        elif await self._turn(row, self._chats.throttle(chat)):
+            if row.message is not None:
+                await self._edit(row, chat, row.message, pieces[0], buttons)
+            else:
+                await self._first(row, pieces[0], buttons)
 
     async def _turn(self, row: Outgoing, throttle: Throttle) -> bool:
-        """Wait for the row's turn; False as soon as it is wanted otherwise."""
+        """Wait for the row's turn; False as soon as it is wanted otherwise, and has to be drawn once more."""
         outbox, spare = self._stores.outbox, _lane(row)[1]
         turn = asyncio.create_task(throttle.turn(max(ORDINARY, spare) if row.attempts else spare))
         try:
@@ -242,13 +239,12 @@ class Delivery:
             if row.passing:
                 await self._stores.outbox.forget(row.id)
             else:  # it is gone (deleted, too old): what it was to say is said anew
-                await self._stores.outbox.sending(row.id)
                 await self._first(row, piece, buttons)
             return
-        async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.sent(tx, row, drawn=fingerprint(piece, buttons))
+        await self._sent(row, look=fingerprint(piece, buttons))
 
     async def _first(self, row: Outgoing, piece: Piece, buttons: Any) -> None:
+        await self._stores.outbox.sending(row.id)
         chat, topic = place_of(row.conversation)
         try:
             message = await self._new(row, chat, topic, piece, buttons, await self._question(row))
@@ -263,8 +259,7 @@ class Delivery:
                 await self._beside(chat, FALLEN)
             message = await self._new(row, chat, None, piece, buttons)
         point("told" if row.passing else "sent")
-        async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.sent(tx, row, message, fingerprint(piece, buttons))
+        await self._sent(row, message, fingerprint(piece, buttons))
 
     async def _question(self, row: Outgoing) -> int | None:
         """The message that a row answers, where its place in the chat alone would not tell.
