@@ -14,10 +14,12 @@ RUN = (
 """The run that a row tells of."""
 LIVING = {"card": "card", "receipt": "call", PROGRESS: "run"}
 """The kinds of messages that are drawn again in place, each a single row, and what it calls the thing it stands for."""
+PASSED = 86_400.0
+"""Seconds after which nobody waits for the rest of a page."""
 AGAIN = "ambiguous = ambiguous OR state = 'sending', state = 'new', wanted = wanted + 1"
 REDRAWN = (
-    f"UPDATE SET {AGAIN}, message = coalesce(excluded.message, message), payload = json_patch(excluded.payload,"
-    """ iif(json_extract(payload, '$.outside'), '{"outside": true}', '{}'))"""
+    f"UPDATE SET {AGAIN}, message = coalesce(excluded.message, message),"
+    " payload = json_patch(payload, excluded.payload)"
 )
 """Whoever is sending it at this moment finds, when that is done, that it is wanted once more."""
 
@@ -68,10 +70,33 @@ class Outbox:
             await tx.run("UPDATE outbox SET message = NULL, drawn = '' WHERE key = ?", key)
         await self.draw(tx, conversation, kind, what)
 
-    async def turn(self, tx: Transaction, conversation: str, message: int, **payload: Any) -> None:
-        """Let a message of ours show another page; that it has shown text from outside stays noted."""
-        key = f"page:{conversation}:{message}"
-        await self._put(tx, REDRAWN, key, conversation, "view", message, payload)
+    async def turn(self, tx: Transaction, conversation: str, message: int, **payload: Any) -> str:
+        """Let a message of ours show another page, and the key of that; what it has shown from outside stays noted."""
+        row = await tx.one(
+            "SELECT key FROM outbox WHERE conversation = ? AND message = ? AND kind = 'view' ORDER BY id DESC",
+            conversation, message,
+        )  # fmt: skip
+        key = row["key"] if row else f"page:{conversation}:{message}"
+        await self._put(tx, REDRAWN, key, conversation, "view", message, {"urgent": None, "rest": None, **payload})
+        return key
+
+    async def complete(self, tx: Transaction, key: str, rest: int, **payload: Any) -> None:
+        """Let a page show the `rest` that it was waiting for, unless it has been turned meanwhile."""
+        await tx.run(
+            f"UPDATE outbox SET {AGAIN}, payload = json_patch(payload, ?)"
+            " WHERE key = ? AND json_extract(payload, '$.rest') = ?",
+            json.dumps({**payload, "rest": None}), key, rest,
+        )  # fmt: skip
+        tx.committed.append(self.changed.set)
+
+    async def interrupt(self, tx: Transaction, note: str) -> None:
+        """Let the pages whose rest cannot come any more, since whoever asked for it has died, say so."""
+        await tx.run(
+            f"UPDATE outbox SET {AGAIN}, payload = json_patch(payload, json_object('rest', NULL, 'text',"
+            " json_extract(payload, '$.text') || ?)) WHERE kind = 'view' AND created > ?"
+            " AND json_extract(payload, '$.rest') IS NOT NULL",
+            note, self._db.now() - PASSED,
+        )  # fmt: skip
 
     async def _put(
         self, tx: Transaction, else_: str, key: str, conversation: str, kind: str, message: int | None, payload: Any

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from loguru import logger
 from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
@@ -187,10 +188,22 @@ class Dispatch:
 
     async def _say(self, request: Request, view: View) -> None:
         """The answer to a command, and the end of its updates, in one commit."""
-        said = {**view.stored(), "question": request.around.message}
+        key, said = f"view:{request.update}", {**_stored(view, request.update), "question": request.around.message}
         async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.add(tx, request.conversation, "view", f"view:{request.update}", **said)
+            await self._stores.outbox.add(tx, request.conversation, "view", key, **said)
             await self._stores.inbox.done(tx, request.update, *request.around.parts)
+        self._complete(key, request.update, view)
+
+    def _complete(self, key: str, update: int, view: View) -> None:
+        """Let a page that is not whole yet become so when it can, unless it has been turned meanwhile."""
+
+        async def later(rest: Callable[[], Awaitable[View]]) -> None:
+            whole = (await rest()).stored()
+            async with self._stores.database.transaction() as tx:
+                await self._stores.outbox.complete(tx, key, update, **whole)
+
+        if view.rest is not None:
+            self._tasks.spawn(later(view.rest), name=f"rest of {key}")
 
     # -- taps ---------------------------------------------------------------------------------------------------
 
@@ -246,13 +259,19 @@ class Dispatch:
         if view is not None:
             assert tap.message is not None, "menus are messages"
             async with self._stores.database.transaction() as tx:
-                await self._stores.outbox.turn(tx, tap.conversation, tap.message, **view.stored())
+                key = await self._stores.outbox.turn(tx, tap.conversation, tap.message, **_stored(view, tap.update))
+            self._complete(key, tap.update, view)
         return toast
 
     async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
         chat = query.message.chat.id if query.message is not None else ""
         tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None)
         await self._chats.toast(query, await self._decisions.stranger(tap))
+
+
+def _stored(view: View, update: int) -> dict[str, Any]:
+    """The view as JSON values, and by what its rest will know it."""
+    return {**view.stored(), **({"rest": update} if view.rest is not None else {})}
 
 
 def _moved(message: Message) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from memory.database import DATABASE_ERRORS
 from memory.models import PROGRESS
 
 SWEEP_SECONDS = 3.0
+INTERRUPTED = "\nI was restarted meanwhile: ↻ asks again."
 DEAF_SECONDS = 60.0
 """After this, that messages do not arrive is no passing trouble."""
 
@@ -37,6 +38,7 @@ class Upkeep:
         left = await core.stores.runs.in_state("working", "waiting")
         async with core.stores.database.transaction() as tx:
             await core.stores.outbox.redraw(tx, PROGRESS)  # what was shown has ended, or begins anew
+            await core.stores.outbox.interrupt(tx, INTERRUPTED)
         if carried := await core.runner.recover({run.id for run in left} - begun):
             logger.info("recovered: {} open runs", carried)
         return begun

@@ -23,7 +23,7 @@ HEARING = [
     ("a page that was turned to a log counts as ours", "bot/screen/view.py",
      '"outside": self.outside}', '"outside": False}', REPLIES),
     ("a page that is turned on has never shown a log", "memory/outbox.py",
-     "iif(json_extract(payload, '$.outside'),", "iif(0,", "tests/memory/test_outbox.py"),
+     "json_patch(payload, excluded.payload)", "excluded.payload", "tests/memory/test_outbox.py"),
     ("what can be taken back is ours, whatever it names", "tools/gate/results.py",
      "return outside(row) or row.tainted or not named", "return False", "tests/bot/menus/test_undo.py"),
     ("what is there now is ours, whatever it says", "bot/menus/undo.py",

@@ -27,6 +27,7 @@ from tools.kit.clients import Clients
 from tools.kit.context import Access, Context
 from tools.kit.errors import Gone, ToolFailed
 from tools.kit.glance import Glance
+from tools.kit.hurry import GRACE, in_time
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target, trusted_name
 
@@ -202,7 +203,7 @@ class Proposals:
     async def _glance(self, actor: Actor, service: Service[Any], insist: bool) -> Glance | ToolFailed:
         assert service.look is not None, "asked only of services that declare one"
         try:
-            return await self.read(actor, service, service.look, insist=insist)
+            return await in_time(service.name, self.read(actor, service, service.look, insist=insist), GRACE)
         except ToolFailed as error:
             return error
 

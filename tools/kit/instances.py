@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tools.kit.errors import CircuitOpen, ToolFailed, partly
 from tools.kit.glance import Trouble
+from tools.kit.hurry import ASKED, StillAsked, in_time
 from tools.kit.types import Ident, Outside, Own, Result, outside_text
 
 T = TypeVar("T")
@@ -42,6 +43,14 @@ class Down(Result):
     def trouble(self, where: str) -> Trouble:
         """It as a service's glance tells of it."""
         return Trouble(self.name, where, self.reason, outside=any(outside_text(self)))
+
+
+class Awaited(Down):
+    """One that has not answered yet: nothing is known of it."""
+
+    def trouble(self, where: str) -> Trouble:
+        """It as a service's glance tells of it."""
+        return Trouble(self.name, where, self.reason, red=False, awaited=True)
 
 
 class DownInItsWords(Down):
@@ -163,10 +172,14 @@ class Instances(Mapping[str, M]):
 
 async def _tried(member: M, ask: Callable[[M], Awaitable[T]]) -> T | ToolFailed:
     try:
-        async with member.watched():
-            return await ask(member)
+        return await in_time(member.service, _watched(member, ask))
     except ToolFailed as error:
         return error
+
+
+async def _watched(member: M, ask: Callable[[M], Awaitable[T]]) -> T:
+    async with member.watched():
+        return await ask(member)
 
 
 async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFailed | None:
@@ -178,6 +191,8 @@ async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFaile
 
 
 def _down(name: str, member: Member, error: ToolFailed) -> Down:
+    if isinstance(error, StillAsked):
+        return Awaited(name=name, reason=ASKED)
     why = error.why if isinstance(error, CircuitOpen) else str(error)
     why = why.removeprefix(f"{member.service} ").replace(f" to {member.service} ", " ")  # its name stands beside it
     return (DownInItsWords if error.outside else Down)(name=name, reason=why)
