@@ -43,7 +43,7 @@ async def run(options: argparse.Namespace) -> int:
         poller = Poller(settings.telegram_api_url, token, core.stores.inbox, core.halt)
         digests = Digests(core.stores, core.proposals, core.access, console_actor())
         notifier = TelegramNotifier(core.stores.outbox, Format(settings.zone))
-        clock = Clock(core.stores, digests, notifier, settings.zone)
+        clock = Clock(core.stores, digests, notifier, settings.zone, settings.keep)
 
         async def digest(reader: Actor) -> View:
             return notifier.view((await digests.gather(reader))[0])

@@ -10,7 +10,7 @@ from types import TracebackType
 from starlette.types import ASGIApp
 
 from lab.claude import Claude, claude_app
-from lab.kit.twin import discover
+from lab.kit.twin import discover, intents
 from lab.page import page_app
 from lab.server import Server, serve
 from lab.services.docker.app import docker_app
@@ -42,7 +42,7 @@ class Lab:
         self.world = World(seed)
         self.world.card = self.telegram.card
         self.twins = {twin.name: twin(seed) for twin in discover()}
-        self.claude = Claude(seed, [intent for twin in self.twins.values() for intent in twin.intents])
+        self.claude = Claude(seed, intents())
         self.supervisor: Supervisor | None = None
         self.telegram_url = self.claude_url = self.page_url = ""
         self.docker_hosts: dict[str, str] = {}

@@ -49,7 +49,7 @@ class Approvals:
         policy: int,
     ) -> str:
         """A new card with a pending approval for each call; earlier live ones are superseded."""
-        card, now = secrets.token_hex(8), await self._now(tx)
+        card, now = secrets.token_hex(8), await self._db.note_clock(tx)
         epoch = await self.epoch(tx)
         await tx.run(
             "INSERT INTO cards (id, run, conversation, key_hash, allowed, policy, epoch, created, expires)"
@@ -78,7 +78,7 @@ class Approvals:
 
     async def decide(self, tx: Transaction, card: Card, calls: list[str], approve: bool, actor: str) -> bool:
         """Decide these calls of a card, all of them or none. The second tap loses."""
-        now, marks = await self._now(tx), ",".join("?" * len(calls))
+        now, marks = await self._db.note_clock(tx), ",".join("?" * len(calls))
         changed = await tx.run(
             f"UPDATE approvals SET state = ?, decided_by = ?, decided = ? WHERE card = ? AND call IN ({marks})"
             " AND state = 'pending' AND EXISTS (SELECT 1 FROM cards WHERE id = card AND expires > ? AND epoch ="
@@ -116,7 +116,7 @@ class Approvals:
         row = await tx.one(
             "SELECT count(*) AS n FROM cards WHERE conversation = ? AND expires > ?"
             " AND id IN (SELECT card FROM approvals WHERE state = 'pending')",
-            conversation, await self._now(tx),
+            conversation, await self._db.note_clock(tx),
         )  # fmt: skip
         assert row is not None, "an aggregate has one row"
         return int(row["n"])
@@ -131,9 +131,9 @@ class Approvals:
         """
         rows = await tx.all(
             "SELECT DISTINCT card, created, conversation, actor FROM (SELECT min(approvals.id), approvals.card,"
-            " cards.created, cards.conversation, runs.actor FROM cards JOIN runs ON runs.id = cards.run"
-            " JOIN approvals ON approvals.card = cards.id WHERE cards.created > ? AND (runs.thinks OR runs.unattended)"
-            " GROUP BY approvals.call) ORDER BY created",
+            " cards.created, cards.conversation, runs.actor FROM cards CROSS JOIN runs ON runs.id = cards.run"
+            " CROSS JOIN approvals ON approvals.card = cards.id WHERE cards.created > ?"
+            " AND (runs.thinks OR runs.unattended) GROUP BY approvals.call) ORDER BY created",
             since,
         )  # fmt: skip
         here = [row["created"] for row in rows if row["conversation"] == conversation]
@@ -145,8 +145,8 @@ class Approvals:
 
     async def expire(self, tx: Transaction, *, everything: bool = False) -> list[str]:
         """Close overdue approvals (or all of them); returns the runs to be advanced."""
-        now = await self._now(tx)
-        where = "state = 'pending' AND card IN (SELECT id FROM cards WHERE expires <= ? OR ?)"
+        now = await self._db.note_clock(tx)
+        where = "state = 'pending' AND (SELECT expires <= ? OR ? FROM cards WHERE id = card)"
         rows = await tx.all(
             f"SELECT DISTINCT run FROM cards WHERE id IN (SELECT card FROM approvals WHERE {where})",
             now, int(everything),
@@ -189,12 +189,6 @@ class Approvals:
     async def next_epoch(self, tx: Transaction) -> None:
         """Void everything that was approved or pending under the old epoch."""
         await tx.run("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'epoch'")
-
-    async def _now(self, tx: Transaction) -> float:
-        """Now by the clock that only moves on, noted so that a restart goes on from there."""
-        now = self._db.steady()
-        await tx.run("UPDATE meta SET value = ? WHERE key = 'clock'", now)
-        return now
 
 
 def _card(row: Row) -> Card:

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 import sqlite3
 from datetime import datetime
 from pathlib import Path
 
 from memory.database import DATABASE_ERRORS, Database, DatabaseBroken
+from memory.filesystem import sync
 from memory.keys import Keys
 from memory.marks import STOP_ALL
 from memory.models import CallState
@@ -59,7 +59,7 @@ async def restore(source: Path, folder: Path) -> Path | None:
     await asyncio.to_thread(_settle, fresh)
     kept = await asyncio.to_thread(_set_aside, target)
     fresh.replace(target)
-    await asyncio.to_thread(_sync, folder)
+    await asyncio.to_thread(sync, folder)
     return kept
 
 
@@ -78,16 +78,7 @@ def _settle(closed: Path) -> None:
     for end in BESIDE:
         closed.with_name(closed.name + end).unlink(missing_ok=True)
     closed.chmod(0o600)
-    _sync(closed)
-
-
-def _sync(path: Path) -> None:
-    """Return once a file's content, or a folder's names, would outlive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(closed)
 
 
 def _set_aside(target: Path) -> Path | None:

@@ -6,6 +6,7 @@ import importlib.util
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -230,10 +231,17 @@ class Database:
         """Whether a write goes through now."""
         try:
             async with self.transaction() as tx:
-                await tx.run("UPDATE meta SET value = value WHERE key = 'epoch'")
+                await self.note_clock(tx)  # a value that is there already would never reach the disk
         except DATABASE_ERRORS:
             return False
         return True
+
+    async def note_clock(self, tx: Transaction) -> float:
+        """Now by the clock that only moves on, noted so that a restart goes on from there."""
+        now = self.steady()
+        await tx.run("UPDATE meta SET value = ? WHERE key = 'clock'", now)
+        tx.committed.append(partial(self.steady.noted, now))
+        return now
 
     async def copy_to(self, target: Path) -> None:
         """A consistent copy at a path that does not exist yet. Raises DatabaseBroken when it cannot be written."""

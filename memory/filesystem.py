@@ -1,5 +1,6 @@
-"""What a folder lies on: SQLite's log needs shared memory, which file systems over a network do not have."""
+"""The disk: what a folder lies on (SQLite's log needs more than a network has), and what outlives a power cut."""
 
+import os
 import re
 from pathlib import Path
 
@@ -22,3 +23,12 @@ def network_of(folder: Path, mounts: Path = MOUNTS) -> str:
         if place.is_relative_to(at) and len(at.parts) >= longest:
             longest, found = len(at.parts), kind
     return found if found in NETWORK else ""
+
+
+def sync(path: Path) -> None:
+    """Return once a file's content, or a folder's names, would outlive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -9,6 +9,8 @@ from memory.points import point
 
 KEEP_SECONDS = 48 * 3600
 """Telegram keeps updates 24 h; after that an id may come back with another update."""
+LOOK_SECONDS = 30 * 86400
+"""For which a malformed update is kept for a look."""
 LAPSE_SECONDS = 24 * 3600
 MAX_ATTEMPTS = 3
 GivenUp = Callable[[Transaction], Awaitable[None]]
@@ -82,4 +84,5 @@ class Inbox:
     async def prune(self) -> None:
         """Forget what is too old to be delivered again."""
         async with self._db.transaction() as tx:
-            await tx.run("DELETE FROM inbox WHERE state = 'done' AND received < ?", self._db.now() - KEEP_SECONDS)
+            for state, kept in (("done", KEEP_SECONDS), ("quarantined", LOOK_SECONDS)):
+                await tx.run("DELETE FROM inbox WHERE state = ? AND received < ?", state, self._db.now() - kept)

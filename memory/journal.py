@@ -6,6 +6,9 @@ from typing import Any
 from memory.database import Database, Row, Transaction
 from memory.models import CallRow, CallState, canonical
 
+OPEN = "state IN ('proposed', 'waiting', 'started', 'unknown')"
+"""As `calls_open` has it: a partial index serves only who asks in its own words."""
+
 
 class Journal:
     """Rows move only along the legal steps; the schema's triggers refuse the rest."""
@@ -95,7 +98,7 @@ class Journal:
         changed = await tx.run(
             "UPDATE calls SET state = ?, detail = ?, after = coalesce(?, after), verified = ?,"
             " undo = CASE ? WHEN 'failed' THEN NULL ELSE undo END, ended = ? WHERE id = ?"
-            " AND state IN ('proposed', 'waiting', 'started', 'unknown')",
+            f" AND {OPEN}",
             state, detail, json.dumps(after) if after is not None else None,
             None if verified is None else int(verified), state, self._db.now(), call,
         )  # fmt: skip
@@ -159,14 +162,14 @@ class Journal:
         return await self._select("run = ?", run)
 
     async def in_state(self, *states: CallState) -> list[CallRow]:
-        """Rows in any of these states, oldest first."""
+        """Rows that are open in any of these states, oldest first."""
         marks = ",".join("?" * len(states))
-        return await self._select(f"state IN ({marks})", *states)
+        return await self._select(f"{OPEN} AND state IN ({marks})", *states)
 
     async def followed(self, conversation: str | None) -> list[CallRow]:
         """What has been begun here, or anywhere, and goes on by itself."""
         return await self._select(
-            "state = 'started' AND task IS NOT NULL AND (? IS NULL OR run IN (SELECT id FROM runs WHERE"
+            f"{OPEN} AND state = 'started' AND task IS NOT NULL AND (? IS NULL OR run IN (SELECT id FROM runs WHERE"
             " conversation = ?))",
             conversation, conversation,
         )  # fmt: skip

@@ -260,9 +260,11 @@ class Knowledge(Recall):
 
     async def reindex(self) -> int:
         """Give a vector to memories that have none, or one of another embedder; returns how many got one."""
+        size = self._embedder.dims * 4
         rows = await self._db.all(
-            "SELECT id, text FROM memories WHERE ? AND length(coalesce(vector, '')) != ? LIMIT ?",
-            int(self._embedder.dims > 0), self._embedder.dims * 4, BATCH,
+            "SELECT id, text FROM memories WHERE ? AND (length(coalesce(vector, '')) < ?"
+            " OR length(coalesce(vector, '')) > ?) LIMIT ?",
+            int(self._embedder.dims > 0), size, size, BATCH,
         )  # fmt: skip
         if not rows:
             return 0  # an embedder is not loaded for nothing

@@ -335,21 +335,62 @@ async def m008_tasks_and_safety_nets(tx: "Transaction") -> None:
 
 
 @migration
-async def m009_living_messages(tx: "Transaction") -> None:
+async def m009_indexes(tx: "Transaction") -> None:
+    """What is asked for at every step is found without reading what has ever happened."""
+    await _script(
+        tx,
+        """
+        CREATE INDEX runs_actor ON runs (actor, created);;
+        CREATE INDEX held_run ON held (run);;
+        CREATE INDEX calls_started ON calls (started);;
+        CREATE INDEX calls_lately ON calls (coalesce(ended, proposed));;
+        CREATE INDEX calls_undoable ON calls (undo_until) WHERE undo IS NOT NULL AND undone_by IS NULL;;
+        CREATE INDEX calls_asked_again ON calls (asked_again) WHERE asked_again IS NOT NULL;;
+        CREATE INDEX cards_created ON cards (created);;
+        CREATE INDEX approvals_call ON approvals (call);;
+        CREATE INDEX outbox_only_message ON outbox (message);;
+        CREATE INDEX schedule_runs_open ON schedule_runs (state) WHERE state = 'started';;
+        CREATE INDEX memories_text ON memories (text);;
+        CREATE INDEX memories_dims ON memories (length(coalesce(vector, '')))
+        """,
+    )
+
+
+@migration
+async def m010_retention(tx: "Transaction") -> None:
+    """What is old is found by its age, and the audit log loses nothing but what its anchor stands for."""
+    await _script(
+        tx,
+        """
+        CREATE INDEX runs_updated ON runs (updated);;
+        CREATE INDEX cards_run ON cards (run);;
+        CREATE INDEX outbox_created ON outbox (created);;
+        CREATE INDEX schedule_runs_at ON schedule_runs (at);;
+        CREATE INDEX memories_run ON memories (run) WHERE run IS NOT NULL;;
+        DROP TRIGGER audit_append_only_d;;
+        CREATE TRIGGER audit_append_only_d BEFORE DELETE ON audit
+            WHEN OLD.seq > coalesce((SELECT value ->> '$.seq' FROM meta WHERE key = 'audit anchor'), 0)
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
+        """,
+    )
+
+
+@migration
+async def m011_living_messages(tx: "Transaction") -> None:
     """A message that is drawn again has one row, which knows where it stands and what it shows."""
     await _script(
         tx,
         """
         ALTER TABLE outbox ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;;
         ALTER TABLE outbox ADD COLUMN drawn TEXT NOT NULL DEFAULT '';;
+        CREATE INDEX outbox_passing ON outbox (kind) WHERE kind = 'progress';;
         UPDATE outbox SET key = key || ':' || id WHERE kind IN ('card', 'receipt');;
         UPDATE outbox SET state = 'sent' WHERE kind = 'card' AND state IN ('new', 'sending')
-            AND id NOT IN (SELECT max(id) FROM outbox WHERE kind = 'card' GROUP BY json_extract(payload, '$.card'));;
-        UPDATE outbox SET key = kind || ':' || json_extract(payload, iif(kind = 'card', '$.card', '$.call'))
-            WHERE kind IN ('card', 'receipt') AND id IN (SELECT max(id) FROM outbox
-                GROUP BY kind, json_extract(payload, iif(kind = 'card', '$.card', '$.call')));;
-        UPDATE outbox SET message = (SELECT message FROM cards WHERE 'card:' || cards.id = outbox.key)
-            WHERE kind = 'card' AND key IN (SELECT 'card:' || id FROM cards);;
+            AND id NOT IN (SELECT max(id) FROM outbox WHERE kind = 'card' GROUP BY payload ->> '$.card');;
+        UPDATE outbox SET key = kind || ':' || coalesce(payload ->> '$.card', payload ->> '$.call') WHERE id IN
+            (SELECT max(id) FROM outbox WHERE kind IN ('card', 'receipt') GROUP BY kind, payload ->> '$.card',
+                payload ->> '$.call');;
+        UPDATE outbox SET message = cards.message FROM cards WHERE key = 'card:' || cards.id;;
         INSERT INTO outbox (key, conversation, kind, payload, message, created)
             SELECT 'progress:' || id, conversation, 'progress', json_object('run', id), progress, created
             FROM runs WHERE progress IS NOT NULL AND state = 'working';;

@@ -53,12 +53,9 @@ class Outbox:
         payload[LIVING[kind]] = what
         await self._put(tx, REDRAWN, f"{kind}:{what}", conversation, kind, message, payload)
 
-    async def redraw(self, tx: Transaction, kind: str, what: str | None = None) -> None:
-        """Draw it again, or all of its kind, where it is on the screen or about to be."""
-        await tx.run(
-            f"UPDATE outbox SET {AGAIN} WHERE kind = ? AND key = coalesce(?, key) AND state <> 'dropped'",
-            kind, f"{kind}:{what}" if what else None,
-        )  # fmt: skip
+    async def redraw(self, tx: Transaction, kind: str, what: str) -> None:
+        """Draw it again where it is on the screen or about to be."""
+        await tx.run(f"UPDATE outbox SET {AGAIN} WHERE key = ? AND state <> 'dropped'", f"{kind}:{what}")
         tx.committed.append(self.changed.set)
 
     async def move_down(self, tx: Transaction, conversation: str, kind: str, what: str, **left: Any) -> None:
@@ -90,13 +87,15 @@ class Outbox:
         tx.committed.append(self.changed.set)
 
     async def interrupt(self, tx: Transaction, note: str) -> None:
-        """Let the pages whose rest cannot come any more, since whoever asked for it has died, say so."""
+        """Whoever drew them has died: progress is drawn again, and pages that waited for their rest say so."""
+        await tx.run(f"UPDATE outbox SET {AGAIN} WHERE kind = '{PROGRESS}' AND state <> 'dropped'")
         await tx.run(
             f"UPDATE outbox SET {AGAIN}, payload = json_patch(payload, json_object('rest', NULL, 'text',"
             " json_extract(payload, '$.text') || ?)) WHERE kind = 'view' AND created > ?"
             " AND json_extract(payload, '$.rest') IS NOT NULL",
             note, self._db.now() - PASSED,
         )  # fmt: skip
+        tx.committed.append(self.changed.set)
 
     async def _put(
         self, tx: Transaction, else_: str, key: str, conversation: str, kind: str, message: int | None, payload: Any

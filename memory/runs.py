@@ -5,13 +5,15 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from memory.database import Database, Row, Transaction
 from memory.models import Actor, Message, Run, RunState
 from memory.text import HIDING
 
+OPEN = "state IN ('working', 'waiting')"
+"""As `runs_open` has it: a partial index serves only who asks in its own words."""
 HISTORY_SECONDS = 3600.0
 """Exchanges older than this are not carried into a new run."""
 NO_ANSWER = "(no answer)"
@@ -89,7 +91,7 @@ class Runs:
     async def set_state(self, tx: Transaction, run: str, state: RunState, error: str | None = None) -> bool:
         """Move an open run; a finished one stays finished."""
         changed = await tx.run(
-            "UPDATE runs SET state = ?, error = ?, updated = ? WHERE id = ? AND state IN ('working', 'waiting')",
+            f"UPDATE runs SET state = ?, error = ?, updated = ? WHERE id = ? AND {OPEN}",
             state, error, self._db.now(), run,
         )  # fmt: skip
         return changed == 1
@@ -101,10 +103,10 @@ class Runs:
             row = await tx.one("SELECT attempts FROM runs WHERE id = ?", run)
         return int(row["attempts"]) if row else 0
 
-    async def in_state(self, *states: RunState, conversation: str | None = None) -> list[Run]:
-        """Runs in any of these states, oldest first."""
+    async def in_state(self, *states: Literal["working", "waiting"], conversation: str | None = None) -> list[Run]:
+        """Open runs in any of these states, oldest first."""
         marks = ",".join("?" * len(states))
-        rows = await self._db.all(f"SELECT * FROM runs WHERE state IN ({marks}) ORDER BY created", *states)
+        rows = await self._db.all(f"SELECT * FROM runs WHERE {OPEN} AND state IN ({marks}) ORDER BY created", *states)
         return [_run(row) for row in rows if conversation in (None, row["conversation"])]
 
     async def before(self, run: Run, limit: int = 50) -> list[Run]:

@@ -10,6 +10,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from loguru import logger
 
+from memory.retention import Keep
 from memory.schedules import Schedule
 from memory.stores import Stores
 from scheduler.digests import Digests
@@ -18,14 +19,16 @@ from scheduler.ports import Notifier
 
 DIGEST = "daily-digest"
 LOOK_BACK = (timedelta(hours=1), timedelta(days=1, hours=1), timedelta(days=8))
+SOON = timedelta(minutes=1)
+"""After a start, until the house is kept for the first time."""
 LATE_AFTER = timedelta(minutes=5)
 
 
 class Clock:
     """Runs until cancelled."""
 
-    def __init__(self, stores: Stores, digests: Digests, notifier: Notifier, zone: ZoneInfo) -> None:
-        self._stores, self._digests, self._notifier, self._zone = stores, digests, notifier, zone
+    def __init__(self, stores: Stores, digests: Digests, notifier: Notifier, zone: ZoneInfo, keep: Keep) -> None:
+        self._stores, self._digests, self._notifier, self._zone, self._keep = stores, digests, notifier, zone, keep
 
     async def run(self) -> None:
         """Serve schedules; look again whenever a row changes."""
@@ -45,9 +48,8 @@ class Clock:
         # A busy loop or a suspended machine must not drop a job silently: hence no limit on lateness.
         options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         # First after a minute: a bot that is restarted every half hour would otherwise never get to it.
-        soon = datetime.now(self._zone) + timedelta(minutes=1)
-        hourly = IntervalTrigger(hours=1, start_date=soon)
-        scheduler.add_job(_survive, hourly, args=["housekeeping", partial(tidy, self._stores)], **options)
+        hourly = IntervalTrigger(hours=1, start_date=datetime.now(self._zone) + SOON)
+        scheduler.add_job(_survive, hourly, args=["housekeeping", partial(tidy, self._stores, self._keep)], **options)
         for schedule in await self._stores.schedules.all():
             if schedule.enabled:
                 trigger = CronTrigger.from_crontab(schedule.cron, timezone=self._zone)

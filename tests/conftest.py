@@ -17,6 +17,7 @@ from loguru import logger
 
 from memory.database import Database
 from memory.stores import Stores
+from tests import plans
 from tests.fakes import Clock
 from tests.house import House
 from tests.hurry import HURRY
@@ -117,6 +118,13 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for what is tried again, nor for the pace that people like."""
     for name, value in HURRY.items():
         monkeypatch.setattr(name, value)
+
+
+@pytest.fixture(autouse=True)
+def query_plans(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No statement reads all of a table that grows."""
+    with plans.watched(monkeypatch):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from typing import Any
 from bot.menus.desk import Desk, Request
 from bot.menus.menu import beside, few
 from bot.menus.places import CHOOSING, DOING, NAMED, Place, choices, data
+from bot.screen.charts import chart
 from bot.screen.render import escape
 from bot.screen.view import STATUS, Button, View, bold
 from memory.text import escaped
@@ -56,11 +57,13 @@ def drawn(
     shown = kept[place.number * ROWS : (place.number + 1) * ROWS]
     part = f"{_narrowed(place, rows)}: {len(kept)} of {len(rows)}" if place.kind else ""
     number = f"page {place.number + 1} of {pages}" if rows else ""
+    charts = [f"{name} {chart(series, desk.form)}" for name, series in found.charts.items()]
     lines = [
         head or " · ".join(filter(None, [bold(line(found.title)), escape(part), number])),
         *(escape(line(_unseen(name, reason), REASON)) for name, reason in list(found.down.items())[:MOST_LINES]),
         *(escape(line(text)) for text in found.lines[:MOST_LINES]),
         *map(row_line, shown),
+        *(escape(line(text)) for text in charts[: max(0, MOST_LINES - len(found.lines))]),
         desk.looked(),
     ]
     names = [row.name for row in shown]

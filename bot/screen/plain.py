@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from bot.screen.charts import charts_in
 from memory.models import FIND
 from tools.gate.taint import unwrapped
 
@@ -42,14 +43,14 @@ def _told(tool: str, content: str) -> str:
 
 
 def _found(body: dict[str, Any]) -> list[str]:
-    """What a read has found: the single values in a line, and of each list how long it is and how it begins."""
+    """What a read has found: the single values in a line, of each list how long it is and how it begins, charts."""
     lists = {name.replace("_", " "): value for name, value in body.items() if isinstance(value, list) and value}
     single = {name: value for name, value in body.items() if value is not False and not isinstance(value, list | dict)}
     lines = [_cut(facts_line({name: "yes" if value is True else value for name, value in single.items()}))]
     for name, items in lists.items():
         more = f" and {len(items) - FIRST} more" if len(items) > FIRST else ""
         lines.append(_cut(f"{name} ({len(items)}): {', '.join(map(_name, items[:FIRST]))}") + more)
-    return list(filter(None, lines)) or ["nothing"]
+    return [*filter(None, lines), *charts_in(body)] or ["nothing"]
 
 
 def _name(item: Any) -> str:

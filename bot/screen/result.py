@@ -4,17 +4,19 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
+from bot.screen.charts import chart
 from bot.screen.render import escape
 from bot.screen.view import Format, bold
 from memory.text import escaped
 from tools.gate.results import moments_of
+from tools.kit.series import Series
 
 LONGEST_LINE, MOST_LINES = 150, 20
 LONGEST_TEXT = 3000
 
 
 def result_text(name: str, found: BaseModel, form: Format, redact: Callable[[str], str]) -> str:
-    """The texts that it lists, as code, whatever they say; where it lists none, its plain fields."""
+    """The texts that it lists, as code, whatever they say; where it lists none, its plain fields and its charts."""
     fields = found.model_dump(mode="json", exclude_none=True, exclude={"name"})
     host = fields.pop("host", "")
     head = bold(escaped(name)) + (f" · {escape(host)}" if host else "")
@@ -25,7 +27,9 @@ def result_text(name: str, found: BaseModel, form: Format, redact: Callable[[str
         body = "\n".join(lines[-MOST_LINES:]) or "(nothing)"
         return f"{head}\n\n```\n{body}\n```"
     shown = {name: value for name, value in fields.items() if not isinstance(value, list | dict)}
-    said = form.facts({"shown": shown, "moments": moments_of(type(found))})
+    facts = form.facts({"shown": shown, "moments": moments_of(type(found))})
+    drawn = [f"{name.replace('_', ' ')} {chart(each, form)}" for name, each in found if isinstance(each, Series)]
+    said = "\n".join([*filter(None, [facts]), *drawn])
     return f"{head}\n{escape(escaped(redact(said))[:LONGEST_TEXT])}"
 
 

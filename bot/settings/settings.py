@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.settings.sources import Unreadable, credential_problems, env_file_problems
+from memory.retention import LEAST_AUDIT_DAYS, LEAST_DAYS, Keep
 from memory.secrets import MASK
 from tools.gate.policy import Autonomy
 from tools.kit.registry import discover
@@ -140,6 +141,10 @@ class Settings(BaseSettings):
     """Most that one day may cost."""
     data_dir: Path = Path("./data")
     """Where the database lives."""
+    keep_days: int = Field(default=Keep.days, ge=LEAST_DAYS)
+    """Days until a request, what it changed, what was said and what it cost is forgotten."""
+    keep_audit_days: int = Field(default=Keep.audit_days, ge=LEAST_AUDIT_DAYS)
+    """Days until a record of the audit log moves into a file in DATA_DIR/audit."""
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """For times in messages and schedules."""
     digest_time: Annotated[str, AfterValidator(_clock)] = "08:00"
@@ -165,6 +170,11 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """TIMEZONE as an object."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def keep(self) -> Keep:
+        """For how long the books are kept."""
+        return Keep(self.keep_days, self.keep_audit_days)
 
     @property
     def first_admin(self) -> int | None:

@@ -13,7 +13,6 @@ from bot.settings.people import TELEGRAM
 from bot.telegram.chats import Chats
 from bot.telegram.poller import CONFLICT, Poller
 from memory.database import DATABASE_ERRORS
-from memory.models import PROGRESS
 
 SWEEP_SECONDS = 3.0
 INTERRUPTED = "\nI was restarted meanwhile: ↻ asks again."
@@ -37,7 +36,6 @@ class Upkeep:
         begun = await core.recovery.settle()
         left = await core.stores.runs.in_state("working", "waiting")
         async with core.stores.database.transaction() as tx:
-            await core.stores.outbox.redraw(tx, PROGRESS)  # what was shown has ended, or begins anew
             await core.stores.outbox.interrupt(tx, INTERRUPTED)
         if carried := await core.runner.recover({run.id for run in left} - begun):
             logger.info("recovered: {} open runs", carried)

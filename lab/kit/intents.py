@@ -40,6 +40,8 @@ class Intent:
     """Further arguments, the same for every line."""
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What an argument of no common kind may be; where a line names several, the last counts."""
+    most_left: int = MOST_LEFT
+    """Fewer words where the examples are so short that many lines contain them."""
 
     def means(self, line: str, earlier: Sequence[str] = ()) -> tuple[int, Json] | None:
         """How well a line fits, and the arguments it gives; a pronoun stands for what was said last."""
@@ -57,7 +59,7 @@ class Intent:
             args[name] = int(said[0]) if said[0].isdigit() else said[0]
             rest = rest.replace(said[0], " ", 1) if here else rest
         wanted, there = _stems(SLOT.sub(" ", example)), _stems(rest)
-        if not wanted <= there or len(there - wanted) > MOST_LEFT:
+        if not wanted <= there or len(there - wanted) > self.most_left:
             return None
         return 4 * len(wanted) - len(there - wanted), args
 

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from types import ModuleType
 from typing import ClassVar
 
 from starlette.types import ASGIApp
@@ -70,7 +71,16 @@ class Twin(ABC):
 
 def discover() -> list[type[Twin]]:
     """Every twin in `lab/services/`, by name."""
+    return sorted((module.twin for module in _services() if hasattr(module, "twin")), key=lambda twin: twin.name)
+
+
+def intents() -> list[Intent]:
+    """What people say to the services; one with nothing to simulate has its rows in the module itself."""
+    rows = (getattr(getattr(module, "twin", module), "intents", ()) for module in _services())
+    return [intent for each in rows for intent in each]
+
+
+def _services() -> list[ModuleType]:
     import lab.services
 
-    modules = (importlib.import_module(f"lab.services.{m.name}") for m in pkgutil.iter_modules(lab.services.__path__))
-    return sorted((module.twin for module in modules if hasattr(module, "twin")), key=lambda twin: twin.name)
+    return [importlib.import_module(f"lab.services.{m.name}") for m in pkgutil.iter_modules(lab.services.__path__)]

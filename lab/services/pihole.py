@@ -1,6 +1,7 @@
 """Two simulated Pi-holes (v6): blocking with its timer, lists and domains, local names, statistics, sixteen seats."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +24,8 @@ ASKED = (
     ("cdn.example.net", 1_950),
     ("mail.example.org", 990),
 )
+NAMES = ("192.0.2.10 nas.home.arpa", "192.0.2.11 mini.home.arpa", "192.0.2.12 printer.home.arpa")
+"""The Docker hosts, and a printer that nobody has seen for long."""
 KEYS = {400: "bad_request", 401: "unauthorized", 404: "not_found", 429: "api_seats_exceeded"}
 
 
@@ -40,7 +43,7 @@ class Hole:
         self.blocking = Store(twin, "of", [{"of": "dns", "blocking": True, "until": None}], hidden=frozenset({"until"}))
         self.domains = Store(twin, "key", hidden=STAMPS | {"key"})
         self.lists = Store(twin, "key", hidden=STAMPS | {"key"})
-        self.hosts = Store(twin, "line", [{"line": "192.0.2.10 nas.home.arpa"}, {"line": "192.0.2.11 mini.home.arpa"}])
+        self.hosts = Store(twin, "line", [{"line": line} for line in NAMES])
         self.lines = ["dhcp-option=option:dns-server,192.0.2.53,192.0.2.54"]
         self.updated = twin.now() - 3 * DAY
         for address in lists:
@@ -119,24 +122,6 @@ class Hole:
         gravity = {"domains_being_blocked": self.gravity(), "last_update": int(self.updated)}
         return {"queries": queries, "clients": {"active": 14, "total": 37}, "gravity": gravity, "took": 0.001}
 
-    def top_domains(self, asked: Asked) -> Json:
-        rows = [{"domain": name, "count": count} for name, count in ASKED]
-        return {
-            "domains": rows[: asked.number("count", 10)],
-            "total_queries": 48_213,
-            "blocked_queries": 9_642,
-            "took": 0.0,
-        }
-
-    def top_clients(self, asked: Asked) -> Json:
-        rows = [{"ip": ip, "name": name, "count": count} for ip, name, count in CLIENTS]
-        return {
-            "clients": rows[: asked.number("count", 10)],
-            "total_queries": 48_213,
-            "blocked_queries": 9_642,
-            "took": 0.0,
-        }
-
     def upstreams(self, asked: Asked) -> Json:
         known = (
             ("192.0.2.1", "dns.example.net", 53, 20_114),
@@ -151,11 +136,24 @@ class Hole:
 
     def history(self, asked: Asked) -> Json:
         start = int(self.twin.now()) // 600 * 600 - DAY
+        slots = {at: _asked_at(at) for at in range(start, start + DAY, 600)}
         rows = [
-            {"timestamp": start + 600 * n, "total": 300 + n, "cached": 120, "blocked": 60, "forwarded": 120 + n}
-            for n in range(144)
+            {"timestamp": at, "total": total, "cached": total // 3, "blocked": total // 5, "forwarded": total // 3}
+            for at, total in slots.items()
         ]
         return {"history": rows, "took": 0.0}
+
+    def devices(self, asked: Asked) -> Json:
+        """Whom it has seen in the network."""
+        rows = [*CLIENTS, ("192.0.2.10", "nas.home.arpa", 1_204), ("192.0.2.11", "mini.home.arpa", 702)]
+        now = int(self.twin.now())
+        found = [
+            {"id": at, "hwaddr": f"00:00:5e:00:53:{at:02x}", "interface": "eth0", "firstSeen": now - DAY,
+             "lastQuery": now, "numQueries": count, "macVendor": None,
+             "ips": [{"ip": ip, "name": name or None, "lastSeen": now, "nameUpdated": now}]}
+            for at, (ip, name, count) in enumerate(rows[: asked.number("max_devices", 10)], 1)
+        ]  # fmt: skip
+        return {"devices": found, "took": 0.0}
 
     def add_domain(self, asked: Asked) -> Answer:
         type_, kind, domain = asked.path["type"], asked.path["kind"], asked.body.get("domain")
@@ -213,18 +211,18 @@ class Hole:
                 "GET /api/dns/blocking": lambda asked: self.state(),
                 "POST /api/dns/blocking": self.set_blocking,
                 f"{stats}/summary": self.summary,
-                f"{stats}/top_domains": self.top_domains,
-                f"{stats}/top_clients": self.top_clients,
+                f"{stats}/top_domains": _top("domains", [{"domain": name, "count": count} for name, count in ASKED]),
+                f"{stats}/top_clients": _top(
+                    "clients", [{"ip": ip, "name": name, "count": count} for ip, name, count in CLIENTS]
+                ),
                 f"{stats}/upstreams": self.upstreams,
                 f"{stats}/query_types": lambda asked: {
                     "types": {"A": 30_112, "AAAA": 14_034, "HTTPS": 4_067},
                     "took": 0.0,
                 },
-                f"{stats}/recent_blocked": lambda asked: {
-                    "blocked": ["ads.example.com", "telemetry.example.org"],
-                    "took": 0.0,
-                },
+                f"{stats}/recent_blocked": lambda asked: {"blocked": [ASKED[0][0], ASKED[1][0]], "took": 0.0},
                 "GET /api/history": self.history,
+                "GET /api/network/devices": self.devices,
                 f"GET {domains}": lambda asked: {"domains": _rows(self.domains.where(**asked.path)), "took": 0.0},
                 f"POST {domains}": self.add_domain,
                 f"DELETE {domains}/{{domain:path}}": self.remove_domain,
@@ -362,6 +360,17 @@ class PiHoles(Twin):
     def suggestions(self) -> list[str]:
         """What to ask of it."""
         return ["is my DNS redundant?"]
+
+
+def _top(what: str, rows: list[Json]) -> Callable[[Asked], Json]:
+    """The first of these, as many as somebody asks for."""
+    sums: Json = {"total_queries": 48_213, "blocked_queries": 9_642, "took": 0.0}
+    return lambda asked: {what: rows[: asked.number("count", 10)], **sums}
+
+
+def _asked_at(moment: int) -> int:
+    """Queries in ten minutes: few at night, most in the afternoon."""
+    return 170 + int(460 * max(0.0, math.sin(math.pi * (moment % DAY / 3600 - 6) / 17)) ** 2)
 
 
 def _sent(body: Json) -> Json:

@@ -3,10 +3,10 @@
 import pytest
 
 from lab.kit.intents import SLOT, understood
-from lab.kit.twin import discover
+from lab.kit.twin import intents
 from tests.lab.chat import Chat
 
-KNOWN = [intent for twin in discover() for intent in twin.intents]
+KNOWN = intents()
 VALUES = {"domain": "ads.example.com", "minutes": "10 min", "address": "192.0.2.9", "url": "https://x.example/l.txt"}
 
 

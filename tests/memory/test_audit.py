@@ -19,7 +19,7 @@ async def write(stores: Stores, count: int) -> None:
 def tamper(folder: Path, statement: str) -> None:
     with sqlite3.connect(folder / "rackhand.db") as raw:
         for trigger in ("audit_append_only_u", "audit_append_only_d"):
-            raw.execute(f"DROP TRIGGER {trigger}")
+            raw.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         raw.execute(statement)
     raw.close()
 

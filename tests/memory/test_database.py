@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -97,6 +99,45 @@ async def test_it_says_whether_it_can_write(database: Database) -> None:
     async with database.transaction() as tx:
         await tx.run("PRAGMA query_only=ON")
     assert await database.writable() is False
+
+
+FULL_DISK = """
+import asyncio, pathlib, sys
+from memory.database import Database
+async def main():
+    folder = pathlib.Path(sys.argv[1])
+    database = await Database.open(folder / "a.db")
+    print(await database.writable())
+    with open(folder / "filler", "wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(bytes(512))
+        except OSError:
+            pass
+    for _ in range(8):  # as long as its log has room
+        found = await database.writable()
+    print(found)
+    (folder / "filler").unlink()
+    print(await database.writable())
+    await database.close()
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_takes_no_write(tmp_path: Path) -> None:
+    """On a file system of one megabyte that is really full."""
+    mounted = 'mount -t tmpfs -o size=1m none "$1" && exec "$2" -c "$3" "$1"'
+    try:
+        ran = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mounted, "sh", tmp_path, sys.executable, FULL_DISK],
+            cwd=Path(__file__).parents[2], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+    except FileNotFoundError:
+        pytest.skip("needs unshare (util-linux)")
+    if "unshare:" in ran.stderr or "mount:" in ran.stderr:
+        pytest.skip(f"this kernel lets nobody mount a file system of their own: {ran.stderr.strip()}")
+    assert (ran.stdout.split(), ran.stderr) == (["True", "False", "True"], "")
 
 
 async def broken(path: Path) -> str:

@@ -99,7 +99,7 @@ async def test_what_stood_on_the_screen_before_rows_knew_where_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as changed:
-        changed.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:8])
+        changed.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:10])
         await (await Database.open(tmp_path / "a.db")).close()
     run = (
         "INSERT INTO runs (id, conversation, actor, actor_name, objective, opened_by, thinks, created, updated, state,"

@@ -138,13 +138,13 @@ async def test_only_what_was_shown_is_redrawn(stores: Stores) -> None:
         await stores.outbox.redraw(tx, "progress", "r2")
     assert [row.payload for row in await stores.outbox.open("tg:")] == [{"run": "r2"}]
     async with stores.database.transaction() as tx:
-        await stores.outbox.redraw(tx, "progress")
+        await stores.outbox.interrupt(tx, "")
     rows = await stores.outbox.open("tg:")
     assert [row.payload for row in rows] == [{"run": "r1"}, {"run": "r2"}]
     await stores.outbox.drop(rows[0].id, "Forbidden")
     await stores.outbox.forget(rows[1].id)
     async with stores.database.transaction() as tx:
-        await stores.outbox.redraw(tx, "progress")
+        await stores.outbox.interrupt(tx, "")
     assert await stores.outbox.open("tg:") == [], "nothing that was given up comes back"
 
 

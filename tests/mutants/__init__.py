@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from tests.mutants.agent import AGENT
+from tests.mutants.books import BOOKS
 from tests.mutants.clean_up import CLEAN_UP
 from tests.mutants.docker import DOCKER
 from tests.mutants.hearing import HEARING
+from tests.mutants.house import HOUSE
 from tests.mutants.wire import WIRE
 
 
@@ -280,7 +282,7 @@ MUTANTS = [
            "ambiguous = ambiguous OR ? WHERE id = ?", "ambiguous = ambiguous OR ? WHERE (id = ? OR 1)",
            "tests/memory/test_outbox.py"),
     Mutant("what was handled is forgotten at once", "memory/inbox.py",
-           "self._db.now() - KEEP_SECONDS", "self._db.now() + KEEP_SECONDS", INBOX),
+           "state, self._db.now() - kept)", "state, self._db.now() + kept)", INBOX),
     Mutant("one update that crashes sets all aside", "memory/inbox.py",
            "attempts = attempts + 1 WHERE update_id = ?", "attempts = attempts + 1 WHERE (update_id = ? OR 1)", INBOX),
     Mutant("a restore takes up the log of one that died", "memory/backup.py",
@@ -332,5 +334,5 @@ MUTANTS = [
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
            'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
-    *(Mutant(*row) for row in (*AGENT, *CLEAN_UP, *DOCKER, *HEARING, *WIRE)),
+    *(Mutant(*row) for row in (*AGENT, *BOOKS, *CLEAN_UP, *DOCKER, *HEARING, *HOUSE, *WIRE)),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Fault rows F34–F41, F43 and F51: the disk, the database file, and a second instance."""
+"""Fault rows F34–F41, F43, F51 and F60: the disk, the database file, and a second instance."""
 
 import asyncio
 import sqlite3
@@ -10,7 +10,7 @@ from tests.e2e.harness import Finished, run_door
 from tests.prove.cast import Cast
 from tests.prove.kills import answers
 from tests.prove.rows import row
-from tests.prove.stage import YES, Stage
+from tests.prove.stage import NO, YES, Stage
 
 BACKUP = "backup.db"
 
@@ -206,3 +206,27 @@ async def newest() -> int:
     """How many migrations there are, as the schema itself says."""
     source = Path(__file__).parents[2] / "memory" / "migrations.py"
     return (await asyncio.to_thread(source.read_text)).count("\n@migration\n")
+
+
+@row("F60", "killed while what is old is forgotten")
+async def f60(cast: Cast) -> None:
+    """A request goes whole or not at all; what still waits for a person's word stays."""
+    async with cast.stage("--kill", "answered:1", timed=False) as stage:
+        stage.say("stop radarr")
+        stage.press(*await stage.card("Stop radarr"))
+        await stage.settled()
+        stage.say("stop sonarr")
+        await stage.settled()
+        await stage.decide("Stop sonarr", NO)
+        assert stage.states() == ["unknown", "denied"], stage.states()
+        await stage.end()
+        late = ["--clock", str(400 * 86400)]
+        stage.arguments = [[*late, "--kill", "forgetting:1"], []]
+        await stage.start()
+        await stage.until(lambda: stage.exits == [-9, -9], "the kill")
+        books = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM cards), (SELECT count(*) FROM approvals)"
+        assert stage.query(books) == [(2, 2, 2)] and stage.states() == ["unknown", "denied"]
+        stage.updates.clear()  # long since answered, and forgotten
+        await stage.restart(*late)
+        await stage.until(lambda: stage.query(books) == [(1, 1, 1)], "what is old to go")
+        assert stage.states() == ["unknown"], stage.states()

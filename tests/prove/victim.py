@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,12 @@ def tune(options: argparse.Namespace) -> None:
     import bot.telegram.chats
     import memory.approvals
     import memory.database
+    import scheduler.clock
     from bot.telegram.pace import Throttle
 
     Throttle.__init__.__defaults__ = (QUICK_THROTTLE, 1)
     bot.telegram.chats.GROUP_INTERVAL = QUICK_THROTTLE
+    scheduler.clock.SOON = timedelta(seconds=0.5)
     original = memory.database.Database.open
 
     async def remembered(path: Path, **settings: Any) -> memory.database.Database:

@@ -9,6 +9,7 @@ import pytest
 from loguru import logger
 
 from memory.models import Digest
+from memory.retention import Keep
 from memory.stores import Stores
 from scheduler.clock import Clock, plan_digest
 from scheduler.digests import Digests
@@ -37,7 +38,9 @@ async def test_a_digest_that_breaks_at_the_start_ends_nothing(
     sink = logger.add(said.append, format="{message}")
     for _ in range(2 if unfinished else 1):
         digests = Broken()
-        running = asyncio.create_task(Clock(stores, cast(Digests, digests), cast(Any, None), ZoneInfo("UTC")).run())
+        running = asyncio.create_task(
+            Clock(stores, cast(Digests, digests), cast(Any, None), ZoneInfo("UTC"), Keep()).run()
+        )
         async with asyncio.timeout(10):
             await digests.asked.wait()
         await asyncio.sleep(0.05)

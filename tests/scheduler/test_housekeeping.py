@@ -5,6 +5,7 @@ from dataclasses import replace
 from memory.embeddings import NoEmbedder, WordLlamaEmbedder
 from memory.inbox import KEEP_SECONDS
 from memory.knowledge import BATCH, Knowledge
+from memory.retention import Keep
 from memory.stores import Stores
 from scheduler.housekeeping import tidy
 from tests.fakes import Clock
@@ -20,7 +21,7 @@ async def test_after_another_embedder_every_memory_is_found_by_its_meaning(store
     await words.add("Photos are kept in Immich.", "tg:1", tainted=False)
     meaning = Knowledge(stores.database, WordLlamaEmbedder())
     assert await meaning.search("where are our pictures stored", 1) == []
-    await tidy(replace(stores, knowledge=meaning))
+    await tidy(replace(stores, knowledge=meaning), Keep())
     [hit] = await meaning.search("where are our pictures stored", 1)
     assert hit.memory.text == "Photos are kept in Immich."
     row = await stores.database.one("SELECT count(*) FROM memories WHERE vector IS NULL")
@@ -32,5 +33,5 @@ async def test_old_updates_are_forgotten(stores: Stores, clock: Clock) -> None:
     await stores.inbox.store([{"update_id": 1}])
     await stores.inbox.handled(1)
     clock.move(KEEP_SECONDS + 1)
-    await tidy(stores)
+    await tidy(stores, Keep())
     assert await stores.database.all("SELECT * FROM inbox") == []

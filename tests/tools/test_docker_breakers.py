@@ -20,7 +20,7 @@ REFUSED = "cannot be reached (connection refused): check that it runs and that i
 
 @pytest.fixture
 async def clients(rack: Rack, clock: Clock) -> AsyncIterator[Clients]:
-    addresses = {name: engine._address for name, engine in rack.reader.items()}
+    addresses = {name: engine.address for name, engine in rack.reader.items()}
     made = Clients([service], {"docker": Settings(docker_hosts=addresses)}, clock=clock)
     yield made
     await made.close()
@@ -130,7 +130,7 @@ async def test_a_change_and_the_look_after_it_are_never_held_up(rack: Rack, clie
 
 
 async def test_a_host_that_is_off_says_so_while_it_rests(rack: Rack, clock: Clock) -> None:
-    addresses = {"nas": rack.reader["nas"]._address, "attic": "tcp://127.0.0.1:1"}
+    addresses = {"nas": rack.reader["nas"].address, "attic": "tcp://127.0.0.1:1"}
     clients = Clients([service], {"docker": Settings(docker_hosts=addresses)}, clock=clock)
     for _ in range(5):
         assert await listed(clients) == ({"nas"}, [f"attic: {REFUSED}"])

@@ -208,7 +208,7 @@ async def test_a_write_that_never_left_is_not_unknown(rack: Rack) -> None:
 
 async def test_no_answer_in_time(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.docker.hosts.READ_PATIENCE", 0.3)
-    impatient = DockerHosts({"nas": rack.reader["nas"]._address}, Access.READ)
+    impatient = DockerHosts({"nas": rack.reader["nas"].address}, Access.READ)
     target = await rack.id("redis")
     rack.traffic.fault("docker:nas", path=target.partition("/")[2], stall=True)
     with pytest.raises(NoAnswer, match="in time"):

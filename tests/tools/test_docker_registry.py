@@ -106,7 +106,7 @@ async def asking(rack: Rack, tmp_path: Path) -> Any:
 
     async def ask(config: Any) -> list[str | None]:
         kept(tmp_path, config)
-        hosts = {name: engine._address for name, engine in rack.reader.items()}
+        hosts = {name: engine.address for name, engine in rack.reader.items()}
         settings = Settings(docker_hosts=hosts, docker_config=str(tmp_path))
         reader, writer = await service.open(settings, Access.READ), await service.open(settings, Access.WRITE)
         opened.extend((reader, writer))

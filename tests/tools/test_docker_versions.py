@@ -109,7 +109,7 @@ async def test_an_engine_below_our_minimum_is_said_as_such(rack: Rack, monkeypat
 
 
 async def test_what_docker_is_told_by_its_setting_holds_here(rack: Rack) -> None:
-    address = rack.reader["nas"]._address
+    address = rack.reader["nas"].address
     limited = DockerHosts({"nas": address}, Access.READ, options=Settings(docker_api_version="1.42").options)
     await limited["nas"].ask(lambda api: api.networks())
     await limited.close()

@@ -1,5 +1,6 @@
 """Pi-hole: what the generated tests need to know of it, and what is special about it."""
 
+import json
 import re
 from typing import Any
 
@@ -222,6 +223,8 @@ def pages(place: Place) -> Menus:
 async def test_the_page_pauses_counts_down_and_goes_on(place: Place) -> None:
     menus = pages(place)
     view = await menus.send("/dns")
+    for name, drawn in zip(("attic", "cellar"), lines(view)[-3:-1], strict=True):
+        assert re.fullmatch(rf"{name} [▁-█]{{16}} 170–6\d\d queries · \S+ \d\d:\d\d–\S*\d\d:\d\d", drawn)
     assert lines(view)[:3] == [
         "Blocking on 2 of 2 · page 1 of 1",
         "🟢 attic · blocking · 20 % of 48,213 queries blocked",
@@ -229,6 +232,8 @@ async def test_the_page_pauses_counts_down_and_goes_on(place: Place) -> None:
     ]
     assert await menus.press(view, "Pause 5 min") is None
     await place.approve()
+    for name in ("attic", "cellar"):
+        place.lab.traffic.fault(f"pihole:{name}", path="/api/history", status=500, times=None)
     view = await menus.send("/dns")
     assert lines(view)[0] == "Nothing is blocked now · page 1 of 1"
     assert re.search(r"🟡 attic · paused, on again in (5:00|4:5\d) ·", lines(view)[1])
@@ -254,3 +259,9 @@ async def test_allow_block_and_why_take_any_spelling_of_a_domain(place: Place) -
     assert hole(place).domains.where(type="deny", domain="tracker.example.net")
     assert "tracker.example.net" in "\n".join(lines(await menus.send("/why tracker.example.net")))
     assert "Nothing here is called" in "\n".join(lines(await menus.send("/allow nonsense")))
+
+
+async def test_a_day_reaches_the_model_whole(place: Place) -> None:
+    told = await place.read("pihole_get_history")
+    assert "left out" not in told and told.count('"every_s":600.0') == 4
+    assert all(len(series["values"]) == 144 for one in json.loads(told)["found"].values() for series in one.values())

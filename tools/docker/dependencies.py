@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SHARED = {"NetworkMode": "its network comes", "PidMode": "its processes come", "IpcMode": "its shared memory comes"}
 """Setting that may say `container:…` → how a sentence about that begins."""
-DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ async def _carrier(engine: Engine, inspected: Raw, what: str, reference: str) ->
         return Carrier(brief, "gone", what, f"{service} ({brief}…)" if service and brief != reference else brief)
     name = text(found.get("Name")).removeprefix("/") or brief
     state = state_of(record(found.get("State")).get("Status"))
-    return Carrier(name, state, what, f"{name} ({text(found.get('Id'))[:DIGITS]}…)")
+    return Carrier(name, state, what, f"{name} ({short(text(found.get('Id')))}…)")
 
 
 def _only_dependency(inspected: Raw) -> str:

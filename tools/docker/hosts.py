@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tools.docker.settings import Options, Settings
-from tools.kit import Access, Area, Instances, Link, Service
+from tools.kit import Access, Area, Gone, Instances, Link, Service
 from tools.kit.breaker import Breaker
+from tools.kit.raw import Raw
 from tools.kit.sdk import Sdk
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Engine(Sdk["Session"]):
     def __init__(
         self, name: str, address: str, access: Access, breaker: Breaker | None = None, options: Options = USUAL
     ) -> None:
-        self.name, self._address, self._options = name, address, options
+        self.name, self.address, self._options = name, address, options
         usual, longest = (READ_PATIENCE,) * 2 if access is Access.READ else (WRITE_PATIENCE, LONG_PATIENCE)
         super().__init__(f"Docker on {name}", access, breaker or Breaker(name), patience=usual, longest=longest)
 
@@ -32,7 +33,14 @@ class Engine(Sdk["Session"]):
         """A connection to the engine. Raises ToolFailed."""
         from tools.docker.session import Session
 
-        return Session(self.service, self._address, self.access, patience, self._options)
+        return Session(self.service, self.address, self.access, patience, self._options)
+
+    async def image(self, name: str) -> Raw | None:
+        """One image, inspected; None when it is not there. Raises ToolFailed."""
+        try:
+            return await self.ask(lambda api: api.image(name))
+        except Gone:
+            return None
 
 
 class DockerHosts(Instances[Engine]):

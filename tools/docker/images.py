@@ -90,15 +90,8 @@ async def _holder(client: DockerHosts, image: str, host: str | None) -> Engine:
     if host is not None or len(client) == 1:
         return client.one(host)
 
-    async def has(engine: Engine) -> bool:
-        try:
-            await engine.ask(lambda api: api.image(image))
-        except Gone:
-            return False
-        return True
-
-    found, down = await client.each(has)
-    holders = [name for name, holds in found.items() if holds]
+    found, down = await client.each(lambda engine: engine.image(image))
+    holders = [name for name, there in found.items() if there is not None]
     if len(holders) == 1 and not down:
         return client.one(holders[0])
     if not holders and not down:

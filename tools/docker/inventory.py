@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from itertools import chain
+from urllib.parse import urlsplit
 
 from tools.docker.disk import total
 from tools.docker.hosts import DockerHosts, Engine, service
@@ -19,12 +20,20 @@ from tools.docker.models import (
     VolumeRow,
     Volumes,
 )
-from tools.docker.names import Host, list_all
-from tools.docker.rows import name_of, short, tags_of, volume_label
+from tools.docker.names import Host, compose_names, list_all
+from tools.docker.rows import listed_ports, name_of, short, tags_of, volume_label
 from tools.docker.stock import take_stock
 from tools.docker.unused import BY_ITSELF, IDLE_DAYS, Unused, unused
-from tools.kit import Context, Risk, listed, or_else
+from tools.kit import Context, Identity, Mac, Risk, Told, at_home, listed, or_else, those_of
 from tools.kit.raw import GB, MB, Raw, moment, record, records, size, text, to_second, whole
+
+
+@service.identities
+async def identities(ctx: Context[DockerHosts]) -> Told[Identity]:
+    """Every host, whether it answers or not, and the containers of those that do."""
+    found, down = await ctx.client.each(_containers)
+    hosts = [Identity.of_host(name, urlsplit(engine.address).hostname) for name, engine in ctx.client.items()]
+    return [*hosts, *chain(*found.values())], down
 
 
 @service.tool(Risk.READ)
@@ -59,6 +68,23 @@ async def list_volumes(ctx: Context[DockerHosts], host: Host | None = None) -> V
     found, down = await ctx.client.each(_volumes, host)
     rows, more = listed(sorted(chain(*found.values()), key=lambda row: bool(row.in_use_by)))
     return Volumes(volumes=rows, more=more, down=down)
+
+
+async def _containers(engine: Engine) -> list[Identity]:
+    containers, networks = await asyncio.gather(list_all(engine), engine.ask(lambda api: records(api.networks())))
+    # Others can reach these; the addresses of any other network mean something on its host alone.
+    outer = {text(each.get("Id")) for each in networks if each.get("Driver") in ("macvlan", "ipvlan")}
+    return [_container(engine.name, item, outer) for item in containers]
+
+
+def _container(host: str, item: Raw, outer: set[str]) -> Identity:
+    ends = map(record, record(record(item.get("NetworkSettings")).get("Networks")).values())
+    there = [end for end in ends if text(end.get("NetworkID")) in outer]
+    return Identity(
+        kind="container", name=name_of(item), also=list(compose_names(item)), host=host, ids=[text(item["Id"])[:12]],
+        addresses=at_home(text(end.get(key)) for end in there for key in ("IPAddress", "GlobalIPv6Address")),
+        macs=those_of(Mac, (text(end.get("MacAddress")) for end in there)), ports=listed_ports(item),
+    )  # fmt: skip
 
 
 async def _info(ctx: Context[DockerHosts], engine: Engine) -> HostInfo:

@@ -103,13 +103,13 @@ def _best(everything: list[Listed], reference: str) -> list[Listed]:
         return [found for found in everything if found[1]["Id"] == reference]
     exact = [found for found in everything if name_of(found[1]) == reference]
     alike = exact or [found for found in everything if name_of(found[1]).lower() == reference.lower()]
-    alike = alike or [found for found in everything if reference.lower() in map(str.lower, _service(found[1]))]
+    alike = alike or [found for found in everything if reference.lower() in map(str.lower, compose_names(found[1]))]
     if alike or not _ID_START.fullmatch(reference):
         return alike
     return [found for found in everything if text(found[1]["Id"]).startswith(reference)]
 
 
-def _service(item: Raw) -> tuple[str, ...]:
+def compose_names(item: Raw) -> tuple[str, ...]:
     """What its compose file calls a container, if it comes from one: the `jellyfin` of `media-jellyfin-1`."""
     name = labels_of(item).get(SERVICE_LABEL, "")
     return (name,) if name and trusted_name(name) else ()
@@ -154,7 +154,7 @@ def _target(engine: Engine, item: Raw, carriers: set[str]) -> Target:
         detail=f"{engine.name} · {image}" if trusted_name(image) else engine.name,
         forbidden=is_forbidden(item),
         protected=_protected(item, carriers),
-        aliases=(*dict.fromkeys((name, f"{engine.name}/{name}", container[:12], *_service(item))),),
+        aliases=(*dict.fromkeys((name, f"{engine.name}/{name}", container[:12], *compose_names(item))),),
         short=f"{engine.name}/{container[:12]}",
     )
 

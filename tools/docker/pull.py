@@ -6,7 +6,7 @@ from typing import Annotated
 from tools.docker.hosts import LONG_PATIENCE, DockerHosts, Engine, service
 from tools.docker.names import Host
 from tools.docker.rows import short, tags_of
-from tools.kit import Change, Context, Facts, Field, Gone, Ident, Refused, Risk, Shown, or_else
+from tools.kit import Change, Context, Facts, Field, Ident, Refused, Risk, Shown, or_else
 from tools.kit.failures import quote
 from tools.kit.masking import seen
 from tools.kit.raw import Raw, record, records, text, texts
@@ -83,10 +83,7 @@ async def pull_facts(client: DockerHosts, host: str, reference: str, look_outsid
     repository = _split(reference)[0]
     images = records(await engine.ask(lambda api: api.images()))
     known = any(familiar(repository) in repositories_of(image) for image in images)
-    try:
-        local = await engine.ask(lambda api: api.image(reference))
-    except Gone:
-        local = {}
+    local = await engine.image(reference) or {}
     digests = [
         _shown(digest.partition("@")[2])
         for digest in texts(local.get("RepoDigests"))

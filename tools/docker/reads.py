@@ -9,14 +9,11 @@ from tools.docker.names import Container, Host
 from tools.docker.orchestrators import owner_of
 from tools.docker.rows import (
     PROJECT_LABEL,
-    exit_code_of,
-    health_of,
+    condition_of,
     inspected_ports,
-    is_looping,
     labels_of,
     policy_of,
     short,
-    since_of,
     state_of,
     volume_label,
 )
@@ -68,21 +65,17 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
     engine, reference = ctx.client.at(container)
     raw, now = await engine.ask(lambda api: (api.inspect_container(reference), api.now()))
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("NetworkSettings"))
-    words, restarts = [text(raw.get("Path")), *texts(raw.get("Args"))], whole(raw.get("RestartCount"))
+    words = [text(raw.get("Path")), *texts(raw.get("Args"))]
     secrets = seen.secrets_in(" ".join([text(state.get("Error")), *words]), texts(config.get("Env")))
     details = ContainerDetails(
+        **condition_of(raw, now),
         host=engine.name,
         name=text(raw.get("Name")).removeprefix("/") or reference[:12],
         id=f"{engine.name}/{reference[:12]}",
         image=short(text(config.get("Image"))) or "unknown",
         image_id=short(text(raw.get("Image"))),
-        state="restarting" if is_looping(state, restarts, now) else state_of(state.get("Status")),
-        health=health_of(state),
-        restarts=restarts,
-        exit_code=exit_code_of(state),
         oom_killed=state.get("OOMKilled") is True,
         error=without_secrets(text(state.get("Error")), secrets)[:500] or None,
-        since=since_of(state),
         finished=to_second(moment(state.get("FinishedAt"))),
         restart_policy=policy_of(raw),
         command=command_line([word for word in words if word], secrets) or None,

@@ -26,6 +26,7 @@ from tools.kit import (
     Shown,
     ToolFailed,
     Unauthorised,
+    or_else,
     partly,
 )
 from tools.kit.raw import Raw, record, records, text, texts
@@ -88,14 +89,9 @@ async def recreate_facts(client: DockerHosts, host: str, name: str, image_id: st
     if holder is not None:
         raw, now = await inspect(client, f"{host}/{holder['Id']}")
         steady = facts_from(raw, now, f"{host}/{holder['Id']}").steady
-    try:
-        await engine.ask(lambda api: api.image(image_id))
-        present = True
-    except Gone:
-        present = False
     return RecreateFacts(
         state="gone" if holder is None else state_of(holder.get("State")),
-        image_present=present,
+        image_present=await engine.image(image_id) is not None,
         name=name,
         host=host,
         image=short(image),
@@ -122,9 +118,8 @@ async def _obstacle(engine: Engine, raw: Raw, reference: str) -> str:
         if not replaced:  # a new one of that name takes it in
             return f"its network {network} is gone"
     try:
-        await engine.ask(lambda api: api.image(text(raw.get("Image"))))
-    except Gone:
-        return "its image is gone from this host"
+        if await engine.image(text(raw.get("Image"))) is None:
+            return "its image is gone from this host"
     except (Refused, Unauthorised):
         return "nobody lets this bot see its image"
     if not await engine.ask(lambda api: api.podman):
@@ -264,10 +259,7 @@ async def _exists(engine: Engine, name: str) -> bool:
 async def _with_image(hosts: DockerHosts, kept: Raw) -> Raw:
     """The create request with the very image it had: by its tag while that still means the same one."""
     body, engine = dict(kept["body"]), hosts.one(kept["host"])
-    try:
-        tagged = await engine.ask(lambda api: api.image(body["Image"]))
-    except ToolFailed:
-        tagged = {}
-    if tagged.get("Id") != kept["image_id"]:
+    tagged = await or_else(engine.image(body["Image"]), None)
+    if tagged is None or tagged.get("Id") != kept["image_id"]:
         body["Image"] = kept["image_id"]
     return body

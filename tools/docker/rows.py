@@ -145,18 +145,16 @@ def row_of(host: str, listed: Raw) -> ContainerRow:
     )
 
 
-def with_inspection(row: ContainerRow, inspected: Raw, now: float) -> ContainerRow:
-    """The row with restarts, times and exit code as the inspection has them."""
+def condition_of(inspected: Raw, now: float) -> Raw:
+    """How an inspected container is: what of its `ContainerState` can change."""
     state, restarts = record(inspected.get("State")), whole(inspected.get("RestartCount"))
-    return row.model_copy(
-        update={
-            "state": "restarting" if is_looping(state, restarts, now) else state_of(state.get("Status")),
-            "health": health_of(state),
-            "restarts": restarts,
-            "since": since_of(state),
-            "exit_code": exit_code_of(state),
-        }
-    )
+    return {
+        "state": "restarting" if is_looping(state, restarts, now) else state_of(state.get("Status")),
+        "health": health_of(state),
+        "restarts": restarts,
+        "since": since_of(state),
+        "exit_code": exit_code_of(state),
+    }
 
 
 def tags_of(image: Raw) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.models import ContainerRow
 from tools.docker.names import list_all
-from tools.docker.rows import labels_of, row_of, with_inspection
+from tools.docker.rows import condition_of, labels_of, row_of
 from tools.docker.troubles import Found, Standing, found, judge
 from tools.kit import Context, Down, ToolFailed
 from tools.kit.raw import Raw, text
@@ -80,7 +80,7 @@ async def _look(engine: Engine, item: Raw, row: ContainerRow) -> Found[Container
         raw, now = await engine.ask(lambda api: (api.inspect_container(item["Id"]), api.now()))
     except ToolFailed:
         return _unread(item, row)
-    return found(with_inspection(row, raw, now), text(item["Id"]), labels_of(item), raw, now)
+    return found(row.model_copy(update=condition_of(raw, now)), text(item["Id"]), labels_of(item), raw, now)
 
 
 def _unread(item: Raw, row: ContainerRow) -> Found[ContainerRow]:

@@ -12,6 +12,7 @@ from tools.docker.orchestrators import owner_of
 from tools.docker.pull import repositories_of
 from tools.docker.rows import (
     STOPPED,
+    condition_of,
     is_forbidden,
     labels_of,
     name_of,
@@ -19,7 +20,6 @@ from tools.docker.rows import (
     short,
     tags_of,
     volume_label,
-    with_inspection,
 )
 from tools.docker.stock import Stock
 from tools.docker.troubles import Found, Standing, judge
@@ -132,7 +132,8 @@ def _containers(found: Stock, since: float) -> Iterator[Thing]:
 def _looked_into(found: Stock, item: Raw) -> Found[ContainerRow]:
     ident, row = text(item["Id"]), row_of(found.host, item)
     if raw := found.inspected.get(ident):
-        return looked_at(with_inspection(row, raw, found.now), ident, labels_of(item), raw, found.now)
+        row = row.model_copy(update=condition_of(raw, found.now))
+        return looked_at(row, ident, labels_of(item), raw, found.now)
     return Found(row, ident, labels_of(item))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -25,9 +25,11 @@ from tools.gate.room import MOST_SHOWN, room, written
 from tools.kit.change import Change, Facts
 from tools.kit.clients import Clients
 from tools.kit.context import Access, Context
-from tools.kit.errors import Gone, ToolFailed
+from tools.kit.contributions import TELLING_DEADLINE, Contributed, together
+from tools.kit.errors import Gone, ToolFailed, tried
 from tools.kit.glance import Glance
 from tools.kit.hurry import GRACE, in_time
+from tools.kit.registry import tellers
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target, trusted_name
 
@@ -113,6 +115,7 @@ class Proposals:
         redact: Redactor,
     ) -> None:
         self._catalogue, self._clients, self._people = catalogue, clients, people
+        self._services = list(dict.fromkeys(tool.service for tool in catalogue.values()))
         self.rules, self.redact = rules, redact
         self._nets, self._past, self._runs = StoredNets(stores.nets), Past(stores), stores.runs
 
@@ -152,22 +155,18 @@ class Proposals:
         return digest(canonical({"schema": tool.input_schema, "risk": int(tool.risk)})) if tool else ""
 
     async def read(
-        self,
-        actor: Actor,
-        service: Service[Any],
-        reader: Callable[[Context[Any]], Awaitable[T]],
-        *,
-        insist: bool = False,
-    ) -> T:
+        self, actor: Actor, service: Service[Any], reader: Callable[[Context[Any]], Awaitable[T]], *,
+        insist: bool = False, within: float = READ_DEADLINE,
+    ) -> T:  # fmt: skip
         """What `reader(ctx)` finds, for whoever may look at this service; no model is asked. Raises ToolFailed."""
         if self._people.role(actor.id, service.name) < Role.VIEWER:
             raise ToolFailed(f"{service.name} is not yours to look at.")
         try:
-            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(READ_DEADLINE):
+            async with self._clients.watch(service.name, insist=insist), asyncio.timeout(within):
                 client = await self._clients.get(service.name, Access.READ)
-                return await reader(self._context(service.name, client, actor.id))
+                return await reader(self._context(service.name, client, actor))
         except TimeoutError:
-            raise ToolFailed(f"{service.name} did not answer within {READ_DEADLINE:.0f} s.") from None
+            raise ToolFailed(f"{service.name} did not answer within {within:.0f} s.") from None
 
     async def look(self, actor: Actor, tool: Tool, target: Target) -> BaseModel:
         """The typed result of a read of one target. Raises ToolFailed."""
@@ -185,30 +184,30 @@ class Proposals:
         find = tool.resolved[tool.subject].find
         return await self.read(actor, tool.service, lambda ctx: find(ctx.client, text))
 
+    async def contributed(self, actor: Actor, kind: type[Any]) -> Contributed[Any]:
+        """What the services tell of this kind of thing, asked together; who fails is named, and the rest answers."""
+        return together(await self._each(actor, tellers(self._services, kind), within=TELLING_DEADLINE))
+
     async def glances(self, actor: Actor, *, insist: bool = False) -> dict[str, Glance | ToolFailed]:
         """Every configured service at a glance, asked together; one that fails says why.
 
         `insist` asks even what is given a pause.
         """
-        services = {tool.service.name: tool.service for tool in self._catalogue.values()}
-        seen = [
-            service
-            for service in services.values()
-            if service.look and self._clients.configured(service.name)
-            if self._people.role(actor.id, service.name) >= Role.VIEWER
-        ]
-        glances = await asyncio.gather(*(self._glance(actor, service, insist) for service in seen))
-        return dict(zip([service.name for service in seen], glances, strict=True))
+        return await self._each(actor, {each: each.look for each in self._services if each.look}, insist=insist)
 
-    async def _glance(self, actor: Actor, service: Service[Any], insist: bool) -> Glance | ToolFailed:
-        assert service.look is not None, "asked only of services that declare one"
-        try:
-            return await in_time(service.name, self.read(actor, service, service.look, insist=insist), GRACE)
-        except ToolFailed as error:
-            return error
+    async def _each(
+        self, actor: Actor, readers: Mapping[Service[Any], Callable[[Context[Any]], Awaitable[T]]], **how: Any
+    ) -> dict[str, T | ToolFailed]:
+        """What those of the services say that are set up and this person's to look at, or why one does not."""
+        seen = [service for service in readers if self._clients.configured(service.name)]
+        seen = [service for service in seen if self._people.role(actor.id, service.name) >= Role.VIEWER]
+        asked = ((each.name, self.read(actor, each, readers[each], **how)) for each in seen)
+        answers = await asyncio.gather(*(tried(in_time(name, answer, GRACE)) for name, answer in asked))
+        return dict(zip([service.name for service in seen], answers, strict=True))
 
-    def _context(self, service: str, client: Any, actor: str = "", tainted: bool = False) -> Context[Any]:
-        return Context(client, actor, self._nets, tainted, partial(self._past.of, service))
+    def _context(self, service: str, client: Any, actor: Actor, tainted: bool = False) -> Context[Any]:
+        past, others = partial(self._past.of, service), partial(self.contributed, actor)
+        return Context(client, actor.id, self._nets, tainted, past, others)
 
     async def _prepare(self, run: Run, use: Use, told: taint.Told | None) -> Answer | Proposal:
         tool = self._catalogue.get(use.tool)
@@ -222,7 +221,7 @@ class Proposals:
         targets, typed = await self._targets(tool, asked, client)
         # Stored as JSON values and validated again at the tap: what is shown, hashed and executed is one thing.
         args = {**asked.model_dump(mode="json"), **{name: target.id for name, target in targets.items()}}
-        context = self._context(tool.service.name, client, run.actor.id, run.tainted)
+        context = self._context(tool.service.name, client, run.actor, run.tainted)
         if tool.risk is Risk.READ and not (tool.egress and run.tainted):
             return await self._read(use, tool, context, args)
         values = tool.parameters.model_validate_json(canonical(args))

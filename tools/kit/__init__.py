@@ -5,6 +5,7 @@ from pydantic import Field, SecretStr
 from tools.kit.answers import at
 from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task
 from tools.kit.context import Access, Context, Deed
+from tools.kit.contributions import Contributed, Identity, NamedOutside, Told, at_home, those_of
 from tools.kit.errors import (
     BadAnswer,
     CircuitOpen,
@@ -26,6 +27,7 @@ from tools.kit.instances import Answers, Down, Instances, Listing, Which, listed
 from tools.kit.link import Link
 from tools.kit.login import Login
 from tools.kit.page import Dot, Page, Row
+from tools.kit.series import Series
 from tools.kit.service import Area, Risk, Service, Tool
 from tools.kit.settings import Addresses, HttpSettings, Secrets, ServiceSettings
 from tools.kit.threads import Threads
@@ -34,11 +36,12 @@ from tools.kit.values import Cidr, Count, Domain, Ip, IPv4, IPv6, Mac, Minutes, 
 from tools.kit.words import countdown, counted, so_far
 
 __all__ = [
-    "Access", "Addresses", "Answers", "Api", "Area", "at", "BadAnswer", "Broken", "Call", "Change", "Cidr",
-    "CircuitOpen", "Conflict", "Context", "Count", "countdown", "counted", "Deed", "Domain", "Done", "Dot", "Down",
-    "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident", "Instances", "Ip", "IPv4", "IPv6", "Link",
-    "listed", "Listing", "Login", "Mac", "Minutes", "NetId", "NoAnswer", "Note", "or_else", "OutcomeUnknown",
-    "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk",
-    "Row", "Secrets", "SecretStr", "Service", "ServiceSettings", "Shown", "so_far", "Taken", "Target", "Task",
-    "Threads", "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable", "Which",
+    "Access", "Addresses", "Answers", "Api", "Area", "at", "at_home", "BadAnswer", "Broken", "Call", "Change", "Cidr",
+    "CircuitOpen", "Conflict", "Context", "Contributed", "Count", "countdown", "counted", "Deed", "Domain", "Done",
+    "Dot", "Down", "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident", "Identity", "Instances", "Ip", "IPv4",
+    "IPv6", "Link", "listed", "Listing", "Login", "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note",
+    "or_else", "OutcomeUnknown", "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused",
+    "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Series", "Service", "ServiceSettings", "Shown",
+    "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tool", "ToolFailed", "Trouble", "Unauthorised",
+    "Unreachable", "Which",
 ]  # fmt: skip

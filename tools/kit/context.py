@@ -9,10 +9,13 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from tools.kit.change import Facts
+from tools.kit.contributions import Contributed
+from tools.kit.types import Result
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Facts)
 K = TypeVar("K", bound=BaseModel)
+T = TypeVar("T", bound=Result)
 
 
 class Access(StrEnum):
@@ -57,6 +60,8 @@ class Context(Generic[C]):
     tainted: bool = False
     past: Callable[[], Awaitable[list[Deed]]] | None = None
     """What this bot has done to this service's targets in the last month; read it with `deeds`."""
+    others: Callable[[type[Any]], Awaitable[Contributed[Any]]] | None = None
+    """What all services tell of one kind of thing; read it with `contributed`."""
 
     async def kept(self, net: str, kind: type[K]) -> K:
         """What was kept for an Undo, as the model it was made from. Raises ToolFailed when it has lapsed."""
@@ -66,6 +71,10 @@ class Context(Generic[C]):
     async def deeds(self) -> list[Deed]:
         """What this bot has done to this service's targets, newest first; nothing older than a month."""
         return await self.past() if self.past else []
+
+    async def contributed(self, kind: type[T]) -> Contributed[T]:
+        """What every service tells that whoever asks may look at: of all the others it is as if they were not there."""
+        return await self.others(kind) if self.others else Contributed({}, [])
 
     async def read(self, reader: Callable[..., Awaitable[F]], *args: Any) -> F:
         """Facts from `reader(client, *args)` that remember how to read themselves again."""

@@ -76,6 +76,14 @@ def partly(done: str, *errors: ToolFailed) -> OutcomeUnknown:
     return found
 
 
+async def tried(asked: Awaitable[T]) -> T | ToolFailed:
+    """The answer, or why there is none."""
+    try:
+        return await asked
+    except ToolFailed as error:
+        return error
+
+
 async def or_else(asked: Awaitable[T], otherwise: T) -> T:
     """The answer, or something else when there is none."""
     try:

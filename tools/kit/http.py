@@ -74,6 +74,7 @@ class Api:
         self.service, self._deadline, self._sleep = service, deadline, sleep
         self._seat, self._judge, self._breaker = auth, judge, breaker or Breaker(service)
         base = _address(service, base_url)
+        self.host = base.host
         self._reads = Reads(base, post_reads)
         transport = httpx.AsyncHTTPTransport(
             verify=context(service, str(base), ca_file=ca_file, fingerprint=fingerprint),

@@ -8,7 +8,7 @@ from typing import Annotated, Generic, Protocol, TypeVar
 
 from pydantic import Field
 
-from tools.kit.errors import CircuitOpen, ToolFailed, partly
+from tools.kit.errors import CircuitOpen, ToolFailed, partly, tried
 from tools.kit.glance import Trouble
 from tools.kit.hurry import ASKED, StillAsked, in_time
 from tools.kit.types import Ident, Outside, Own, Result, outside_text
@@ -39,6 +39,16 @@ class Down(Result):
 
     name: Ident
     reason: Own
+
+    @staticmethod
+    def of(name: str, error: ToolFailed, called: str = "") -> "Down":
+        """Who could not be asked; the words that call it by another name leave that out."""
+        if isinstance(error, StillAsked):
+            return Awaited(name=name, reason=ASKED)
+        why = error.why if isinstance(error, CircuitOpen) else str(error)
+        if called:
+            why = why.removeprefix(f"{called} ").replace(f" to {called} ", " ")  # its name stands beside it
+        return (DownInItsWords if error.outside else Down)(name=name, reason=why)
 
     def trouble(self, where: str) -> Trouble:
         """It as a service's glance tells of it."""
@@ -137,7 +147,7 @@ class Instances(Mapping[str, M]):
         answers = await asyncio.gather(*(_tried(member, ask) for member in members.values()))
         pairs = list(zip(members, answers, strict=True))
         found = {name: answer for name, answer in pairs if not isinstance(answer, ToolFailed)}
-        down = [_down(name, self[name], answer) for name, answer in pairs if isinstance(answer, ToolFailed)]
+        down = [Down.of(name, answer, self[name].service) for name, answer in pairs if isinstance(answer, ToolFailed)]
         return found, down
 
     async def every(self, ask: Callable[[M], Awaitable[T]], names: Names = None) -> dict[str, T]:
@@ -171,10 +181,7 @@ class Instances(Mapping[str, M]):
 
 
 async def _tried(member: M, ask: Callable[[M], Awaitable[T]]) -> T | ToolFailed:
-    try:
-        return await in_time(member.service, _watched(member, ask))
-    except ToolFailed as error:
-        return error
+    return await tried(in_time(member.service, _watched(member, ask)))
 
 
 async def _watched(member: M, ask: Callable[[M], Awaitable[T]]) -> T:
@@ -188,11 +195,3 @@ async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFaile
     except ToolFailed as error:
         return error
     return None
-
-
-def _down(name: str, member: Member, error: ToolFailed) -> Down:
-    if isinstance(error, StillAsked):
-        return Awaited(name=name, reason=ASKED)
-    why = error.why if isinstance(error, CircuitOpen) else str(error)
-    why = why.removeprefix(f"{member.service} ").replace(f" to {member.service} ", " ")  # its name stands beside it
-    return (DownInItsWords if error.outside else Down)(name=name, reason=why)

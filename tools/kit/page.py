@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from tools.kit.change import Call
 from tools.kit.context import Context
+from tools.kit.series import Series
 
 if TYPE_CHECKING:
     from tools.kit.service import Service, Tool
@@ -57,6 +58,8 @@ class Page:
     """Whether any of what is said beside the rows is text that its owner has not written."""
     actions: Mapping[str, Call] = field(default_factory=dict)
     """What may be done to the whole: `{"Pause 5 min": disable_blocking.call(minutes=5)}`."""
+    charts: Mapping[str, Series] = field(default_factory=dict)
+    """What was measured over time, by what it is called: a line each below the rows."""
 
 
 class Declared(Generic[C]):

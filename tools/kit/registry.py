@@ -9,6 +9,7 @@ from typing import Any
 import tools
 from tools.kit.page import Declared
 from tools.kit.service import Risk, Service, Tool
+from tools.kit.types import Result
 
 NOT_SERVICES = frozenset({"kit", "gate"})
 SPOKEN = re.compile(r"[a-z][a-z0-9]{1,15}")
@@ -53,6 +54,11 @@ def pages(services: Iterable[Service[Any]]) -> dict[str, Declared[Any]]:
             raise BrokenService(f"The page {page.name} of {page.service.name}: {fault}.")
         by_name[page.name] = page
     return by_name
+
+
+def tellers(services: Iterable[Service[Any]], kind: type[Result]) -> dict[Service[Any], Any]:
+    """Who contributes things of this kind, and what to ask them."""
+    return {service: service.tells[kind] for service in services if kind in service.tells}
 
 
 def _faults(page: Declared[Any]) -> Iterator[str]:

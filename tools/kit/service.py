@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from tools.kit.change import Broken, Call, Done
 from tools.kit.context import Access, Context
+from tools.kit.contributions import Identity, Told
 from tools.kit.glance import Glance
 from tools.kit.link import Link
 from tools.kit.page import Declared, Page
 from tools.kit.settings import ServiceSettings
-from tools.kit.types import Resolve
+from tools.kit.types import Resolve, Result
 
 C = TypeVar("C")
 Follow = Callable[[C, str], AsyncIterator[str | Done | Broken]]
@@ -129,6 +130,8 @@ class Service(Generic[C]):
         self.look: Callable[[Context[C]], Awaitable[Glance]] | None = None
         self.advise: Callable[[C], Awaitable[list[str]]] | None = None
         self.followed: Follow[C] | None = None
+        self.tells: dict[type[Result], Callable[[Context[C]], Awaitable[Told[Any]]]] = {}
+        """What it contributes to tools that look across services, by the kind."""
 
     def glance(self, look: Callable[[Context[C]], Awaitable[Glance]]) -> Callable[[Context[C]], Awaitable[Glance]]:
         """Declare how the service describes itself for /status and the digest."""
@@ -147,6 +150,13 @@ class Service(Generic[C]):
         """
         self.followed = follow
         return follow
+
+    def identities(
+        self, tell: Callable[[Context[C]], Awaitable[Told[Identity]]]
+    ) -> Callable[[Context[C]], Awaitable[Told[Identity]]]:
+        """Declare what it knows of things that other services know, too, under other names."""
+        self.tells[Identity] = tell
+        return tell
 
     def tool(
         self,

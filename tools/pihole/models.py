@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from tools.kit import Down, Ident, Ip, Outside, Result, at
+from tools.kit import Down, Ident, Ip, Outside, Result, Series, at
 
 
 class Summary(Result):
@@ -79,10 +79,11 @@ class Slot(Result):
     blocked: int
 
 
-class History(Result):
-    """The last day in steps of ten minutes."""
+class Traffic(Result):
+    """The last day of one Pi-hole."""
 
-    history: list[Slot]
+    queries: Series
+    blocked: Series
 
 
 class Rule(Result):

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from tools.kit import Api, Call, Context, Page, Row
+from tools.kit import Api, Call, Context, Page, Row, or_else
 from tools.kit.types import outside_text
 from tools.pihole.changes import allow_domain, deny_domain, disable_blocking, enable_blocking
 from tools.pihole.client import Holes, service
 from tools.pihole.glance import said_of
-from tools.pihole.models import Blocked, Reasons, State, Summary
-from tools.pihole.reads import find_blocking_rule
+from tools.pihole.models import Blocked, Reasons, State, Summary, Traffic
+from tools.pihole.reads import find_blocking_rule, traffic
 
 RECENT = 10
 """Domains that were blocked last: whoever misses something finds it there."""
@@ -19,11 +19,12 @@ class Seen(Summary):
 
     state: State
     recent: Blocked
+    day: Traffic | None
 
 
 @service.page("dns", label="DNS", verbs=(allow_domain, deny_domain), looks=(find_blocking_rule,))
 async def dns(ctx: Context[Holes]) -> Page:
-    """DNS blocking: on or paused, and what was blocked just now."""
+    """DNS blocking: on or paused, the day's queries, and what was blocked just now."""
     seen, down = await ctx.client.each(_look)
     recent = dict.fromkeys(domain for one in seen.values() for domain in one.recent.blocked)
     return Page(
@@ -32,6 +33,7 @@ async def dns(ctx: Context[Holes]) -> Page:
         down={one.name: one.reason for one in down},
         outside=any(outside_text(down)),
         actions=_actions({name: one.state for name, one in seen.items()}),
+        charts={name: one.day.queries for name, one in seen.items() if one.day},
     )
 
 
@@ -49,7 +51,8 @@ async def domain(ctx: Context[Holes], target: str) -> Row:
 async def _look(api: Api) -> Seen:
     summary = await api.read(Summary, "/stats/summary")
     recent = await api.read(Blocked, "/stats/recent_blocked", params={"count": RECENT})
-    return Seen(**vars(summary), state=await api.read(State, "/dns/blocking"), recent=recent)
+    day = await or_else(traffic(api), None)  # a picture, which nobody should miss the switch for
+    return Seen(**vars(summary), state=await api.read(State, "/dns/blocking"), recent=recent, day=day)
 
 
 def _title(states: list[State]) -> str:

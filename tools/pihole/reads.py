@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from tools.kit import Answers, Api, Context, Count, Field, Risk
+from tools.kit import Answers, Api, Context, Count, Field, Risk, Series
 from tools.pihole.client import Holes, Some, service
 from tools.pihole.models import (
     SAFE,
@@ -14,13 +14,14 @@ from tools.pihole.models import (
     Dhcp,
     Differences,
     DnsmasqLines,
-    History,
     Lists,
     LocalNames,
     Reasons,
     Redundancy,
+    Slot,
     Summary,
     Top,
+    Traffic,
     Types,
     Upstreams,
     Verdict,
@@ -76,9 +77,19 @@ async def get_recent_blocked(ctx: Context[Holes], count: Count = 10, piholes: So
 
 
 @service.tool(Risk.READ)
-async def get_history(ctx: Context[Holes], piholes: Some | None = None) -> Answers[History]:
+async def get_history(ctx: Context[Holes], piholes: Some | None = None) -> Answers[Traffic]:
     """Queries and blocked queries of the last day in steps of ten minutes."""
-    return await ctx.client.answers(_read(History, "/history"), piholes)
+    return await ctx.client.answers(traffic, piholes)
+
+
+async def traffic(api: Api) -> Traffic:
+    """The last day of one Pi-hole."""
+    slots = await api.read(list[Slot], "/history", at=("history",))
+    times = [slot.start for slot in slots]
+    return Traffic(
+        queries=Series(unit="queries", times=times, values=[slot.total for slot in slots]),
+        blocked=Series(unit="queries", times=times, values=[slot.blocked for slot in slots]),
+    )
 
 
 @service.tool(Risk.READ, word="why", often=True)

@@ -13,7 +13,7 @@ from tests.bot.menus.pressing import Menus, buttons, labels, lines
 from tests.bot.menus.test_commands import a_counter
 from tests.house import ADMIN, OPERATOR, VIEWER, House, plain
 from tests.rack import fake_services
-from tools.kit import Context, Page, Row
+from tools.kit import Context, Page, Row, Series
 
 
 def crowd(house: House, count: int = 30, **values: Any) -> None:
@@ -171,7 +171,11 @@ async def test_the_fullest_page_is_one_message(menus: Menus, monkeypatch: pytest
     row = Row(
         "🔴", "\n" * 500, "host.example.org " * 50, "\u202e" * 500, "rack/0001", lines=["x.example.org " * 99] * 99
     )
-    whole = Page("x" * 500, [row] * 99, ["é" * 500] * 99, {f"{n}" * 500: "y " * 500 for n in range(99)})
+    series = Series(unit="queries" * 99, times=[datetime.now(UTC)] * 99, values=[1, *[2**60] * 98])
+    every = [f"{n}" * 500 for n in range(99)]
+    whole = Page(
+        "x" * 500, [row] * 99, ["é" * 500] * 99, dict.fromkeys(every, "y " * 500), charts=dict.fromkeys(every, series)
+    )
 
     async def full(*_: Any) -> Any:
         return whole

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.runs.decisions import MOST_NOTED_A_MINUTE
+from bot.runs.decisions import CLOCK_SECONDS, MOST_NOTED_A_MINUTE
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, OPERATOR, STRANGER, VIEWER, House
 from tools.gate import policy
@@ -222,6 +222,21 @@ async def test_a_card_shows_that_its_time_is_up_before_its_run_goes_on(
     monkeypatch.setattr(house.core.runner, "advance", lambda run: None)
     await house.core.decisions.sweep()
     assert [kind for kind, _ in await house.deliver()] == ["card"]
+
+
+async def test_at_rest_the_sweep_writes_nothing(house: House) -> None:
+    """Twenty of them a minute, each an fsync, wear out the card that many of these machines run from."""
+    await card_for(house)
+    assert await house.stores.database.writable()
+    noted = "SELECT value FROM meta WHERE key = 'clock'"
+    before = await house.stores.database.all(noted)
+    house.clock.move(CLOCK_SECONDS - 1)
+    await house.core.decisions.sweep()
+    assert [*map(tuple, await house.stores.database.all(noted))] == [*map(tuple, before)]
+    house.clock.move(1)
+    await house.core.decisions.sweep()
+    [(now,)] = await house.stores.database.all(noted)
+    assert float(now) == house.clock()
 
 
 async def test_ask_again_only_after_expiry(house: House) -> None:

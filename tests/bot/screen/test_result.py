@@ -1,13 +1,16 @@
 """A read's result for people: texts are code whatever they say, secrets go before anything is cut."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bot.screen.charts import WIDEST
+from bot.screen.plain import plain_results
 from bot.screen.render import render
 from bot.screen.result import LONGEST_LINE, MOST_LINES, result_text
 from bot.screen.view import Format
 from memory.secrets import MASK, Redactor
-from tools.kit import Ident, Outside, Result
+from tools.kit import Ident, Outside, Result, Series
 
 SECRET = "hunter2-the-whole-secret"
 
@@ -17,6 +20,11 @@ class Printed(Result):
     name: Ident = "web"
     lines: list[Outside]
     shown: int = 1
+
+
+class Drawn(Result):
+    name: Ident = "web"
+    requests: Series
 
 
 class Measured(Result):
@@ -46,3 +54,33 @@ def test_without_texts_the_fields_are_told_with_their_units() -> None:
     moment = datetime(2020, 11, 3, 8, 12, tzinfo=UTC)
     assert told(Measured(memory_mb=412.25, since=moment)) == "web\nmemory 412.2 MB · since 3 Nov 08:12"
     assert SECRET[:4] not in told(Measured(since=moment, note=f"it is {SECRET}"))
+
+
+def series(*values: float, gaps: tuple[int, ...] = ()) -> Series:
+    """A sample every ten minutes, or after these minutes."""
+    begin = datetime(2020, 11, 3, 8, 0, tzinfo=UTC)
+    minutes = gaps or tuple(10 * number for number in range(len(values)))
+    return Series(unit="queries", times=[begin + timedelta(minutes=each) for each in minutes], values=[*values])
+
+
+def test_samples_are_drawn_as_a_line_with_their_range_and_their_time() -> None:
+    assert told(Drawn(requests=series(12, 12, 40, 310, 160, 12))) == (
+        "web\nrequests ▁▁▂█▄▁ 12–310 queries · 3 Nov 08:00–3 Nov 08:50"
+    )
+    peak = told(Drawn(requests=series(*[1] * 70, 9, *[1] * 29)))
+    assert len(peak.split()[2]) == WIDEST and peak.count("█") == 1, "what lasts for one sample alone is seen as well"
+    assert "▁▁ 5 queries" in told(Drawn(requests=series(5, 5))) and "no queries" in told(Drawn(requests=series()))
+
+
+def test_times_are_written_shortly_only_where_that_says_it_all() -> None:
+    even = series(1, 2).model_dump(mode="json")["times"]
+    assert even == {"from": "2020-11-03T08:00:00+00:00", "every_s": 600.0}
+    assert len(series(1, 2, 3, gaps=(0, 10, 30)).model_dump(mode="json")["times"]) == 3
+
+
+def test_without_a_model_every_series_of_a_result_is_a_line() -> None:
+    body = {"found": {"attic": {"queries": series(12, 1500).model_dump(mode="json")}, "cellar": {"queries": 3}}}
+    result = {"type": "tool_result", "tool_use_id": "1", "content": json.dumps(body)}
+    called = {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "pihole_get_history"}]}
+    told = plain_results([called, {"role": "user", "content": [result]}])
+    assert told == "pihole get history\nattic queries ▁█ 12–1,500 queries"

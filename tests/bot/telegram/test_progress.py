@@ -71,7 +71,7 @@ async def test_what_a_crash_left_is_taken_away(phone: Phone, state: Any) -> None
         await phone.house.stores.runs.set_state(tx, run.id, state)
     phone.screen._doing.clear()  # the next process knows nothing of what it did
     async with phone.house.stores.database.transaction() as tx:
-        await phone.house.stores.outbox.redraw(tx, PROGRESS)
+        await phone.house.stores.outbox.interrupt(tx, "")
     await phone.rest()
     assert phone.said[1:] == [f"edit 7 {STOPPED}" if state == "stopped" else "delete 7"]
 
