@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -37,6 +37,7 @@ class Member(Protocol):
 class Down(Result):
     """One that could not be asked: why, and what to do about it."""
 
+    awaited: ClassVar[bool] = False
     name: Ident
     reason: Own
 
@@ -52,15 +53,14 @@ class Down(Result):
 
     def trouble(self, where: str) -> Trouble:
         """It as a service's glance tells of it."""
-        return Trouble(self.name, where, self.reason, outside=any(outside_text(self)))
+        outside = any(outside_text(self))
+        return Trouble(self.name, where, self.reason, outside=outside, red=not self.awaited, awaited=self.awaited)
 
 
 class Awaited(Down):
     """One that has not answered yet: nothing is known of it."""
 
-    def trouble(self, where: str) -> Trouble:
-        """It as a service's glance tells of it."""
-        return Trouble(self.name, where, self.reason, red=False, awaited=True)
+    awaited = True
 
 
 class DownInItsWords(Down):
