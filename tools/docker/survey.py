@@ -13,7 +13,9 @@ from tools.kit import Context, Down, ToolFailed
 from tools.kit.raw import Raw, text
 
 MOST_INSPECTED = 100
-"""Why, and whether it should run, takes one more question per container: those that do not run come first."""
+"""Why, and whether it should run, takes one more question per container: those in trouble and the young come first."""
+OLD = ("hour", "hours", "days", "weeks", "months", "years")
+"""How the age of what is no crash loop between two crashes ends in a list."""
 
 
 @dataclass(frozen=True)
@@ -53,35 +55,30 @@ async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
     """The containers of one host, or of all."""
     answers, down = await ctx.client.each(list_all, host)
     listed = [(ctx.client[name], item, row_of(name, item)) for name, items in answers.items() for item in items]
-    listed.sort(key=lambda each: (_calm(each[2]), each[2].name, each[2].host))
-    asked, rest = listed[:MOST_INSPECTED], listed[MOST_INSPECTED:]
-    seen = await asyncio.gather(*(_look(engine, item, row) for engine, item, row in asked))
-    seen += [_unread(item, row) for _, item, row in rest]
+    listed.sort(key=lambda each: (_calm(each[1], each[2]), each[2].name, each[2].host))
+    unread = [Found(row, text(item["Id"]), labels_of(item)) for _, item, row in listed]
+    asked = (_look(engine, one) for (engine, _, _), one in zip(listed[:MOST_INSPECTED], unread, strict=False))
+    seen = [*await asyncio.gather(*asked), *unread[MOST_INSPECTED:]]
     deeds = await ctx.deeds() if any(each.seen.state == "exited" for each in seen) else []
-    rows = [
-        (each.seen.model_copy(update=judgement.said), judgement.standing)
-        for each, judgement in zip(seen, judge(seen, deeds), strict=True)
-    ]
+    judged = zip(seen, judge(seen, deeds), strict=True)
+    rows = [(each.seen.model_copy(update=judgement.said), judgement.standing) for each, judgement in judged]
     rows.sort(key=lambda pair: (pair[1] is not Standing.TROUBLE, pair[0].host, pair[0].name))
-    matter = seen[: len(asked)] + [each for each in seen[len(asked) :] if _calm(each.seen) < 2]
-    return Survey(rows, down, Counter(each.seen.host for each in matter if not each.now))
+    matter = [at < MOST_INSPECTED or _calm(item, row) < 2 for at, (_, item, row) in enumerate(listed)]
+    unknown = Counter(one.seen.host for one, matters in zip(seen, matter, strict=True) if matters and not one.now)
+    return Survey(rows, down, unknown)
 
 
-def _calm(row: ContainerRow) -> int:
+def _calm(item: Raw, row: ContainerRow) -> int:
     """How little there is to find out about a container, as far as the list tells."""
     if row.state == "running" and row.health != "unhealthy":
-        return 2
+        return 2 if text(item.get("Status")).partition(" (")[0].endswith(OLD) else 1
     return 1 if row.exit_code == 0 else 0
 
 
-async def _look(engine: Engine, item: Raw, row: ContainerRow) -> Found[ContainerRow]:
+async def _look(engine: Engine, one: Found[ContainerRow]) -> Found[ContainerRow]:
     """The container with its inspection; as listed when there was no answer, or it is gone meanwhile."""
     try:
-        raw, now = await engine.ask(lambda api: (api.inspect_container(item["Id"]), api.now()))
+        raw, now = await engine.ask(lambda api: (api.inspect_container(one.reference), api.now()))
     except ToolFailed:
-        return _unread(item, row)
-    return found(row.model_copy(update=condition_of(raw, now)), text(item["Id"]), labels_of(item), raw, now)
-
-
-def _unread(item: Raw, row: ContainerRow) -> Found[ContainerRow]:
-    return Found(row, text(item["Id"]), labels_of(item))
+        return one
+    return found(one.seen.model_copy(update=condition_of(raw, now)), one.reference, one.labels, raw, now)
