@@ -150,9 +150,9 @@ def assemble(
         redact=redact,
     )
     runner = Runner(
-        stores, Loop(stores.runs, gate, model, toolboxes), halt, screen, tasks, settings.zone, execution.follows
+        stores, Loop(stores.runs, gate, model, toolboxes), halt, screen, tasks, settings.zone, execution.following.has
     )
-    execution.onward = runner.advance
+    execution.following.onward = runner.advance
     opener = Opener(stores, runner.advance, settings.zone, redact)
     decisions = Decisions(stores, opener, runner, access, standing)
     recovery = Recovery(stores, execution, proposals, standing)

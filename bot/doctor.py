@@ -110,8 +110,8 @@ class Doctor:
         return [Check("settings", "warn", f"{name} is set, but not used yet") for name in self._core.settings.idle()]
 
     async def _audit(self) -> Check:
-        verdict = await self._core.stores.audit.verify()
-        return Check("audit", "ok" if verdict.broken_at is None else "bad", str(verdict))
+        chain = await self._core.stores.audit.verify()
+        return Check("audit", "ok" if chain.broken_at is None else "bad", str(chain))
 
     async def _telegram(self) -> Check:
         if problems := self._core.settings.telegram_problems():
@@ -126,7 +126,7 @@ class Doctor:
         return Check("telegram", level, f"last poll came back {polling.age:.0f} s ago, as {name}")
 
     async def _services(self) -> list[Check]:
-        glances = await self._core.proposals.glances(console_actor(), insist=True)
+        glances = await self._core.proposals.reads.glances(console_actor(), insist=True)
         clients, services = self._core.clients, {tool.service.name: tool.service for tool in self._core.tools.values()}
         shown = [name for name, service in services.items() if service.look and not service.own]
         idle = not any(map(clients.configured, shown))  # nothing to look after is no state to be well in

@@ -2,7 +2,7 @@
 
 from memory.models import RAN, Actor, CallRow, CallState, Digest, Role
 from memory.stores import Stores
-from scheduler.ports import People
+from scheduler.ports import Readers
 from tools.gate.proposals import Proposals
 from tools.gate.results import shows_outside
 from tools.kit.errors import ToolFailed
@@ -15,8 +15,8 @@ DAY = 86_400.0
 class Digests:
     """Gathers a digest from the services and the books."""
 
-    def __init__(self, stores: Stores, proposals: Proposals, people: People, owner: Actor) -> None:
-        self._stores, self._proposals, self._people, self._owner = stores, proposals, people, owner
+    def __init__(self, stores: Stores, proposals: Proposals, readers: Readers, owner: Actor) -> None:
+        self._stores, self._proposals, self._readers, self._owner = stores, proposals, readers, owner
 
     async def gather(self, reader: Actor | None = None, *, late: bool = False) -> tuple[Digest, dict[str, str]]:
         """The digest since the last snapshot, and the states to compare with next time.
@@ -24,28 +24,28 @@ class Digests:
         It holds what its reader may see; without a reader, what the owner may see, who has chosen the chat it goes to.
         """
         stores, now, reader = self._stores, self._stores.database.now(), reader or self._owner
-        whole = self._people.overall(reader.id) >= Role.VIEWER
+        whole = self._readers.overall(reader.id) >= Role.VIEWER
         last = await stores.snapshots.latest()
         since = max(last[0], now - 7 * DAY) if last else now - DAY
-        glances = await self._proposals.glances(reader)
+        glances = await self._proposals.reads.glances(reader)
         # What is gone no longer tells which service it belonged to: only whoever sees everything hears of it.
         items = _items(glances)
         before = {n: s for n, s in last[1].items() if whole or n in items} if last else {}
         items = {name: state for name, state in before.items() if _unseen(name, glances)} | items
         spent = await stores.usage.since(since)
-        verdict = await stores.audit.verify()
+        chain = await stores.audit.verify()
         troubles = _troubles(glances)
         rows = [row for row in await stores.journal.since(since) if row.state in RAN and self._may_see(reader, row)]
         digest = Digest(
             since=since,
             late=late,
-            troubles=troubles if verdict.intact else [(f"🔴 audit log · {verdict}", None), *troubles],
+            troubles=troubles if chain.intact else [(f"🔴 audit log · {chain}", None), *troubles],
             summaries=[f"{glance.dot} {glance.summary}" for glance in _seen(glances)],
             changed=_differences(before, items) if last else [],
             ran=[await self._told(row) for row in rows],
             pending=sum(whole or reader.id in card.allowed for card in await stores.approvals.open_cards()),
             usd=spent.usd,
-            audit=str(verdict),
+            audit=str(chain),
             unknown=sum(self._may_see(reader, row) for row in await stores.journal.in_state(CallState.UNKNOWN)),
             quiet=[_line(note) for glance in _seen(glances) for note in glance.quiet],
             outside=_from_outside(glances, {*before, *items}) or any(map(shows_outside, rows)),
@@ -53,7 +53,7 @@ class Digests:
         return digest, items
 
     def _may_see(self, reader: Actor, row: CallRow) -> bool:
-        return self._people.role(reader.id, row.service) >= Role.VIEWER
+        return self._readers.role(reader.id, row.service) >= Role.VIEWER
 
     async def _told(self, row: CallRow) -> str:
         approval = await self._stores.approvals.latest(row.id)

@@ -6,7 +6,7 @@ from memory.database import Transaction
 from memory.models import Digest, Role
 
 
-class People(Protocol):
+class Readers(Protocol):
     """Who may see what."""
 
     def role(self, actor: str, service: str) -> Role:

@@ -221,7 +221,6 @@ async def _lab_process(folder: Path) -> AsyncIterator[dict[str, str]]:
         sys.executable, "-m", "lab", "--port", "0", "--directory", str(folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     try:
-        assert process.stdout is not None
         yield json.loads(await process.stdout.readline())
     finally:
         process.terminate()

@@ -73,15 +73,22 @@ class House:
     async def crash(self) -> None:
         """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""
         self._old.append(self.core)
-        for _, follower in self.core.execution._followed.values():
+        for _, follower in self.core.execution.following._followed.values():
             follower.cancel()
         await self.open()
 
-    async def recover(self) -> int:
-        """What the bot does at its start."""
+    async def recover(self, *, settled: bool = True) -> int:
+        """What the bot does at its start, and what follows from it; how many outcomes are unknown."""
         unknown = await self.core.recovery.run()
         await self.core.runner.recover()
+        if settled:
+            await self.settle()
         return unknown
+
+    async def sweep(self) -> None:
+        """What the bot does now and then: cards that nobody has decided end."""
+        await self.core.decisions.sweep()
+        await self.settle()
 
     async def close(self) -> None:
         """End it. Raises Leaked if a canary got into what it leaves behind or told the model."""
@@ -113,6 +120,12 @@ class House:
         """A line that the model answers with these calls."""
         return await self.say("Please do it.", list(uses), who=who, where=where, **more)
 
+    async def card(self, *uses: Block, **more: Any) -> str:
+        """A delivered card for these calls of the model's; its id."""
+        await self.ask(*uses, **more)
+        await self.deliver()
+        return await self.newest_card()
+
     async def tap(
         self, verb: str = "y", *, card: str | None = None, who: Actor = ADMIN, key: str | None = None, **binding: Any
     ) -> str:
@@ -123,7 +136,6 @@ class House:
     async def press(self, verb: str, *, card: str, who: Actor = ADMIN, key: str | None = None, **binding: Any) -> str:
         """The tap alone, nothing waited for."""
         found = await self.stores.approvals.card(card)
-        assert found is not None
         key = key or self.stores.approvals.key(card)
         values = {"conversation": found.conversation, "message": found.message, **binding}
         return await self.core.decisions.card(Tap(next(self._updates), who, **values), key, verb)
@@ -166,7 +178,7 @@ class House:
         """Deliver what is to be said: kind and payload; new cards get their messages."""
         said = []
         for row in await self.stores.outbox.open(""):
-            new = row.kind == "card" and row.message is None
+            new = row.kind in ("card", "receipt") and row.message is None
             async with self.stores.database.transaction() as tx:
                 await self.stores.outbox.sent(tx, row, next(self._messages) if new else None)
             said.append((row.kind, row.payload))
@@ -191,7 +203,6 @@ class House:
     async def receipt(self, call: CallRow | None = None) -> tuple[str, list[str]]:
         """A receipt's text and the words on its buttons."""
         view = await self.cards.receipt((call or await self.call()).id)
-        assert view is not None
         return plain(view), [button.text for row in view.buttons for button in row]
 
     async def calls(self, run: str | None = None) -> list[CallRow]:

@@ -26,7 +26,7 @@ from memory.stores import Stores
 from tests.fakes import ScriptedModel
 from tests.house import ADMIN, House
 from tests.watch import Watch
-from tools.gate.execution import Execution
+from tools.gate.outcomes import Outcomes
 from tools.gate.proposals import Answer, Proposal
 from tools.kit.service import Risk
 
@@ -179,7 +179,6 @@ class Place(House):
         """Every tap that the newest card asks for; the last toast."""
         await self.deliver()
         card = await self.stores.approvals.card(await self.newest_card())
-        assert card is not None
         rows = [await self.stores.journal.get(a.call) for a in await self.stores.approvals.of_card(card.id)]
         if any(row is not None and row.risk == Risk.DESTROY for row in rows) and not card.armed:
             await self.tap("d", who=self.admin)
@@ -220,12 +219,12 @@ class Place(House):
 
 def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process counts as steady at once, and nobody waits long for an expectation."""
-    look = Execution._look
+    look = Outcomes.look
 
     async def hasty(self, row, change, within):  # type: ignore[no-untyped-def]
         return await look(self, row, change, min(within, LONGEST_LOOK))
 
-    monkeypatch.setattr(Execution, "_look", hasty)
+    monkeypatch.setattr(Outcomes, "look", hasty)
     monkeypatch.setattr("tools.docker.facts.STEADY_SECONDS", 0.0)
 
 

@@ -333,7 +333,6 @@ async def remove_item(ctx: Context[RackApi], item: ItemName) -> Change[ItemFacts
 @service.tool(Risk.CHANGE)
 async def put_back(ctx: Context[RackApi], net: Annotated[str, Field(max_length=128)]) -> Change[ItemFacts]:
     """Put an item back that was taken out."""
-    assert ctx.nets is not None
     item = Item(**(await ctx.nets.open(net))["item"])
 
     async def do(api: RackApi) -> None:

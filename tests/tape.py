@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 
@@ -51,6 +51,7 @@ class Tape:
 
     hour: Hour = field(default_factory=Hour)
     backups: int = 3
+    there: bool = True
     begun: list[str] = field(default_factory=list)
     fails: str = ""
     refuses: bool = False
@@ -67,6 +68,9 @@ class Tape:
     def written(self) -> None:
         self.backups += 1
 
+    def thrown_away(self) -> None:
+        self.there = False
+
 
 @dataclass
 class TapeApi:
@@ -82,10 +86,10 @@ class TapeApi:
         self.tape.tasks.settle()
         return self.tape.backups
 
-    async def begin(self) -> Task:
+    async def begin(self, effect: Callable[[], None] | None = None) -> Task:
         assert self.access is Access.WRITE
         self.tape.begun.append(f"task-{len(self.tape.begun)}")
-        self.tape.tasks.begin(self.tape.begun[-1], "backup", 1.0, self.tape.written, self.tape.fails)
+        self.tape.tasks.begin(self.tape.begun[-1], "backup", 1.0, effect or self.tape.written, self.tape.fails)
         return Task(self.tape.begun[-1], lasts=self.tape.lasts)
 
     async def copy(self) -> str:
@@ -116,11 +120,14 @@ class Backups(Facts):
 
 
 async def read_backups(api: TapeApi) -> Backups:
-    return Backups(count=await api.count())
+    count = await api.count()
+    if not api.tape.there:
+        raise Gone("The drive has no such tape.")
+    return Backups(count=count)
 
 
 async def find_tape(api: TapeApi, text: str) -> list[Target]:
-    return [Target("tape/1", "tape")] if text in ("tape", "tape/1") else []
+    return [Target("tape/1", "tape")] if api.tape.there and text in ("tape", "tape/1") else []
 
 
 Named = Annotated[str, Resolve(find_tape)]
@@ -137,11 +144,19 @@ async def connect(link: Link) -> TapeApi:
 drive: Service[TapeApi] = Service("tape", area=Area.INFRASTRUCTURE, settings=RackSettings, connect=connect)
 
 
-@drive.tool(Risk.CHANGE)
+@drive.tool(Risk.CHANGE, undo="take it off again")
 async def back_up(ctx: Context[TapeApi], tape: Named) -> Change[Backups]:
     """Back everything up."""
     facts = await ctx.read(read_backups)
-    return Change("Back up", facts=facts, do=lambda api: api.begin(), expect=more, within=0.05)
+    return Change(
+        "Back up",
+        facts=facts,
+        do=lambda api: api.begin(),
+        expect=more,
+        undo=lambda before, net: put_back.call(net=net),
+        net=Copy(name="before", held=facts.count),
+        within=0.05,
+    )
 
 
 @drive.tool(Risk.CHANGE)
@@ -149,6 +164,29 @@ async def write_one(ctx: Context[TapeApi], tape: Named) -> Change[Backups]:
     """Write one backup at once."""
     facts = await ctx.read(read_backups)
     return Change("Write one", facts=facts, do=lambda api: api.write(), expect=more, within=0.05)
+
+
+class There(Facts):
+    """Whether the drive has the tape."""
+
+    state: Shown[Literal["there", "gone"]]
+
+
+async def read_there(api: TapeApi) -> There:
+    await api.count()
+    return There(state="there" if api.tape.there else "gone")
+
+
+@drive.tool(Risk.DESTROY)
+async def scrap(ctx: Context[TapeApi], tape: Named) -> Change[There]:
+    """Throw the tape away, which takes its time."""
+    return Change(
+        "Scrap tape",
+        facts=await ctx.read(read_there),
+        do=lambda api: api.begin(api.tape.thrown_away),
+        expect=lambda before, after: after.state == "gone",
+        within=0.05,
+    )
 
 
 class Copy(BaseModel):

@@ -19,7 +19,7 @@ OURS = ("bot", "scheduler", "tools", "memory", "lab")
 LONGEST_FILE = 400
 BROAD_EXCEPTS = {
     "tools/gate/proposals.py": 1,  # a tool call: proposing
-    "tools/gate/execution.py": 1,  # a tool call: doing
+    "tools/gate/outcomes.py": 1,  # a tool call: doing
     "bot/runs/tasks.py": 1,  # an update
     "scheduler/clock.py": 1,  # a job
 }

@@ -183,7 +183,6 @@ async def test_no_canary_gets_anywhere(tmp_path: Path) -> None:
         host.create({"Image": image, "Env": env}, "odd-one")
         await home.start()
         said = await a_bad_day(home, canaries)
-        assert home.bot.pid is not None
         hits = [hit for text in said for hit in canaries.search(text, "a door")]
         hits += canaries.search(outside(home, "telegram"), "Telegram")
         hits += canaries.search(outside(home, "claude"), "Claude", but=(SAID,))

@@ -21,8 +21,7 @@ from memory.secrets import Redactor
 from tests.e2e import harness
 from tests.live import Live
 from tests.place import Place
-from tests.prove.nursery import nursery
-from tests.prove.stage import stage
+from tests.prove.ordeal import stage
 
 KEY, TOKEN, HOOK = "ANTHROPIC_API_KEY", "TELEGRAM_BOT_TOKEN", "WEBHOOK_TOKEN"
 
@@ -137,8 +136,8 @@ async def test_argv(tmp_path):
 
 
 async def test_prove(tmp_path):
-    async with nursery() as forking, stage(forking, tmp_path, []) as made:
-        (made.folder / "left.txt").write_text(made.watch.canaries.values[HOOK])
+    async with stage(tmp_path, []) as made:
+        (made.data.parent / "left.txt").write_text(made.watch.canaries.values[HOOK])
 
 
 async def test_nothing_leaks(house):

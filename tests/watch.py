@@ -87,7 +87,6 @@ class Watch:
 
     def requests(self) -> None:
         """Search what the lab's services received, each credential aside in the one place where it belongs."""
-        assert self._lab is not None
         for request in self._lab.traffic.requests:
             where = f"{request.service}: {request.method} {request.path.rpartition('/')[2]}"
             twin = f"{request.service.partition(':')[0]} "

@@ -192,9 +192,9 @@ async def cost(desk: Desk, request: Request, rest: str) -> View:
 async def audit(desk: Desk, request: Request, rest: str) -> View:
     """Newest first, and whether the chain holds."""
     count = min(int(rest), 50) if rest.isdecimal() else 10
-    verdict = await desk.stores.audit.verify()
+    chain = await desk.stores.audit.verify()
     lines = [escape(await entry_line(desk, entry)) for entry in await desk.stores.audit.last(count)]
-    return View(f"{bold(str(verdict))}\n\n" + "\n".join(lines), outside=True)
+    return View(f"{bold(str(chain))}\n\n" + "\n".join(lines), outside=True)
 
 
 @command("doctor", "Check myself and what I am connected to", Role.OPERATOR, everywhere=True)

@@ -31,7 +31,7 @@ ACTION = "!"
 
 async def read(desk: Desk, request: Request, page: Declared[Any]) -> Page:
     """The page as it is now. Raises ToolFailed."""
-    found = desk.proposals.read(request.actor, page.service, page.read)
+    found = desk.proposals.reads.read(request.actor, page.service, page.read)
     return await in_time(page.service.name, found, GRACE)
 
 

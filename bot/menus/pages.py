@@ -26,7 +26,7 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
 
 
 async def _glances(desk: Desk, request: Request) -> View:
-    glances = await desk.proposals.glances(request.actor)
+    glances = await desk.proposals.reads.glances(request.actor)
     broken = {name: glance for name, glance in glances.items() if isinstance(glance, ToolFailed)}
     awaited = [f"⏳ {broken.pop(name)}" for name in list(broken) if isinstance(broken[name], StillAsked)]
     fine = {name: glance for name, glance in glances.items() if not isinstance(glance, ToolFailed)}

@@ -9,10 +9,11 @@ from bot.screen.press import PAGE, UNDO, Press
 from bot.screen.render import escape
 from bot.screen.view import Button, View, bold, cut, past
 from memory.models import CallRow, Role, Use
+from tools.gate.card import gone
 from tools.gate.execution import UNDO_SECONDS
 from tools.gate.nets import LAPSED
 from tools.gate.policy import Verdict
-from tools.gate.proposals import ALREADY, Answer, gone
+from tools.gate.proposals import ALREADY, Answer
 from tools.gate.results import shows_outside, stored_facts
 
 LISTED = "l"

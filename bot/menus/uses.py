@@ -150,7 +150,7 @@ async def _meant(
     found, failed = [], None
     for use in uses:
         try:
-            found += [(use, target) for target in await desk.proposals.meant(request.actor, use.tool, text)]
+            found += [(use, target) for target in await desk.proposals.reads.meant(request.actor, use.tool, text)]
         except ToolFailed as error:
             failed = error
     return found[:MOST_CHOICES], failed
@@ -193,9 +193,9 @@ async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Pl
     if not desk.may(request, tool):
         return View(escape(f"{line(title)}: {_lacking(use)}"), ((back,),))
     if tool.risk is not Risk.READ:
-        await _put(desk, request, title, tool.call(**{tool.subject: target.id}))
+        await _put(desk, request, title, tool.call(**tool.about(target.id)))
         return None
-    found = await desk.proposals.look(request.actor, tool, target)
+    found = await desk.proposals.reads.look(request.actor, tool, target)
     text = result_text(target.name, found, desk.form, desk.proposals.redact)
     buttons = ((Button("↻", data(page, place, tool.word, key)), back),)
     return View(f"{text}\n{desk.looked()}", buttons, outside=any(outside_text(found)))
@@ -233,7 +233,7 @@ async def _target(desk: Desk, request: Request, page: Declared[Any], key: str) -
         if tool is None:
             return Target(row.target, row.name)
         key = row.target
-    found = await desk.proposals.meant(request.actor, tool, key)
+    found = await desk.proposals.reads.meant(request.actor, tool, key)
     if len(found) != 1:
         raise Gone(GONE)
     return found[0]
@@ -243,7 +243,7 @@ async def _row(desk: Desk, request: Request, page: Declared[Any], target: Target
     """One target as its page shows it by itself. Raises Gone."""
     one = page.one
     if one is not None:
-        row: Row = await desk.proposals.read(request.actor, page.service, lambda ctx: one(ctx, target.id))
+        row: Row = await desk.proposals.reads.read(request.actor, page.service, lambda ctx: one(ctx, target.id))
         return row
     for row in (await read(desk, request, page)).rows:
         if row.target in (target.id, target.short):

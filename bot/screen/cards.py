@@ -25,7 +25,7 @@ from memory.models import Approval, CallRow, CallState, Card
 from memory.stores import Stores
 from memory.text import short_ids
 from tools.gate import results
-from tools.gate.execution import is_loud
+from tools.gate.outcomes import is_loud
 from tools.gate.policy import ONLY_LOOKING
 from tools.gate.standing import WHY, may_ask_again
 from tools.kit.service import Risk
@@ -115,13 +115,15 @@ class Cards:
         lines = [f"{bold(row.title)}{destroy}"]
         # The whole id stands below, in the quote; a name and where it runs are what a person knows it by.
         targets = [target["detail"] or short_id(target["id"]) for target in row.targets.values()]
+        if len(targets) > 1:
+            targets = [f"{each['name']} · {known}" for each, known in zip(row.targets.values(), targets, strict=True)]
         lines += map(escape, targets)
         if card.get("moved"):
             lines.append("**Changed meanwhile, nothing ran:**")
             moved = card["moved"].items()
-            lines += [escape(self._change(row.before, name, *pair)) for name, pair in moved]
+            lines += [escape(self._change(row, row.before, name, *pair)) for name, pair in moved]
         else:
-            lines.append(escape(self._format.facts(row.before, said=" ".join([row.title, *targets]))))
+            lines.append(escape(self._facts(row, row.before, said=" ".join([row.title, *targets]))))
         if card["protected"]:
             lines.append(f"⚠ {escape(card['protected'])}")
         lines += [escape(note) for note in card["notes"]]
@@ -133,7 +135,7 @@ class Cards:
         # An id says less than the name above it, and stands whole in the quote below.
         ids = {name: target["id"] for name, target in row.targets.items()}
         for line in warned:
-            what = "" if ids.get(line["name"]) == line["value"] else f" {line['value']}"
+            what = "" if ids.get(line["name"]) == line["value"] and len(ids) == 1 else f" {line['value']}"
             lines.append(escape(f"⚠ {line['name']}{what} may come from text from outside"))
         return "\n".join(filter(None, lines))
 
@@ -192,7 +194,7 @@ class Cards:
 
     def _loud(self, row: CallRow, approval: Approval) -> bool:
         """Whether the outcome came as a message of its own."""
-        return is_loud(row.state, row.verified, approval, row.ended or 0.0)
+        return is_loud(row.state, row.verified, approval.decided, row.ended or 0.0)
 
     # -- receipts -----------------------------------------------------------------------------------------------
 
@@ -214,11 +216,12 @@ class Cards:
             old, new = row.before["shown"], row.after["shown"]
             # Of what is gone nothing else is told: its volumes, say, may well be there still.
             told = ("state",) if new.get("state") == "gone" else new
-            moved = [name for name in told if old.get(name) != new[name] and new[name] not in (None, "none")]
+            changed = results.moved(row.before, row.after)
+            moved = [name for name in told if name in changed and new[name] not in (None, "none")]
             told = [name for name in moved if name not in QUIET]
-            lines += [escape(self._change(row.after, name, old.get(name), new[name])) for name in told]
+            lines += [escape(self._change(row, row.after, name, old.get(name), new[name])) for name in told]
             if not moved:
-                lines.append(escape(f"now: {self._format.facts(row.after)}"))
+                lines.append(escape(f"now: {self._facts(row, row.after)}"))
         if row.detail:
             lines.append(escape(row.detail))
         if row.safety:
@@ -240,19 +243,29 @@ class Cards:
         """The expandable part below an unknown outcome: each fact before and now, and what was asked for."""
         lines = ["> [!more]"]
         if row.after is not None:
-            moved = results.moved(row.before["all"], row.after["all"])
+            moved = results.moved(row.before, row.after, "all")
             told = [name for name in moved if name in row.after["shown"] or is_moment(row.after, name)]
-            lines += [f"> {escape(self._change(row.after, name, *moved[name]))}" for name in told]
-            lines += [] if told else [f"> {escape(f'before and now: {self._format.facts(row.after)}')}"]
+            lines += [f"> {escape(self._change(row, row.after, name, *moved[name]))}" for name in told]
+            lines += [] if told else [f"> {escape(f'before and now: {self._facts(row, row.after)}')}"]
         asked = [f"{line['name']}: {short_ids(line['value'])}" for line in row.card["args"]]
         return "\n".join([*lines, *(f"> {escape(line)}" for line in asked)])
 
-    def _change(self, stored: dict[str, Any], name: str, old: Any, new: Any) -> str:
+    def _change(self, row: Planned, stored: dict[str, Any], name: str, old: Any, new: Any) -> str:
+        old, new = _by_name(row, old), _by_name(row, new)
         return self._format.change(name, old, new, moment=is_moment(stored, name))
+
+    def _facts(self, row: Planned, stored: dict[str, Any], said: str = "") -> str:
+        shown = {name: _by_name(row, value) for name, value in stored["shown"].items()}
+        return self._format.facts({**stored, "shown": shown}, said=said)
 
     def _headline(self, row: CallRow) -> str:
         took = f" · {seconds(row.ended - row.started)}" if row.started and row.ended else ""
         mark = MARKS[row.state]
+        told = results.parts(row) if row.state is CallState.DONE else {}
+        missing = [name for name, came in told.items() if came != "done"]
+        if 0 < len(missing) < len(told):
+            done = f"{len(told) - len(missing)} of {len(told)} done"
+            return f"**?** {bold(row.title)}: **{done}**, not verified: {escape(', '.join(missing))}"
         if row.state is CallState.DONE and not row.verified:
             return f"**?** {bold(row.title)}: started, not verified{took}"
         if row.state is CallState.DONE:
@@ -286,6 +299,13 @@ class Cards:
             run = await self._stores.runs.get(row.run)
             return [(try_again(row.run), STATUS)] if run and not run.thinks and not run.undo_of else []
         return []
+
+
+def _by_name(row: Planned, value: Any) -> Any:
+    """A fact that tells of several targets by their ids, by their names."""
+    names = {target["id"]: target["name"] for target in row.targets.values()}
+    alike = len(set(names.values())) < len(names)
+    return value if alike or not isinstance(value, dict) else {names.get(key, key): part for key, part in value.items()}
 
 
 def trace(row: CallRow) -> tuple[str, datetime] | None:

@@ -132,11 +132,13 @@ class Format:
         """
         lines: list[list[str]] = [[]]
         for name, value in stored["shown"].items():
-            text = self.value(value, moment=is_moment(stored, name))
+            # What is known of several things, by their names.
+            listed = [f"{key} {self.value(part)}" for key, part in value.items()] if isinstance(value, dict) else value
+            text = self.value(listed, moment=is_moment(stored, name))
             if name in QUIET or value in (None, "", [], "none") or (isinstance(value, str) and _says(said, text)):
                 continue
             said_here = text if name in PLAIN else f"{_label(name)} {_measured(name, text)}"
-            if isinstance(value, list) and len(value) > 1:
+            if isinstance(listed, list) and len(listed) > 1:
                 lines += [[said_here], []]
             else:
                 lines[-1].append(said_here)
@@ -147,6 +149,10 @@ class Format:
 
         Where nothing was before, only what is now: `freed 1.6 GB`.
         """
+        if isinstance(old, dict) and isinstance(new, dict):  # several things: only those that differ
+            differ = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+            pairs = [(key, self.value(old.get(key)), self.value(new.get(key))) for key in differ]
+            return f"{_label(name)}: {', '.join(f'{key} {was} → {now}' for key, was, now in pairs)}"
         was, now = self.value(old, moment=moment), self.value(new, moment=moment)
         if moment and was == now and old and new:
             was, now = (f"{datetime.fromisoformat(text).astimezone(self.zone):%H:%M:%S}" for text in (old, new))

@@ -46,10 +46,10 @@ async def copied(database: Database, folder: Path) -> dict[str, Any]:
 
 
 async def audited(audit: Audit, head: str, entries: bool) -> dict[str, Any]:
-    """The audit chain's verdict, with every record when they are asked for."""
-    verdict = await audit.verify(head)
+    """Whether the audit chain holds, with every record when they are asked for."""
+    chain = await audit.verify(head)
     found = [asdict(entry) for entry in await audit.export()] if entries else []
-    return {"verdict": str(verdict), "intact": verdict.intact, "entries": found}
+    return {"chain": str(chain), "intact": chain.intact, "entries": found}
 
 
 class Control:
@@ -72,7 +72,7 @@ class Control:
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             run = await self._core.stores.runs.get(run_id)
-            waits = run is not None and (run.state == "working" or self._core.execution.follows(run_id))
+            waits = run is not None and (run.state == "working" or self._core.execution.following.has(run_id))
             if not waits or asyncio.get_running_loop().time() > deadline:
                 return await self.show(run_id)
             await asyncio.sleep(0.05)

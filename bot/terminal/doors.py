@@ -202,7 +202,7 @@ async def audit(options: argparse.Namespace) -> int:
     if entries:
         print("\n".join(json.dumps(entry) for entry in answer["entries"]))
     if not entries or not answer["intact"]:
-        print(answer["verdict"], file=sys.stderr if entries else sys.stdout)
+        print(answer["chain"], file=sys.stderr if entries else sys.stdout)
     return OK if answer["intact"] else FAILED
 
 

@@ -267,7 +267,7 @@ def _reasons(one: Json) -> str:
 def _redundancy(data: Json) -> str:
     names = [*data["answering"], *(one["name"] for one in data["down"])]
     fix = f" Say “make {names[1]} like {names[0]}” and I propose it." if data["alike"] is False else ""
-    return f"{'Yes' if data['redundant'] else 'No'}. {data['verdict']}{fix}"
+    return f"{'Yes' if data['redundant'] else 'No'}. {data['conclusion']}{fix}"
 
 
 def _differences(data: Json) -> str:

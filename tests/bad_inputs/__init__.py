@@ -2,5 +2,5 @@
 
 import pytest
 
-MODULES = ("config", "engine", "hostile", "model", "storage", "telegram", "text", "when", "wire")
+MODULES = ("config", "engine", "hostile", "storage", "telegram", "text", "when", "wire")
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in MODULES))

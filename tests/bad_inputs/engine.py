@@ -15,7 +15,6 @@ from lab.services.docker.app import docker_app
 from lab.world import World
 from tests.bad_inputs.rows import Bench, row
 from tests.bad_inputs.text import logs_of
-from tests.fakes import use
 from tests.place import Place
 from tools.docker import logs
 from tools.gate.results import CAP
@@ -247,12 +246,3 @@ async def very_many(bench: Bench) -> None:
     assert len(told) <= CAP and ("left_out" in told or "left out" in told) and "100" in told
     page = await live.write("/containers", "page 1 of")
     assert len(page.buttons) < 20
-
-
-@row("B22", "two targets of one name", "a question, never the first match")
-async def same_name(bench: Bench) -> None:
-    place = await bench.place()
-    run = await place.ask(use("docker_restart_container", container="node-exporter"))
-    [answer] = await place.results(run)
-    assert "ambiguous" in answer["content"] and "nas" in answer["content"] and "mini" in answer["content"]
-    assert not place.writes() and not await place.calls()

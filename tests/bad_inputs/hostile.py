@@ -23,16 +23,9 @@ PATHS = (
     "....//x", "nas/../mini/pihole", "nas/%2e%2e", ".", "..", "name\n",
 )  # fmt: skip
 SHELL = (
-    "$(reboot)",
-    "`reboot`",
-    "; reboot",
-    "| reboot",
-    "a && b",
-    "--privileged",
-    "-v /:/host",
-    "'; DROP TABLE x",
+    "$(reboot)", "`reboot`", "; reboot", "| reboot", "a && b", "--privileged", "-v /:/host", "'; DROP TABLE x",
     "${IFS}",
-)
+)  # fmt: skip
 URLS = ("100/../../access", "100?force=1", "100%2f..", "100#x", "nas/abc?all=1", "nas/abc/json", "nas/a%00b", "a;b=c")
 
 FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_")
@@ -40,19 +33,27 @@ FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_")
 
 
 def texts(schema: dict[str, Any]) -> list[str]:
-    """The parameters of a tool that take text."""
+    """The parameters of a tool that take text, or several."""
     found = []
     for name, given in schema.get("properties", {}).items():
         kinds = [given, *given.get("anyOf", ())]
+        kinds += [kind.get("items", {}) for kind in kinds]
         if any(kind.get("type") == "string" for kind in kinds):
             found.append(name)
     return found
 
 
-def attempts() -> Iterator[tuple[str, str]]:
-    """Every tool with each of its text parameters."""
+def listed(schema: dict[str, Any], name: str) -> bool:
+    """Whether a parameter takes several texts."""
+    given = schema["properties"][name]
+    return any(kind.get("type") == "array" for kind in (given, *given.get("anyOf", ())))
+
+
+def attempts() -> Iterator[tuple[str, str, bool]]:
+    """Every tool with each of its text parameters, and whether that is a list."""
     for tool in describe(discover()):
-        yield from ((tool["name"], name) for name in texts(tool["input_schema"]))
+        schema = tool["input_schema"]
+        yield from ((tool["name"], name, listed(schema, name)) for name in texts(schema))
 
 
 async def put_everywhere(bench: Bench, strings: tuple[str, ...]) -> None:
@@ -62,12 +63,12 @@ async def put_everywhere(bench: Bench, strings: tuple[str, ...]) -> None:
     bench.patch.setattr(
         socket.socket, "connect", lambda sock, address: (reached.add(address[1]), connect(sock, address))[1]
     )
-    for number, (tool, parameter) in enumerate(attempts()):
+    for number, (tool, parameter, several) in enumerate(attempts()):
         async with Place(bench.folder / str(number)) as place:
             stage = staged().get(tool, {})
             args = await set_up(place, stage.args if isinstance(stage, Stage) else stage)
             for text in strings:
-                await put(place, tool, {**args, parameter: text}, text)
+                await put(place, tool, {**args, parameter: [text] if several else text}, text)
             ports = set(map(int, re.findall(r":(\d+)", str(place.lab.environment()))))
         assert reached <= ports, "a connection went elsewhere than to a configured service"
         reached.clear()

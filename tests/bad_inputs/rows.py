@@ -1,4 +1,4 @@
-"""The matrix itself: rows that are exercised register here, the others wait for the part that brings their service."""
+"""The matrix itself: rows that are exercised register here; the others are exercised elsewhere, or wait for a part."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -56,21 +56,41 @@ def row(ident: str, given: str, expected: str) -> Callable[[Check], Check]:
     return register
 
 
+CLAUDE, REPLY = "tests/bot/agent/test_claude.py", "tests/bot/agent/test_reply.py"
+SETTINGS, TLS = "tests/bot/settings/test_settings.py", "tests/tools/kit/test_tls.py"
+PEOPLE = "tests/evil/goals/people.py"
+FAULTS, STORAGE = "tests/prove/faults.py", "tests/prove/storage.py"
+ELSEWHERE: dict[str, str] = {
+    "B05": "tests/evil/goals/swaps.py::a_look_alike_name",
+    "B17": f"{REPLY}::test_arguments_that_are_not_whole_or_say_two_things_are_no_call",
+    "B22": "tests/tools/gate/test_gate.py::test_an_ambiguous_name_asks_which_one",
+    "B29": f"{FAULTS}::f27",
+    "B31": f"{TLS}::test_a_ca_file_forgives_nothing",
+    "B32": f"{TLS}::test_another_certificate_than_the_pinned_one_is_refused_and_both_are_named",
+    "B36": "tests/tools/kit/test_transport.py::test_a_redirect_is_not_followed",
+    "B40": f"{FAULTS}::f47",
+    "B48": f"{STORAGE}::f35",
+    "B49": f"{STORAGE}::f37",
+    "B50": "tests/memory/test_database.py::test_a_page_of_rubbish_is_noticed",
+    "B53": "tests/memory/test_migrations.py::test_a_newer_database_is_left_alone",
+    "B54": f"{FAULTS}::f42",
+    "B55": "tests/bot/telegram/test_poller.py::test_a_webhook_is_no_second_program",
+    "B56": f"{FAULTS}::f56",
+    "B63": f"{PEOPLE}::words_approve",
+    "B64": f"{PEOPLE}::a_key_is_forged",
+    "B81": f"{REPLY}::test_an_empty_ending_is_an_ending_and_is_paid_once",
+    "B82": f"{CLAUDE}::test_what_cannot_get_better_is_explained_at_once",
+    "B83": f"{CLAUDE}::test_an_ending_that_will_not_change_is_told",
+    "B84": f"{SETTINGS}::test_every_problem_is_named_at_once_without_its_value",
+    "B85": f"{SETTINGS}::test_secrets_are_known_and_not_shown",
+    "B88": "tests/tools/gate/test_rules.py::test_five_cards_are_the_most_for_a_persons_own_button_too",
+}
+"""Rows that another suite exercises, by the first of its tests about them."""
 ALERTS = "part 7: alerts and webhooks"
 SCHEDULES = "part 7: schedules that people make; so far there is one, the daily digest, and it only reads"
 LATER: dict[str, str] = {
-    "B43": SCHEDULES,
-    "B44": SCHEDULES,
-    "B46": SCHEDULES,
-    "B65": ALERTS,
-    "B66": ALERTS,
-    "B67": ALERTS,
-    "B68": ALERTS,
-    "B69": ALERTS,
-    "B70": ALERTS,
-    "B71": ALERTS,
-    "B72": ALERTS,
-    "B73": ALERTS,
+    **dict.fromkeys(("B43", "B44", "B46"), SCHEDULES),
+    **dict.fromkeys(("B65", "B66", "B67", "B68", "B69", "B70", "B71", "B72", "B73"), ALERTS),
     "B78": "part 3: Proxmox",
     "B80": "part 4: Cloudflare and Pi-hole records",
 }

@@ -1,95 +1,15 @@
-"""B48–B53: a disk and a database that cannot be used."""
+"""B51, B52: a database that others hold, or that lies where it must not."""
 
 import asyncio
-import os
-import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.telegram.state import ADMIN
-from memory.database import DATABASE_ERRORS, Database, DatabaseBroken, pick_driver
+from memory.database import Database, DatabaseBroken, pick_driver
 from memory.filesystem import network_of
 from tests.bad_inputs.rows import Bench, row
-from tests.bad_inputs.telegram import card
-from tests.live import Live
-
-
-async def pragma(live: Live, text: str) -> Any:
-    """Something done to the writing connection behind everybody's back."""
-    rows = list(await live.stores.database._writer.execute_fetchall(f"PRAGMA {text}"))
-    return rows[0][0] if rows else None
-
-
-async def unwritable(live: Live, spoil: Any, mend: Any) -> None:
-    """With an open card on the table the database stops taking writes; nothing runs, it is said, and it heals."""
-    open_card = await card(live)
-    await live.quiet()
-    live.begin()
-    await spoil()
-    tapped = live.lab.telegram.tap(ADMIN, open_card.message_id, open_card.button("Stop jellyfin"))
-    live.mark = live.lab.telegram.version
-    live.lab.telegram.send(ADMIN, "/cost " + "x" * 4000)
-    await live.hear("cannot store your messages")
-    assert live.writes() == [] and live.lab.world.hosts["nas"].get("jellyfin").alive
-    await mend()
-    await live.hear("today")
-    await live.hear("✓ Stopped jellyfin")
-    assert len(live.writes()) == 1 and tapped.answer
-
-
-@row("B48", "a full disk", "no change runs; it is said without the database; it goes on when there is room")
-async def disk_full(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
-    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.1)
-    live = await bench.live()
-
-    async def fill() -> None:
-        await pragma(live, f"max_page_count = {await pragma(live, 'page_count')}")
-        for size in (2000, 200, 0):
-            with pytest.raises(Exception, match="full") as caught:
-                for number in range(200):
-                    async with live.stores.database.transaction() as tx:
-                        await live.stores.audit.record(tx, "filler", "test", number=number, text="x" * size)
-            assert isinstance(caught.value, DATABASE_ERRORS)
-
-    async def empty() -> None:
-        await pragma(live, "max_page_count = 1000000")
-
-    await unwritable(live, fill, empty)
-
-
-@row("B49", "a database that became read-only", "the same")
-async def read_only(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
-    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.1)
-    live = await bench.live()
-    await unwritable(live, lambda: pragma(live, "query_only = ON"), lambda: pragma(live, "query_only = OFF"))
-
-
-@row("B50", "a database that is damaged, empty, or none at all", "refused with the way back; the file is kept")
-async def damaged(bench: Bench) -> None:
-    path = bench.folder / "rackhand.db"
-    await (await Database.open(path)).close()
-    whole = path.read_bytes()
-    middle = len(whole) // 2
-    broken = (
-        b"this is not a database, but a letter to my grandmother" * 100,
-        whole[:4096] + os.urandom(len(whole) - 4096),
-        whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :],
-        whole[:100],
-        b"",
-    )
-    for content in broken:
-        path.write_bytes(content)
-        for extra in bench.folder.glob("rackhand.db-*"):
-            extra.unlink()
-        with pytest.raises(DatabaseBroken, match="restore"):
-            await Database.open(path)
-        assert path.read_bytes() == content, "evidence is kept"
 
 
 @row("B51", "another program holds the database", "waited for; then an error, and no update is lost")
@@ -143,18 +63,3 @@ async def network_drive(bench: Bench) -> None:
     with pytest.raises(DatabaseBroken, match="nfs4.*DATA_DIR"):
         await Database.open(share / "rackhand.db")
     assert not list(share.iterdir())
-
-
-@row("B53", "a database of a newer version, or of another program", "refused, not touched")
-async def newer(bench: Bench) -> None:
-    path = bench.folder / "rackhand.db"
-    await (await Database.open(path)).close()
-    for statement, expected in (("user_version = 9999", "newer Rackhand"), ("application_id = 77", "another program")):
-        with sqlite3.connect(path) as connection:
-            connection.execute(f"PRAGMA {statement}")
-        connection.close()
-        with pytest.raises(DatabaseBroken, match=expected):
-            await Database.open(path)
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA user_version = 0")
-        connection.close()

@@ -1,21 +1,18 @@
-"""B54–B64, B87, B88: what Telegram and the people on it can send."""
+"""B57–B62, B87: what Telegram and the people on it can send."""
 
 import asyncio
 import json
 from typing import Any
 
-import pytest
-
 from bot.telegram.dispatch import TOO_MANY
-from bot.telegram.poller import Poller, TokenRejected
-from lab.telegram.state import ADMIN, BOT, STRANGER, VIEWER, Message, User
+from lab.telegram.state import ADMIN, BOT, STRANGER, Message, User
 from tests.bad_inputs.rows import Bench, row
 from tests.fakes import use
 from tests.live import Live
 
 GROUP, FOREIGN_GROUP = -100200, -100666
 STOP = "docker_stop_container"
-SEND, EDIT, POLL = "/sendMessage$", "/editMessageText$", "/getUpdates$"
+SEND = "/sendMessage$"
 
 
 def refusal(code: int, description: str, **parameters: Any) -> dict[str, Any]:
@@ -28,57 +25,6 @@ async def card(live: Live, name: str = "jellyfin") -> Message:
     """An open card in the admin's chat."""
     live.model.script.append([use(STOP, container=f"nas/{name}")])
     return await live.write(f"stop {name}", f"Stop {name}")
-
-
-@row("B54", "another program polls with the same token (409)", "no change begins, it is said, and it ends by itself")
-async def two_instances(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.CONFLICT_SECONDS", 0.0)
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
-    bench.patch.setattr("bot.telegram.upkeep.SWEEP_SECONDS", 0.05)
-    live = await bench.live()
-    await card(live)
-    await live.quiet()
-    live.lab.traffic.fault(
-        "telegram", path=POLL, times=None, **refusal(409, "Conflict: terminated by other getUpdates")
-    )
-    live.say_as("/cost")
-    await live.hear("Another program polls")
-    assert await live.press("y", card=await live.newest_card(), who=live.admin) == "Approved."
-    await live.settle()
-    assert (await live.call()).state == "not started" and live.writes() == []
-    live.lab.traffic.clear()
-    await live.hear("today")
-    await live.until(lambda: not live.halt.everything, "the end of the conflict")
-
-
-@row("B55", "a webhook is set for the token (409, too)", "said in these words, with what to do; no halt")
-async def webhook_set(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.2)
-    live = await bench.live()
-    words = (
-        "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
-    )
-    live.lab.traffic.fault("telegram", path=POLL, times=2, **refusal(409, words))
-    live.lab.telegram.send(ADMIN, "/cost")
-    await live.until(lambda: "deleteWebhook" in live.poller.trouble, "the trouble to be named")
-    assert not live.halt.everything
-    await live.hear("today")
-
-
-@row("B56", "a token that Telegram has revoked", "it is said, never with the token; only a new start gives up")
-async def revoked(bench: Bench) -> None:
-    bench.patch.setattr("bot.telegram.poller.LONGEST_BACKOFF", 0.05)
-    live = await bench.live()
-    await live.alive()
-    live.lab.traffic.fault("telegram", times=None, **refusal(401, "Unauthorized"))
-    live.lab.telegram.send(ADMIN, "/cost")
-    await live.until(lambda: "BotFather" in live.poller.trouble, "the trouble to be named")
-    with pytest.raises(TokenRejected, match="BotFather") as caught:
-        await asyncio.wait_for(Poller(live.lab.telegram_url, live.lab.token, live.stores.inbox, live.halt).run(), 10)
-    assert live.lab.token not in str(caught.value) and live.lab.token not in "".join(bench.log)
-    live.mark = live.lab.telegram.version
-    live.lab.traffic.clear("telegram")
-    await live.hear("today")
 
 
 @row("B57", "429 with a retry_after, also an absurd one", "waited for, and said once")
@@ -95,32 +41,6 @@ async def flood(bench: Bench) -> None:
     row_ = await live.stores.database.one("SELECT count(*) AS open FROM outbox WHERE state IN ('new', 'sending')")
     assert row_ is not None and row_["open"] == 1
     await live.until(lambda: live.poller.last_completed, "polling to go on beside it")
-
-
-@row("B58", "a message gone, not modified, a query too old, blocked, kicked, the group migrated", "handled, state kept")
-async def refusals(bench: Bench) -> None:
-    live = await bench.live(TELEGRAM_CHATS=str(GROUP))
-    first = await card(live)
-    live.lab.traffic.fault("telegram", path=EDIT, **refusal(400, "Bad Request: message to edit not found"))
-    live.lab.traffic.fault("telegram", path="/answerCallbackQuery$", **refusal(400, "Bad Request: query is too old"))
-    live.mark = live.lab.telegram.version
-    live.lab.telegram.tap(ADMIN, first.message_id, first.button("Stop jellyfin"))
-    await live.hear("✓ Stopped jellyfin|running …")
-    live.lab.traffic.fault("telegram", path=EDIT, times=2, **refusal(400, "Bad Request: message is not modified"))
-    await live.alive()
-    await live.quiet()
-    live.lab.telegram.group(GROUP, "Family")
-    migrated = refusal(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-100999)
-    live.lab.traffic.fault("telegram", path=SEND, **migrated)
-    live.say_as("/cost", chat=GROUP)
-    dropped = "SELECT error FROM outbox WHERE state = 'dropped' AND conversation = ?"
-    await live.until(lambda: live.stores.database.one(dropped, f"tg:{GROUP}"), "the group's message to be given up")
-    assert any("TELEGRAM_CHATS" in line for line in bench.log)
-    live.say_as("/help", VIEWER)
-    live.lab.telegram.block(VIEWER)
-    await live.until(lambda: live.stores.database.one(dropped, f"tg:{VIEWER}"), "the blocked chat to be given up")
-    await live.alive()
-    assert not live.lab.world.hosts["nas"].get("jellyfin").alive, "the decision did not depend on its being shown"
 
 
 MALFORMED: tuple[dict[str, Any], ...] = (
@@ -247,45 +167,6 @@ async def strangers(bench: Bench) -> None:
     assert not live.writes() and [r for r in await live.audited("tap rejected") if r["reason"] == "stranger"]
 
 
-@row("B63", "a forwarded “approve”, a reply “yes”, an edit of an old line", "no approval")
-async def words_approve_nothing(bench: Bench) -> None:
-    live = await bench.live()
-    open_card = await card(live)
-    origin = {"type": "user", "date": 0, "sender_user": {"id": ADMIN, "is_bot": False, "first_name": "Admin"}}
-    live.say_as("approve", forward_origin=origin)
-    await live.hear("forwarded")
-    for words in ("yes", "approve", "Stop jellyfin", open_card.button("Stop jellyfin")):
-        live.say_as(words, reply_to=open_card.message_id)
-        await live.hear("Done")
-    mine = live.say_as("how are you?")
-    await live.hear("Done")
-    asked = len(live.model.asked)
-    live.lab.telegram.edit(ADMIN, mine.message_id, "stop jellyfin at once, approved")
-    await live.alive()
-    assert len(live.model.asked) == asked and not live.writes() and await live.has_card()
-
-
-@row("B64", "forged button data: random, of another chat, swapped, binary, of an old version", "rejected and audited")
-async def forged(bench: Bench) -> None:
-    live = await bench.live()
-    open_card = await card(live)
-    true = open_card.button("Stop jellyfin")
-    other = await live.write("/cost", "today")
-    wrong = (
-        "a1:AAAAAAAAAAAAAAAAAAAAAA:y", "a1::y", "a1", "a2" + true[2:], "y:" + true[3:], true[:-2], true + "x",
-        true[:-1] + "z", "u1:" + true[3:-2], "k1:" + true[3:], "\x00\x01" * 32, "🚀" * 16, "m:nowhere:1", "m:containers:0::../..",
-        "s:run", "a1:" + true[3:-2].swapcase() + ":y", "m:containers:0:restart:nas/../x", "m:containers:" + "9" * 40, "",
-    )  # fmt: skip
-    for data in wrong:
-        await live.press_as(open_card, data)
-    assert "newer message" in await live.press_as(other, true)
-    viewers = await live.write("/help", "status", VIEWER)
-    assert "no longer open" in await live.press_as(viewers, true, VIEWER)
-    assert not live.writes() and await live.has_card()
-    assert len(await live.audited("tap rejected")) >= 8
-    assert await live.press_as(open_card, true) == "Approved."
-
-
 @row("B87", "names with marks, endless names, people without a name", "the number is the key")
 async def odd_names(bench: Bench) -> None:
     live = await bench.live()
@@ -299,31 +180,6 @@ async def odd_names(bench: Bench) -> None:
     live.say_as("/status", STRANGER)
     await live.alive()
     assert live.lab.telegram.sent(STRANGER) == [] and "\u202e" not in said(live)
-
-
-@row("B88", "many cards, scrolled away", "five may wait; /pending shows them again; only the new message counts")
-async def many_cards(bench: Bench) -> None:
-    live = await bench.live()
-    cards = [await card(live, name) for name in ("jellyfin", "sonarr", "radarr", "immich", "watchtower")]
-    live.model.script.append([use(STOP, container="nas/gitea")])
-    await live.write("stop gitea", "Not asked: 5 cards already wait")
-    scrolled_away = cards[-1].button("Stop watchtower")
-    await live.write("/pending", "asked again below")
-
-    def drawn_again() -> list[Message]:
-        return [
-            m
-            for m in live.lab.telegram.sent(ADMIN)
-            if m.buttons and "Not asked" not in m.text and m.message_id > cards[-1].message_id
-        ]
-
-    await live.until(lambda: len(drawn_again()) == len(cards), "all of them again")
-    assert not any("Stop gitea" in message.text for message in live.lab.telegram.sent(ADMIN))
-    [again] = [message for message in drawn_again() if "Stop watchtower" in message.text]
-    await live.until(lambda: not cards[-1].buttons, "the old one to lose its buttons")
-    assert "newer message" in await live.press_as(cards[-1], scrolled_away)
-    assert await live.press_as(again, again.button("Stop watchtower")) == "Approved."
-    assert (await card(live, "gitea")).button("Stop gitea")
 
 
 @row("B58", "a progress message whose sending failed and that did arrive", "not doubled; its Stop takes it away")

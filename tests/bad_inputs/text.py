@@ -95,17 +95,6 @@ async def invisible_name(bench: Bench) -> None:
     assert not INVISIBLE.search("".join(await place.texts()))
 
 
-@row("B05", "a look-alike of a name (Cyrillic letters)", "no match; never corrected into an action")
-async def look_alike(bench: Bench) -> None:
-    place = await bench.place()
-    run = await place.ask(
-        use("docker_stop_container", container="jellyfіn"), use("docker_stop_container", container="rаdarr")
-    )
-    answers = [block["content"] for block in await place.results(run)]
-    assert len(answers) == 2 and all("Nothing here is called" in answer for answer in answers)
-    assert not place.writes() and not await place.has_card() and not await place.calls()
-
-
 @row("B06", "lone surrogates and invalid UTF-8 from people, logs and APIs", "replaced; stored and sent like any text")
 async def broken_unicode(bench: Bench) -> None:
     live = await bench.live()

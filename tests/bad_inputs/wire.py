@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import ssl
 import time
 from typing import Any
 
@@ -17,7 +16,6 @@ from memory.models import CallRow, CallState
 from tests.bad_inputs.rows import Bench, row
 from tests.fakes import use
 from tests.place import Place
-from tests.tools.kit.test_tls import identity, listening
 from tools.docker import hosts
 from tools.kit import Access, Api, ToolFailed, Unreachable
 
@@ -99,28 +97,13 @@ async def conflict(bench: Bench) -> None:
     assert row.state is CallState.FAILED and "already in progress" in row.detail and len(place.writes()) == 1
 
 
-@row("B27", "429 with a Retry-After in seconds, as a date, absurd, negative", "waits are capped and only for reads")
+@row("B27", "429 with a Retry-After in seconds, as a date, absurd, negative", "nothing is tried again by itself")
 async def slow_down(bench: Bench) -> None:
     place = await bench.place()
     for pause in ("2", "1000000000", "-5", "Wed, 21 Oct 2099 07:28:00 GMT", "soon", "9" * 400):
         row = await stopping(place, status=429, headers={"retry-after": pause})
         assert row.state is CallState.FAILED and "slow down" in row.detail and len(place.writes()) == 1
         await place.ask(use("docker_list_containers"))
-    pauses: list[float] = []
-
-    async def note(seconds: float) -> None:
-        pauses.append(seconds)
-
-    traffic = Traffic()
-    server = await serve(traffic.wrap("svc", docker_app(World(1), "nas")))
-    bench.stack.push_async_callback(server.stop)
-    for pause in ("3600", "-1", "1e9", "Wed, 21 Oct 2099 07:28:00 GMT"):
-        traffic.fault("svc", status=429, headers={"retry-after": pause}, times=None)
-        api = Api("Pi-hole", server.url, access=Access.READ, sleep=note)
-        assert "slow down" in str(await failing(api.get_json("/")))
-        await api.close()
-        traffic.clear()
-    assert pauses and max(pauses) <= 20
 
 
 @row("B28", "500 to 504 on a read", "at most two more tries, then said")
@@ -130,16 +113,6 @@ async def broken_reads(bench: Bench) -> None:
         told = await looking(place, status=status, body="<html>Bad gateway</html>")
         assert f"HTTP {status}" in told
         assert 1 <= asked(place) <= 3
-
-
-@row("B29", "500 to 504 on a change", "the outcome is unknown, and nothing is sent twice")
-async def broken_writes(bench: Bench) -> None:
-    place = await bench.place()
-    for status in (500, 502, 503, 504):
-        row = await stopping(place, status=status)
-        assert row.state is CallState.UNKNOWN and len(place.writes()) == 1
-        assert "outcome unknown" in (await place.cards.receipt(row.id)).text  # type: ignore[union-attr]
-        await place.known(row, "n", who=place.admin)
 
 
 @row("B30", "no connection, no answer, an answer drop by drop", "ends at the deadline of the whole call")
@@ -180,37 +153,6 @@ async def failing(call: Any) -> ToolFailed:
     raise AssertionError(f"went through: {found}")
 
 
-@row("B31", "a certificate that is self-signed, expired, of another host; TLS 1.1", "refused before anything is sent")
-async def certificates(bench: Bench) -> None:
-    for name, options in (("self-signed", {}), ("expired", {"days": -1}), ("elsewhere", {"host": "127.0.0.9"})):
-        shown = identity(bench.folder, name, **options)  # type: ignore[arg-type]
-        async with listening(shown) as listener:
-            for trust in ({}, {"ca_file": str(shown.certificate)} if options else {}):
-                api = Api("Pi-hole", listener.url, access=Access.READ, headers={"X-Key": "secret-key-1234"}, **trust)
-                assert isinstance(await failing(api.get_json("/")), Unreachable)
-                await api.close()
-            assert not listener.received
-    from tools.kit.tls import trust as trusting
-
-    assert trusting("Pi-hole").minimum_version >= ssl.TLSVersion.TLSv1_2
-    assert trusting("Pi-hole").verify_mode is ssl.CERT_REQUIRED
-
-
-@row("B32", "a pinned certificate that has changed", "refused; old and new are shown")
-async def changed_pin(bench: Bench) -> None:
-    pinned, shown = identity(bench.folder, "pinned"), identity(bench.folder, "shown")
-    async with listening(shown) as listener:
-        api = Api("Pi-hole", listener.url, access=Access.READ, fingerprint=pinned.fingerprint)
-        said = str(await failing(api.get_json("/"))).replace(":", "").lower()
-        await api.close()
-        right = Api("Pi-hole", listener.url, access=Access.READ, fingerprint=shown.fingerprint)
-        assert not listener.received
-        assert await right.get_json("/") == "safe"
-        await right.close()
-    old, new = (item.fingerprint.replace(":", "").lower()[:8] for item in (pinned, shown))
-    assert old in said and new in said
-
-
 @row("B33", "200 with the login page of a portal", "told as not JSON")
 async def login_page(bench: Bench) -> None:
     page = "<html><title>Hotel WiFi</title><form action='http://evil'><input name=password></html>"
@@ -247,16 +189,19 @@ async def redirected(bench: Bench) -> None:
     assert traffic.requests == []
 
 
-@row("B36", "a redirect to http on the same host", "not followed")
-async def downgraded(bench: Bench) -> None:
-    place = await bench.place()
-    server = await serve(place.lab.traffic.wrap("svc", docker_app(World(1), "nas")))
-    bench.stack.push_async_callback(server.stop)
-    place.lab.traffic.fault("svc", status=308, headers={"location": f"{server.url}/_ping"})
-    api = Api("Traefik", server.url, access=Access.READ)
-    await failing(api.get_text("/"))
-    await api.close()
-    assert [r.path for r in place.lab.traffic.requests if r.service == "svc"] == ["/"]
+@row("B35", "a redirect from Claude's address to another host", "not followed; neither the key nor a word goes there")
+async def claude_redirected(bench: Bench) -> None:
+    bench.patch.setattr("bot.agent.claude._wait", lambda state: 0.0)
+    place, traffic = await bench.place(model=None), Traffic()
+    elsewhere = await serve(traffic.wrap("elsewhere", docker_app(World(1), "nas")))
+    bench.stack.push_async_callback(elsewhere.stop)
+    for status in (301, 302, 303, 307, 308):
+        there = {"location": f"{elsewhere.url}/v1/messages"}
+        place.lab.traffic.fault("claude", path="/v1/messages$", status=status, headers=there, times=None)
+        found = await place.run(await place.say("stop jellyfin"))
+        place.lab.traffic.clear()
+        assert found.state == "failed" and "can't think" in str(found.error)
+    assert traffic.requests == []
 
 
 @row("B37", "a body that ends too early", "an error; for a change, an unknown outcome")

@@ -5,9 +5,10 @@ import os
 import re
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from lab.services.docker.engine.model import Container
 from lab.supervisor import Supervisor
 from lab.telegram.state import ADMIN, Message
 from lab.telegram.world import Query
-from tests.prove.nursery import nursery
+from tests.prove.nursery import Victim, nursery
 from tests.watch import Watch, watching
 
 T = TypeVar("T")
@@ -77,10 +78,38 @@ async def run_door(
 class Forked(Supervisor):
     """A bot that is forked from a process which has imported it already, with as little pause as Telegram allows."""
 
+    arguments: list[list[str]] = field(default_factory=lambda: [[]])
+    """What is done to it (`prove/victim.py`) at its first start, its second…; the last is for all that follow."""
+    began: list[float] = field(default_factory=list)
+    """When it was started, each time."""
+    exits: list[int] = field(default_factory=list)
+    """How it ended, each time; negative is the signal that ended it."""
+
+    @property
+    def victim(self) -> Victim:
+        """The newest process."""
+        assert self._process is not None
+        return self._process  # type: ignore[return-value]
+
     async def _launch(self) -> None:
-        self._process = await nursery().start([], {**self.env}, self.log)  # type: ignore[assignment]
+        arguments = self.arguments.pop(0) if len(self.arguments) > 1 else self.arguments[0]
+        self.began.append(time.time())
+        self._process = born = await nursery().start(arguments, {**self.env}, self.log)  # type: ignore[assignment]
+        born.ended.add_done_callback(lambda ended: self.exits.append(ended.result()))
         self.starts += 1
         self.state = "running"
+
+
+OPEN = """
+SELECT 'run' FROM runs WHERE state = 'working'
+UNION ALL SELECT 'outbox' FROM outbox WHERE state IN ('new', 'sending')
+UNION ALL SELECT 'call' FROM calls WHERE state IN ('proposed', 'started')
+UNION ALL SELECT 'stale' FROM calls WHERE state = 'waiting' AND run NOT IN (
+    SELECT cards.run FROM approvals JOIN cards ON cards.id = approvals.card WHERE approvals.state = 'pending')
+UNION ALL SELECT 'done' FROM runs WHERE state = 'waiting' AND NOT EXISTS (
+    SELECT 1 FROM calls WHERE run = runs.id AND state = 'waiting')
+"""
+"""Whatever has still to move by itself."""
 
 
 @dataclass
@@ -92,6 +121,8 @@ class Home:
     watch: Watch
     mark: int = 0
     """Telegram's version when somebody last did something: what is heard is newer."""
+    updates: list[int] = field(default_factory=list)
+    """What people did, by the ids that Telegram gave it."""
 
     # The bot's life
 
@@ -115,12 +146,24 @@ class Home:
         return self.bot.log.read_text(errors="replace") if self.bot.log.exists() else ""
 
     async def quiet(self) -> None:
-        """Return once the bot knows that everything it has said arrived, and no run is at work."""
-        open_work = (
-            "SELECT id FROM outbox WHERE state IN ('new', 'sending') UNION ALL SELECT id FROM runs WHERE"
-            " state = 'working' UNION ALL SELECT update_id FROM inbox WHERE state = 'new'"
-        )
-        await self.until(lambda: not self.query(open_work), "the bot to have nothing left to do")
+        """Return when nothing is under way any more: all that is left waits for a person."""
+        calm = 0
+
+        def settled() -> bool:
+            nonlocal calm
+            calm = calm + 1 if self._settled() else 0
+            return calm > 2
+
+        await self.until(settled, "everything to settle")
+
+    def _settled(self) -> bool:
+        try:
+            open_rows = self.query(OPEN)
+            known = {row[0] for row in self.query("SELECT update_id FROM inbox WHERE state <> 'new'")}
+        except sqlite3.Error:
+            return False
+        waiting = {update["update_id"] for update in self.lab.telegram.updates.pending} | set(self.updates)
+        return not open_rows and waiting <= known
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the bot's database, read beside it."""
@@ -134,10 +177,12 @@ class Home:
 
     # People
 
-    def say(self, text: str, user: int = ADMIN, chat: int | None = None) -> Message:
+    def say(self, text: str, user: int = ADMIN, chat: int | None = None, **extra: Any) -> Message:
         """Write a message."""
         self.mark = self.lab.telegram.version
-        return self.lab.telegram.send(user, text, chat)
+        message = self.lab.telegram.send(user, text, chat, **extra)
+        self._note()
+        return message
 
     async def hear(self, pattern: str, user: int = ADMIN, *, mark: int | None = None) -> Message:
         """The bot's newest message that was sent or edited since the last action and matches."""
@@ -168,7 +213,13 @@ class Home:
 
     def press(self, message: Message, data: str, user: int = ADMIN) -> Query:
         """Send a button's data, whether or not the message still shows it."""
-        return self.lab.telegram.tap(user, message.message_id, data, message.chat.id)
+        query = self.lab.telegram.tap(user, message.message_id, data, message.chat.id)
+        self._note()
+        return query
+
+    def _note(self) -> None:
+        """Remember the newest update, which nothing has confirmed yet."""
+        self.updates.append(self.lab.telegram.updates.pending[-1]["update_id"])
 
     async def toast(self, query: Query) -> str:
         """What the bot answered to a tap."""
@@ -195,20 +246,13 @@ class Home:
 
     async def until(self, condition: Callable[[], T | None], what: str) -> T:
         """Wait for something that can be seen without Telegram."""
-        end = asyncio.get_running_loop().time() + PATIENCE
+        end = time.monotonic() + PATIENCE
         while not (result := condition()):
-            if asyncio.get_running_loop().time() > end:
-                raise TimeoutError(f"waited for {what}; the bot's log ends:\n{self.log()[-3000:]}")
+            if time.monotonic() > end:
+                said = [message.text for chat in self.lab.telegram.chats for message in self.lab.telegram.sent(chat)]
+                raise TimeoutError(f"waited for {what}; said last: {said[-3:]}; the log ends:\n{self.log()[-3000:]}")
             await asyncio.sleep(0.02)
         return result
-
-    def everything_said(self) -> str:
-        """Every body that has gone to Telegram or to Claude, and the bot's own log."""
-        bodies = [r.body.decode(errors="replace") for r in self.lab.traffic.requests if r.service in OUTWARD]
-        return "\n".join([*bodies, self.log()])
-
-
-OUTWARD = ("telegram", "claude")
 
 
 def keys(message: Message, start: str) -> list[str]:
@@ -218,8 +262,14 @@ def keys(message: Message, start: str) -> list[str]:
 
 @asynccontextmanager
 async def open_home(
-    directory: Path, *, seed: int = 1, started: bool = True, forked: bool = True, **settings: str
-) -> AsyncIterator[Home]:
+    directory: Path,
+    *,
+    seed: int = 1,
+    started: bool = True,
+    forked: bool = True,
+    kind: Callable[..., Any] = Home,
+    **settings: str,
+) -> AsyncIterator[Any]:
     """A lab at its quickest with a bot in it, as a program of its own unless `forked`; everything ends with the block.
 
     Raises Leaked if a canary got into what the bot leaves behind, says or sends.
@@ -228,10 +278,9 @@ async def open_home(
     async with nursery() if forked else nullcontext(), Lab(seed, directory=directory) as lab:
         lab.world.latency = lab.world.health_after = 0.0
         env = environment(lab, **{**watch.lab(lab, settings), **settings})
-        kind = Forked if forked else Supervisor
-        bot = kind([*MAIN, "run"], env, directory / "bot.log", backoff=(0.0,))
+        bot = (Forked if forked else Supervisor)([*MAIN, "run"], env, directory / "bot.log", backoff=(0.0,))
         lab.supervisor = bot
-        made = Home(lab, bot, watch)
+        made = kind(lab, bot, watch)
         if started:
             await made.start()
         try:

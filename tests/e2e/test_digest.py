@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lab.telegram.state import ADMIN, OPERATOR
+from lab.telegram.state import OPERATOR
 from tests.e2e.harness import Home, open_home
 
 
@@ -19,32 +19,6 @@ def _was_installed(home: Home, days: float) -> None:
     with closing(sqlite3.connect(home.data / "rackhand.db")) as connection:
         connection.execute("UPDATE schedules SET created = created - ?", (days * 86_400,))
         connection.commit()
-
-
-def _digests(home: Home, chat: int) -> list[str]:
-    return [m.text for m in home.lab.telegram.sent(chat) if "since" in m.text]
-
-
-async def test_a_digest_missed_while_off_comes_once_and_says_that_it_is_late(tmp_path: Path) -> None:
-    async with open_home(tmp_path, DIGEST_TIME=_earlier(30), TIMEZONE="UTC") as home:
-        home.lab.telegram.send(ADMIN, "/start")
-        await home.hear("at your service")
-        await home.quiet()
-        assert not _digests(home, ADMIN)  # it was set up after today's moment
-        await home.bot.stop()
-        _was_installed(home, days=3)
-
-        await home.start()
-        digest = await home.hear(r"late: I was off")
-        assert home.lab.world.story.culprit.name in digest.text and digest.button("Status")
-        await home.quiet()
-        for _ in range(2):
-            await home.kill()
-            await home.ready()
-        await home.ask("/cost", "today")
-        await home.quiet()
-        assert len(_digests(home, ADMIN)) == 1 and not home.lab.claude.requests
-        assert home.query("SELECT state FROM schedule_runs") == [("late",)]
 
 
 async def test_a_digest_that_is_just_due_is_not_called_late_and_goes_where_it_shall(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import ROOT, Home, open_home, run_door
+from tests.e2e.harness import Home, open_home, run_door
 
 DONE, FAILED, WAITING = 0, 1, 3
 
@@ -43,12 +43,6 @@ async def test_ask_and_resume_alone(tmp_path: Path) -> None:
         assert not any(request.service == "telegram" for request in home.lab.traffic.requests)
 
 
-async def test_a_run_that_does_not_exist(tmp_path: Path) -> None:
-    async with open_home(tmp_path, started=False) as home:
-        ended = await run_door("resume", "no-such-run", "--approve", env=dict(home.bot.env))
-    assert ended.code == FAILED and "no-such-run" in ended.err and "Traceback" not in ended.err
-
-
 async def test_doctor_alone_and_through_the_socket(home: Home) -> None:
     env = dict(home.bot.env)
     through = await run_door("doctor", "--json", env=env)
@@ -59,13 +53,6 @@ async def test_doctor_alone_and_through_the_socket(home: Home) -> None:
     await home.bot.stop()
     alone = await run_door("doctor", env=env)
     assert "the bot is not running" in alone.out and alone.code == DONE
-
-
-async def test_doctor_says_what_is_bad_with_its_exit_code(home: Home) -> None:
-    home.lab.traffic.fault("docker:nas", drop=True, times=None)
-    ended = await run_door("doctor", "--json", env=dict(home.bot.env))
-    bad = [check for check in json.loads(ended.out) if check["level"] == "bad"]
-    assert ended.code == FAILED and bad[0]["name"] == "docker" and "nas" in bad[0]["text"]
 
 
 async def test_doctor_fails_when_a_key_or_a_token_is_rejected(tmp_path: Path) -> None:
@@ -90,14 +77,6 @@ async def test_tools_lists_every_tool_without_any_configuration(tmp_path: Path) 
     assert docker["docker_list_containers"]["risk"] == "read" and docker["docker_stop_container"]["undo"]
     schema = docker["docker_stop_container"]["input_schema"]
     assert schema["required"] == ["container"] and schema["additionalProperties"] is False
-
-
-async def test_env_prints_the_example_file(tmp_path: Path) -> None:
-    ended = await run_door("env", env={})
-    assert ended.code == DONE and "TELEGRAM_BOT_TOKEN=" in ended.out and "DOCKER_HOSTS=" in ended.out
-    example = ROOT / ".env.example"
-    if example.exists():
-        assert ended.out == example.read_text(encoding="utf-8")
 
 
 async def test_an_answer_and_a_failure_have_their_exit_codes(home: Home) -> None:

@@ -1,9 +1,7 @@
 """A bot that comes back: what was under way is said, whatever the targets do, and nothing stands behind it."""
 
 import json
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 from tests.e2e.harness import Home, open_home, run_door
@@ -52,43 +50,6 @@ async def stays_stopped(home: Home, before: str) -> None:
     assert "Stop radarr: not done" in asked.out and "Everything is stopped until an admin sends /start" in asked.out
     void = await run_door("resume", before, "--approve", env=dict(home.bot.env))
     assert "no open card" in void.err and not home.writes()
-
-
-def age(home: Home, seconds: float) -> None:
-    """Let a stopped bot have been off for so long."""
-    with closing(sqlite3.connect(home.data / "rackhand.db")) as connection:
-        connection.execute("UPDATE runs SET created = created - ?, updated = updated - ?", (seconds, seconds))
-        connection.execute("UPDATE inbox SET received = received - ?", (seconds,))
-        connection.commit()
-
-
-async def test_what_is_long_ago_is_said_and_left(home: Home) -> None:
-    home.lab.traffic.fault("claude", stall=True)
-    home.say("stop radarr")
-    await home.until(lambda: home.query("SELECT 1 FROM runs WHERE state = 'working'"), "the run")
-    await home.bot.stop()
-    age(home, 3 * 86_400)
-    before = len(home.lab.claude.requests)
-    await home.start()
-    await home.hear("You asked this at .*“stop radarr”.*say it again")
-    await home.quiet()
-    assert len(home.lab.claude.requests) == before and home.query("SELECT state FROM runs") == [("failed",)]
-
-
-async def test_a_line_that_was_taken_in_days_ago_is_not_acted_on(tmp_path: Path) -> None:
-    async with open_home(tmp_path) as home:
-        await home.ask("/cost", "today")
-        await home.bot.stop()
-        with closing(sqlite3.connect(home.data / "rackhand.db")) as connection:
-            connection.execute("UPDATE inbox SET state = 'new', attempts = 0")
-            connection.execute("UPDATE inbox SET raw = replace(raw, '/cost', 'stop radarr')")
-            connection.execute("DELETE FROM outbox")
-            connection.commit()
-        age(home, 2 * 86_400)
-        await home.start()
-        await home.hear("more than a day ago")
-        await home.quiet()
-        assert home.query("SELECT state FROM runs") == [("failed",)] and not home.lab.claude.requests
 
 
 async def test_what_it_writes_is_its_owners_alone(tmp_path: Path) -> None:

@@ -40,15 +40,9 @@ def settings(tmp_path: Path, **more: str) -> dict[str, str]:
     ("wrong", "named"),
     [
         ({"TELEGRAM_BOT_TOKEN": ""}, ["TELEGRAM_BOT_TOKEN: not set", "@BotFather"]),
-        ({"TELEGRAM_BOT_TOKEN": "your-token-here"}, ["TELEGRAM_BOT_TOKEN", "@BotFather"]),
         ({"TELEGRAM_ADMINS": ""}, ["TELEGRAM_ADMINS: no admin", "@userinfobot"]),
-        ({"TELEGRAM_ADMINS": "@somebody"}, ["TELEGRAM_ADMINS", "numeric"]),
         ({"DOCKER_HOSTS": '{"attic": '}, ["DOCKER_HOSTS", "JSON object"]),
-        ({"DOCKER_HOSTS": '{"nas": "ftp://hidden-host"}'}, ["DOCKER_HOSTS", "tcp://"]),
-        ({"TIMEZONE": "Mars/Olympus"}, ["TIMEZONE", "Europe/London"]),
         ({"DIGEST_TIME": "25:99"}, ["DIGEST_TIME", "HH:MM"]),
-        ({"BUDGET_DAILY_USD": "plenty"}, ["BUDGET_DAILY_USD", "number"]),
-        ({"AUTONOMY": "everything"}, ["AUTONOMY", "observe"]),
     ],
 )
 async def test_a_wrong_setting_is_named_with_its_remedy(
@@ -59,21 +53,6 @@ async def test_a_wrong_setting_is_named_with_its_remedy(
     [line] = ended.err.splitlines()
     assert all(word in line for word in named)
     assert not any(value and value in line for value in wrong.values())
-
-
-async def test_every_problem_at_once_and_no_value(tmp_path: Path) -> None:
-    wrong = {
-        "TELEGRAM_BOT_TOKEN": "hunter2-token",
-        "TELEGRAM_ADMINS": "@hunter2",
-        "DOCKER_HOSTS": "hunter2",
-        "TIMEZONE": "hunter2",
-        "BUDGET_TASK_USD": "hunter2",
-    }
-    ended = await run_door("run", env=settings(tmp_path, **wrong))
-    assert ended.code == CONFIGURATION
-    for name in wrong:
-        assert sum(line.startswith(name) for line in ended.err.splitlines()) == 1, name
-    assert "hunter2" not in ended.err and "Traceback" not in ended.err
 
 
 async def test_a_token_that_telegram_rejects(tmp_path: Path) -> None:
@@ -98,27 +77,6 @@ async def test_a_folder_too_deep_for_a_socket_is_said(tmp_path: Path) -> None:
     assert ended.err.splitlines()[-1].startswith("DATA_DIR: I cannot make a socket at ")
 
 
-def _zero_bytes(database: Path) -> None:
-    database.write_bytes(b"")
-
-
-def _noise(database: Path) -> None:
-    database.write_bytes(b"this is no database at all" * 500)
-
-
-def _damaged(database: Path) -> None:
-    content = bytearray(database.read_bytes())
-    content[len(content) // 3 : 2 * len(content) // 3] = b"\xff" * (2 * len(content) // 3 - len(content) // 3)
-    database.write_bytes(content)
-
-
-def _foreign(database: Path) -> None:
-    database.unlink()
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("CREATE TABLE recipes (name TEXT)")
-        connection.commit()
-
-
 def _newer(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA user_version = 4000")
@@ -130,7 +88,7 @@ def _read_only(database: Path) -> None:
     database.parent.chmod(0o500)
 
 
-@pytest.mark.parametrize("spoil", [_zero_bytes, _noise, _damaged, _foreign, _newer, _read_only])
+@pytest.mark.parametrize("spoil", [_newer, _read_only])
 async def test_a_database_that_cannot_be_trusted_stops_it_in_one_line(
     tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
@@ -173,7 +131,7 @@ async def test_docker_unreachable_is_said_and_stops_nothing(tmp_path: Path) -> N
     gone = json.dumps({"nas": "tcp://127.0.0.1:9"})
     async with open_home(tmp_path, DOCKER_HOSTS=gone) as home:
         status = await home.ask("/status", "nas")
-        assert "🔴" in status.text
+        assert "🔴 nas · docker · cannot be reached (connection refused)" in status.text
         await home.ask("/containers", "🔴.*nas")
         await home.ask("what is wrong?", "nas does not answer")
         doctor = await home.ask("/doctor", "docker")
@@ -246,7 +204,6 @@ async def test_the_demo_takes_the_next_free_port_and_leaves_nothing_behind(tmp_p
             *MAIN, "demo", "--port", str(port), cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
         address = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
         process.send_signal(signal.SIGINT)
         said = (await asyncio.wait_for(process.stderr.read(), 60)).decode()

@@ -28,7 +28,6 @@ async def demo(port: int = 0, seed: int = 1) -> AsyncIterator[str]:
         *MAIN, "demo", "--port", str(port), "--seed", str(seed), cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE
     )
     try:
-        assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
         found = ADDRESS.search(line)
         assert found, f"the demo prints its address, not {line!r}"

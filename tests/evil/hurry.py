@@ -2,7 +2,6 @@
 
 import gc
 import pickle
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -11,7 +10,7 @@ from unittest.mock import patch
 
 from lab.world import World
 from tests.hurry import HURRY
-from tools.gate.execution import Execution
+from tools.gate.outcomes import Outcomes
 
 SHORT, LONG = 0.6, 6.0
 """Seconds of patience with an engine: short where they stall on purpose, long where a busy machine must not count."""
@@ -19,16 +18,6 @@ SHORT, LONG = 0.6, 6.0
 
 class Killed(BaseException):
     """The process has died at a named point."""
-
-
-class Clock:
-    """Time in an episode: it stands still between two actions."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def _nothing(*args: Any) -> None:
@@ -58,7 +47,7 @@ def world(seed: int) -> World:
 @contextmanager
 def hurried(patience: float) -> Iterator[None]:
     """The bot without its pauses, which are there for people and for slow engines."""
-    look = Execution._look
+    look = Outcomes.look
 
     async def glance(self: Any, row: Any, change: Any, within: float) -> Any:
         return await look(self, row, change, min(within, 0.05))
@@ -84,8 +73,8 @@ def hurried(patience: float) -> Iterator[None]:
             "tools.docker.stock.MEASURING": patience,
             "tools.docker.stock.LOOKING": patience,
             "tools.docker.pull.LONG_PATIENCE": patience,
-            "tools.gate.execution.POLL": (0.01,),
-            "tools.gate.execution.Execution._look": glance,
+            "tools.gate.outcomes.POLL": (0.01,),
+            "tools.gate.outcomes.Outcomes.look": glance,
             "tools.kit.breaker.FIRST_PAUSE": 0.001,
             "tools.kit.breaker.LONGEST_PAUSE": 0.001,
         }.items():

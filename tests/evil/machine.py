@@ -16,10 +16,10 @@ from loguru import logger
 
 from lab.services.docker.engine.rules import EngineError
 from tests.evil import junk
+from tests.evil.arena import Arena, staged
 from tests.evil.hurry import SHORT
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, STRANGER, VIEWER
 from tests.evil.model import Block
-from tests.evil.stage import Stage, staged
 from tools.kit.registry import catalogue, discover
 
 junk.learn({name: tool.input_schema for name, tool in catalogue(discover()).items()})
@@ -64,17 +64,8 @@ WAYS = {
 }
 """What an episode can come to, and how often it did: a proof that never gets anywhere proves nothing."""
 POINTS = (
-    "asking",
-    "asked",
-    "starting",
-    "started",
-    "answered",
-    "finishing",
-    "deciding",
-    "decided",
-    "thought",
-    "settled",
-)
+    "asking", "asked", "starting", "started", "answered", "finishing", "deciding", "decided", "thought", "settled",
+)  # fmt: skip
 
 
 @dataclass
@@ -115,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self._runner = asyncio.Runner()
         self._context: Any = None
-        self.stage: Stage
+        self.stage: Arena
 
     @initialize(which=st.sampled_from(SETTINGS), world=st.integers(1, 4))
     def begin(self, which: dict[str, Any], world: int) -> None:

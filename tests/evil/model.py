@@ -29,6 +29,11 @@ def use(tool: Any, args: Any = None, ident: str = "") -> Block:
     return {"type": "tool_use", "id": ident, "name": tool, "input": {} if args is None else args}
 
 
+def docker(verb: str, container: str, ident: str = "") -> Block:
+    """A tool_use block about one container: `docker("stop", "nas/jellyfin")`."""
+    return use(f"docker_{verb}_container", {"container": container}, ident)
+
+
 class EvilModel:
     """The model port. It obeys nobody, `last` included, and knows the homelab and the database by heart."""
 

@@ -2,11 +2,7 @@
 
 import pytest
 
-from tests.evil.benign import CHANGES, READS, REVERSIBLE, SPOKEN, TAINTING, TASKS, Spoken, cost, spoken
-
-
-def test_there_are_enough_tasks() -> None:
-    assert len(TASKS) >= 15
+from tests.evil.benign import CHANGES, READS, REVERSIBLE, SPOKEN, TAINTING, Spoken, cost, spoken
 
 
 @pytest.mark.parametrize("task", READS)

@@ -4,12 +4,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.evil.gullible import INJECTION, ORDERS, obey
 from tests.evil.injections import SOURCES, inject
-
-
-def test_the_model_is_gullible() -> None:
-    assert len(obey(INJECTION)) == len(ORDERS)
 
 
 @pytest.mark.parametrize("autonomy", ["ask", "reversible"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
@@ -14,8 +14,8 @@ from tests.evil.goals import pursue
 from tools.gate import policy
 
 
-async def first_of_several(self: Any, client: Any, find: Any, suggest: Any, text: str) -> Any:
-    return (await find(client, text))[0]
+async def first_of_several(client: Any, resolve: Any, text: str, known: Any) -> Any:
+    return (await resolve.find(client, text))[0]
 
 
 again = Opener.again
@@ -25,25 +25,13 @@ async def forgetting(self: Any, conversation: str, actor: Any, rows: list[Any], 
     return await again(self, conversation, actor, [replace(row, tainted=False) for row in rows], **more)
 
 
-async def standing(self: Any, card: Any) -> str:
-    return ""
-
-
-async def always(*asked: Any) -> bool:
-    return True
-
-
-async def never(*asked: Any) -> bool:
-    return False
-
-
 WITHOUT: dict[str, dict[str, Any]] = {
     "stop_a_container": {"tools.gate.proposals.decide": lambda now: policy.RUN},
     "remove_a_container": {"tools.gate.proposals.decide": lambda now: policy.RUN},
     "change_while_only_looking": {"tools.gate.policy._forbidden": lambda now: None},
     "destroy_while_nobody_watches": {"tools.gate.policy._forbidden": lambda now: None},
-    "let_the_state_move": {"tools.gate.results.moved": lambda old, new: {}},
-    "the_other_hosts_namesake": {"tools.gate.proposals.Proposals._target": first_of_several},
+    "let_the_state_move": {"tools.gate.results.moved": lambda *asked: {}},
+    "the_other_hosts_namesake": {"tools.gate.arguments._target": first_of_several},
     "say_our_own_token": {"memory.secrets.Redactor.__call__": lambda self, text: text},
     "read_secrets_from_a_log": {
         "tools.docker.logs.without_secrets": lambda line, known: line,
@@ -51,9 +39,9 @@ WITHOUT: dict[str, dict[str, Any]] = {
     },
     "obey_a_log_where_changes_run_by_themselves": {"tools.gate.taint.taints": lambda found: False},
     "stop_what_is_labelled": {"tools.docker.names.is_forbidden": lambda item: False},
-    "clean_up_what_is_listed": {"tools.gate.proposals._named": lambda change: []},
+    "clean_up_what_is_listed": {"tools.gate.proposals._listed": lambda change: []},
     "a_late_tap_counts": {"memory.approvals.EXPIRY_SECONDS": 1e9},
-    "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": never},
+    "approve_and_run_for_hours": {"tools.gate.gate.Gate._stale": AsyncMock(return_value=False)},
     "a_stranger_taps": {
         "bot.settings.people.Roster.welcome": lambda self, *who: True,
         "bot.settings.people.Roster.approvers": lambda self, *asked: ["tg:6666", "tg:1001"],
@@ -61,10 +49,10 @@ WITHOUT: dict[str, dict[str, Any]] = {
     },
     "a_viewers_run": {
         "bot.settings.people.Roster.highest": lambda self, *asked: 3,
-        "tools.gate.standing.Standing.review": standing,
+        "tools.gate.standing.Standing.review": AsyncMock(return_value=""),
     },
     "thirty_reads_at_once": {"tools.gate.gate.MOST_CALLS": 100},
-    "undo_after_somebody_else_changed_it": {"tools.gate.gate.Gate._preapproved": always},
+    "undo_after_somebody_else_changed_it": {"tools.gate.gate.Gate._preapproved": AsyncMock(return_value=True)},
     "launder_through_ask_again": {"bot.runs.opener.Opener.again": forgetting},
     "thirty_calls_at_once": {"tools.gate.gate.MOST_CALLS": 100, "tools.gate.gate.MOST_SHOWN": 10**6},
 }

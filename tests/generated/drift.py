@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from memory import points
-from tools.kit import Context, Facts, Tool
+from tools.gate.results import tolerances_of
+from tools.kit import Context, Facts, Tolerance, Tool
 from tools.kit.change import SHOWN
 
 
@@ -30,15 +31,27 @@ def others(facts: Facts, name: str) -> Iterator[Any]:
         case bool():
             yield not value
         case int() | float():
-            yield value + 1
+            yield value + given(facts, name) + 1
         case datetime():
-            yield value + timedelta(hours=1)
+            yield value + timedelta(hours=1, seconds=given(facts, name))
         case tuple():
             yield ()
             yield (*value, _made(annotation))
         case _:
             yield from (word for word in _words(annotation) if word != value)
             yield _made(annotation)
+
+
+def given(facts: Facts, name: str) -> float:
+    """How far a number or a moment may move from its value now."""
+    give, value = tolerances_of(type(facts)).get(name, Tolerance()), getattr(facts, name)
+    return give.by if isinstance(value, datetime) else max(give.by, abs(value) * give.percent / 100)
+
+
+def within(facts: Facts, name: str) -> Any:
+    """Another value that is near enough."""
+    value, far = getattr(facts, name), given(facts, name) / 2
+    return value + (timedelta(seconds=far) if isinstance(value, datetime) else type(value)(far))
 
 
 def _words(annotation: Any) -> Iterator[str]:

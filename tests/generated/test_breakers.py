@@ -21,7 +21,7 @@ class Fuse(Breaker):
     blown = False
 
     @asynccontextmanager
-    async def watch(self, *, insist: bool = False) -> AsyncIterator[None]:
+    async def asking(self, *, insist: bool = False) -> AsyncIterator[None]:
         if self.blown:
             raise CircuitOpen(f"{self._service} was not asked.")
         yield
@@ -66,7 +66,7 @@ async def test_nothing_is_asked_past_the_breaker(
             monkeypatch.setattr(Fuse, "blown", blown)
             place.begin()
             with suppress(CircuitOpen):
-                async with place.core.clients.watch(service.name):
+                async with place.core.clients.asking(service.name):
                     await ask()
             assert bool(place.requests()) is not blown, f"{name} asks {service.name} past its breaker"
         monkeypatch.setattr(Fuse, "blown", False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,29 +42,6 @@ async def lab() -> AsyncIterator[Lab]:
         yield Lab(world, sdk, http)
     sdk.close()
     await server.stop()
-
-
-async def test_the_sdk_finds_the_version_and_the_host(lab: Lab) -> None:
-    assert lab.sdk.api.api_version == "1.47"
-    info = await asyncio.to_thread(lab.sdk.info)
-    assert (info["Name"], info["Containers"], info["ContainersRunning"]) == ("nas", 14, 11 if _loops_here(lab) else 12)
-    assert await asyncio.to_thread(lab.sdk.ping)
-
-
-def _loops_here(lab: Lab) -> bool:
-    return lab.world.story.culprit.host == "nas"
-
-
-async def test_lists_running_and_all(lab: Lab) -> None:
-    running = await lab.get("/v1.47/containers/json")
-    every = await lab.get("/containers/json", all="1", size="true")
-    assert len(running) == 12
-    assert len(every) == 14
-    jellyfin = next(row for row in every if row["Names"] == ["/jellyfin"])
-    assert jellyfin["State"] == "running"
-    assert jellyfin["Status"].endswith("(healthy)")
-    assert {"IP": "0.0.0.0", "PrivatePort": 8096, "PublicPort": 8096, "Type": "tcp"} in jellyfin["Ports"]
-    assert jellyfin["SizeRootFs"] > jellyfin["SizeRw"] > 0
 
 
 @pytest.mark.parametrize(
@@ -129,64 +105,6 @@ async def test_refusals(lab: Lab, method: str, path: str, status: int, message: 
     assert lab.world.dump() == before
 
 
-async def test_stop_and_start_answer_204_then_304(lab: Lab) -> None:
-    before = lab.world.dump()
-    codes = [(await lab.http.post(f"/containers/jellyfin/{verb}")).status_code for verb in ("stop", "stop")]
-    stopped = (await lab.get("/containers/jellyfin/json"))["State"]
-    codes += [(await lab.http.post(f"/containers/jellyfin/{verb}")).status_code for verb in ("start", "start")]
-    assert codes == [204, 304, 204, 304]
-    assert (stopped["Status"], stopped["Running"], stopped["ExitCode"]) == ("exited", False, 0)
-    assert lab.world.dump() == before
-
-
-async def test_restart_moves_the_times_and_becomes_healthy(lab: Lab) -> None:
-    before = (await lab.get("/containers/jellyfin/json"))["State"]
-    lab.world.health_after = 60
-    container = await asyncio.to_thread(lab.sdk.containers.get, "jellyfin")
-    await asyncio.to_thread(container.restart)
-    after = (await lab.get("/containers/jellyfin/json"))["State"]
-    assert after["StartedAt"] > before["StartedAt"]
-    assert before["FinishedAt"] == "0001-01-01T00:00:00Z" < after["FinishedAt"]
-    assert after["Health"]["Status"] == "starting"
-    lab.world.health_after = 0
-    assert (await lab.get("/containers/jellyfin/json"))["State"]["Health"]["Status"] == "healthy"
-
-
-async def test_sdk_demultiplexes_logs(lab: Lab) -> None:
-    lab.world.hosts["nas"].get("radarr").log.write(lab.world.now(), (b"to stdout",))
-    lab.world.hosts["nas"].get("radarr").log.write(lab.world.now(), (b"to stderr",), "stderr")
-    container = await asyncio.to_thread(lab.sdk.containers.get, "radarr")
-    both = await asyncio.to_thread(container.logs, tail=2)
-    errors = await asyncio.to_thread(container.logs, stdout=False, tail=1, timestamps=True)
-    assert both == b"to stdout\nto stderr\n"
-    assert errors.endswith(b"Z to stderr\n")
-
-
-async def test_log_frames_have_headers_unless_there_is_a_terminal(lab: Lab) -> None:
-    raw = (await lab.http.get("/containers/redis/logs", params={"stdout": 1, "tail": 1})).content
-    kind, length = struct.unpack(">BxxxL", raw[:8])
-    assert (kind, length) == (1, len(raw) - 8)
-    lab.world.hosts["nas"].get("redis").config["Tty"] = True
-    plain = (await lab.http.get("/containers/redis/logs", params={"stdout": 1, "tail": 1})).content
-    assert plain == raw[8:].replace(b"\n", b"\r\n")
-
-
-async def test_followed_logs_bring_new_lines_and_do_not_end(lab: Lab) -> None:
-    host = lab.world.hosts["nas"]
-    params = {"stdout": 1, "tail": 0, "follow": 1}
-    async with lab.http.stream("GET", "/containers/redis/logs", params=params, timeout=10) as answer:
-        pieces = answer.aiter_raw()
-
-        async def next_piece() -> bytes:
-            return await anext(pieces)
-
-        waiting = asyncio.create_task(next_piece())
-        await asyncio.sleep(0.3)
-        assert not waiting.done()
-        host.get("redis").log.write(lab.world.now(), (b"fresh",))
-        assert (await waiting).endswith(b"fresh\n")
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_noisy_log_holds_an_injection_colours_and_bytes(seed: int) -> None:
     world = World(seed)
@@ -200,112 +118,6 @@ async def test_the_noisy_log_holds_an_injection_colours_and_bytes(seed: int) -> 
     assert b"\x1b[" in printed
     with pytest.raises(UnicodeDecodeError):
         printed.decode()
-
-
-async def test_inspect_is_complete_and_remembered_for_changes_behind_the_back(lab: Lab) -> None:
-    details = await lab.get("/containers/postgres/json")
-    assert details["Name"] == "/postgres"
-    assert details["Path"] == "docker-entrypoint.sh"
-    assert details["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
-    assert details["Mounts"][0]["Name"] == "databases_postgres"
-    assert details["NetworkSettings"]["Networks"]["databases_default"]["IPAddress"].startswith("172.")
-    assert any(secret in item for secret in lab.world.canaries for item in details["Config"]["Env"])
-    assert lab.world.change_behind_back() == "Somebody else paused postgres on nas."
-    assert (await lab.get("/containers/postgres/json"))["State"]["Paused"]
-
-
-async def test_stats_give_a_plausible_share_of_the_processor(lab: Lab) -> None:
-    container = await asyncio.to_thread(lab.sdk.containers.get, "jellyfin")
-    sample: Any = await asyncio.to_thread(container.stats, stream=False)
-    now, then = sample["cpu_stats"], sample["precpu_stats"]
-    used = now["cpu_usage"]["total_usage"] - then["cpu_usage"]["total_usage"]
-    system = now["system_cpu_usage"] - then["system_cpu_usage"]
-    assert 0 < used / system * now["online_cpus"] < 1
-    assert 0 < sample["memory_stats"]["usage"] < sample["memory_stats"]["limit"] == 32 * 1024**3
-    idle = await lab.get("/containers/borg-backup/stats", stream="false")
-    assert (idle["memory_stats"], idle["read"]) == ({}, "0001-01-01T00:00:00Z")
-
-
-async def test_create_keeps_what_was_asked_and_the_sdk_can_run_it(lab: Lab) -> None:
-    container = await asyncio.to_thread(
-        lambda: lab.sdk.containers.create(
-            "alpine:3.19",
-            ["sleep", "60"],
-            name="probe",
-            environment={"TOKEN": "abc"},
-            labels={"made.by": "test"},
-            volumes={"probe_data": {"bind": "/data", "mode": "ro"}},
-            restart_policy={"Name": "on-failure", "MaximumRetryCount": 3},
-            network="media_default",
-        )
-    )
-    details = await lab.get(f"/containers/{container.id}/json")
-    assert (details["State"]["Status"], details["Path"], details["Args"]) == ("created", "sleep", ["60"])
-    assert "TOKEN=abc" in details["Config"]["Env"]
-    assert details["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
-    assert (details["Mounts"][0]["Name"], details["Mounts"][0]["RW"]) == ("probe_data", False)
-    assert list(details["NetworkSettings"]["Networks"]) == ["media_default"]
-    await asyncio.to_thread(container.start)
-    assert (await lab.get("/containers/probe/json"))["State"]["Running"]
-    await asyncio.to_thread(container.remove, force=True)
-    assert (await lab.http.get("/containers/probe/json")).status_code == 404
-
-
-async def test_create_needs_json(lab: Lab) -> None:
-    plain = await lab.http.post("/containers/create", content=b"{}")
-    broken = await lab.http.post("/containers/create", content=b"{", headers={"content-type": "application/json"})
-    unknown = await lab.http.post("/containers/create?name=x1", json={"Image": "ghost"})
-    assert [answer.status_code for answer in (plain, broken, unknown)] == [400, 400, 404]
-
-
-async def test_wait_returns_the_exit_code(lab: Lab) -> None:
-    container = await asyncio.to_thread(lab.sdk.containers.get, "gitea")
-    waiting = asyncio.create_task(asyncio.to_thread(container.wait))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    await lab.http.post("/containers/gitea/kill")
-    assert (await waiting)["StatusCode"] == 137
-
-
-async def test_a_pull_follows_the_registry(lab: Lab) -> None:
-    place = lab.world.story.update
-    server = await serve(docker_app(lab.world, place.host))
-    tag = lab.world.hosts[place.host].get(place.name).config["Image"]
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
-        offered = (await http.get(f"/distribution/{tag}/json")).json()["Descriptor"]["digest"]
-        old = (await http.get(f"/images/{tag}/json")).json()
-        assert not any(digest.endswith(offered) for digest in old["RepoDigests"])
-        repo, label = tag.rsplit(":", 1)
-        answer = await http.post("/images/create", params={"fromImage": repo, "tag": label})
-        lines = [json.loads(line) for line in answer.text.splitlines()]
-        new = (await http.get(f"/images/{tag}/json")).json()
-        dangling = (await http.get("/images/json", params={"filters": '{"dangling":["true"]}'})).json()
-        row = (await http.get("/containers/json", params={"filters": json.dumps({"name": [place.name]})})).json()[0]
-    await server.stop()
-    assert lines[-2]["status"] == f"Digest: {offered}"
-    assert lines[-1]["status"].startswith("Status: Downloaded newer image")
-    assert new["RepoDigests"] == [f"{repo}@{offered}"]
-    assert old["Id"] in {image["Id"] for image in dangling}
-    assert row["Image"] == row["ImageID"] == old["Id"]
-
-
-async def test_prunes_free_what_they_say(lab: Lab) -> None:
-    usage = await asyncio.to_thread(lab.sdk.df)
-    dangling = [image for image in usage["Images"] if not image["RepoTags"]]
-    containers = await asyncio.to_thread(lab.sdk.containers.prune)
-    images = await asyncio.to_thread(lab.sdk.images.prune)
-    volumes = await asyncio.to_thread(lab.sdk.volumes.prune)
-    named = await asyncio.to_thread(lab.sdk.volumes.prune, filters={"all": True})
-    networks = await asyncio.to_thread(lab.sdk.networks.prune)
-    cache = await asyncio.to_thread(lab.sdk.api.prune_builds)
-    assert len(containers["ContainersDeleted"]) == 2
-    assert containers["SpaceReclaimed"] == 48_211_000 + 3_502_000
-    assert images["SpaceReclaimed"] == sum(image["Size"] for image in dangling) > 0
-    assert [len(name) for name in volumes["VolumesDeleted"]] == [64]
-    assert set(named["VolumesDeleted"]) >= {"cloud_nextcloud-old", "media_plex-config"}
-    assert networks["NetworksDeleted"] == ["backup_default", "nas-old_default"]
-    assert (len(cache["CachesDeleted"]), cache["SpaceReclaimed"] > 0) == (2, True)
-    assert (await asyncio.to_thread(lab.sdk.containers.prune))["ContainersDeleted"] is None
 
 
 async def test_layers_that_images_share_are_counted_once_and_go_with_the_last(lab: Lab) -> None:
@@ -338,36 +150,6 @@ async def test_a_prune_of_the_build_cache_keeps_what_is_young_used_or_built_on(l
     assert answer == {"CachesDeleted": ["old"], "SpaceReclaimed": 4}
     answer = await asyncio.to_thread(lab.sdk.api.prune_builds, all=True)
     assert {record.id for record in cache.cache} == {"busy"} and answer["SpaceReclaimed"] == 11
-
-
-async def test_networks_connect_and_disconnect(lab: Lab) -> None:
-    network = await asyncio.to_thread(lab.sdk.networks.get, "media_default")
-    await asyncio.to_thread(network.connect, "redis", aliases=["cache"])
-    members = (await lab.get("/networks/media_default"))["Containers"]
-    assert {member["Name"] for member in members.values()} == {"jellyfin", "sonarr", "radarr", "redis"}
-    assert (await lab.http.post("/networks/media_default/connect", json={"Container": "redis"})).status_code == 403
-    await asyncio.to_thread(network.disconnect, "redis")
-    assert len((await lab.get("/networks/media_default"))["Containers"]) == 3
-
-
-async def test_events_are_bounded_by_until(lab: Lab) -> None:
-    since = lab.world.now()
-    await lab.http.post("/containers/sonarr/restart")
-    told = await lab.http.get("/events", params={"since": since, "until": lab.world.now()})
-    actions = [json.loads(line)["Action"] for line in told.text.splitlines()]
-    assert actions == ["kill", "die", "stop", "start", "restart"]
-
-
-async def test_a_lying_daemon_answers_as_if(lab: Lab) -> None:
-    before = lab.world.dump()
-    lab.world.lie = {"stop", "remove", "create"}
-    codes = [
-        (await lab.http.post("/containers/jellyfin/stop")).status_code,
-        (await lab.http.delete("/containers/borg-backup")).status_code,
-        (await lab.http.post("/containers/create?name=ghost", json={"Image": "alpine:3.19"})).status_code,
-    ]
-    assert codes == [204, 204, 201]
-    assert lab.world.dump() == before
 
 
 async def test_nothing_over_the_api_tells_the_story(lab: Lab) -> None:

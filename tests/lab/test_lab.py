@@ -14,31 +14,10 @@ import httpx
 import pytest
 
 from lab.lab import Lab
-from lab.telegram import ADMIN
 
 ROOT = Path(__file__).parents[2]
 
 Run = Callable[..., Awaitable[Process]]
-
-
-async def test_every_service_answers_and_is_recorded(tmp_path: Path) -> None:
-    async with Lab(directory=tmp_path) as lab, httpx.AsyncClient() as client:
-        env = lab.environment()
-        me = await client.get(f"{env['TELEGRAM_API_URL']}/bot{env['TELEGRAM_BOT_TOKEN']}/getMe")
-        assert me.json()["result"]["is_bot"] is True
-        hosts = json.loads(env["DOCKER_HOSTS"])
-        assert hosts == lab.docker_hosts and hosts.keys() == lab.world.hosts.keys()
-        for address in hosts.values():
-            assert (await client.get(f"{address.replace('tcp', 'http')}/_ping")).text == "OK"
-        models = await client.get(
-            f"{env['ANTHROPIC_BASE_URL']}/v1/models", headers={"x-api-key": env["ANTHROPIC_API_KEY"]}
-        )
-        assert (await client.get(lab.page_url)).text.startswith("<!doctype html>")
-        services = [request.service for request in lab.traffic.requests]
-        assert services == ["telegram", *(f"docker:{host}" for host in hosts), "claude"]
-        assert lab.traffic.requests[-1].status == models.status_code
-        assert env["DATA_DIR"].startswith(str(tmp_path))
-        assert env["TELEGRAM_ADMINS"] == str(ADMIN)
 
 
 async def test_a_temporary_directory_goes_and_a_given_one_stays(tmp_path: Path) -> None:
@@ -89,7 +68,6 @@ async def run() -> AsyncIterator[Run]:
 
 
 async def first_line(process: Process) -> str:
-    assert process.stdout is not None
     async with asyncio.timeout(20):
         return (await process.stdout.readline()).decode()
 
@@ -134,7 +112,6 @@ async def test_a_taken_port_moves_on_and_a_configuration_error_is_told(run: Run)
         lab = await run("--port", port, "--", sys.executable, "-S", "-c", script)
         address = await first_line(lab)
         assert f"127.0.0.1:{port} " not in address
-        assert lab.stderr is not None
         said = [(await lab.stderr.readline()).decode().strip() for _ in range(3)]
         assert said[0].startswith(f"Port {port} is taken; using ")
         assert said[2] == "TELEGRAM_ADMINS: not a number"

@@ -45,23 +45,10 @@ async def until(condition: Callable[[], bool]) -> None:
 SLEEP = "import os, time; print('up', os.environ['LAB_WORD'], flush=True); time.sleep(60)"
 
 
-async def test_a_killed_command_is_started_again(start: Start) -> None:
-    supervisor = start(SLEEP)
-    await supervisor.start()
-    first = supervisor.pid
-    await until(lambda: supervisor.last_lines() == ["up hello"])
-    assert supervisor.kill()
-    await until(lambda: supervisor.starts == 2 and supervisor.state == "running")
-    assert supervisor.returncode == -signal.SIGKILL
-    assert supervisor.pid not in (first, None)
-    await until(lambda: supervisor.last_lines() == ["up hello", "up hello"])
-
-
 async def test_stop_ends_it_for_good(start: Start) -> None:
     supervisor = start(SLEEP)
     await supervisor.start()
     pid = supervisor.pid
-    assert pid is not None
     await supervisor.stop()
     assert (supervisor.state, supervisor.pid, supervisor.returncode) == ("stopped", None, -signal.SIGTERM)
     with pytest.raises(ProcessLookupError):
@@ -75,13 +62,6 @@ async def test_a_configuration_error_is_not_retried(start: Start) -> None:
     await until(lambda: supervisor.state == "configuration error")
     assert supervisor.last_lines(1) == ["TELEGRAM_ADMINS is empty"]
     assert (supervisor.starts, supervisor.pid) == (1, None)
-
-
-async def test_a_crash_loop_is_restarted_with_growing_pauses(start: Start) -> None:
-    supervisor = start("print('crash'); raise SystemExit(3)")
-    await supervisor.start()
-    await until(lambda: supervisor.starts >= 3)
-    assert supervisor.returncode == 3
 
 
 async def test_kill_takes_the_grandchildren_too(start: Start, tmp_path: Path) -> None:
@@ -117,7 +97,6 @@ asyncio.run(main())
 """
     root = Path(__file__).parents[2]
     lab = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=root)
-    assert lab.stdout is not None
     child = int(await lab.stdout.readline())
     assert running(child)
     lab.kill()

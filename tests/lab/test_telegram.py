@@ -1,77 +1,14 @@
 """The Telegram emulator under the real python-telegram-bot client."""
 
 import asyncio
-import hashlib
 from datetime import timedelta
 
 import pytest
-from telegram import (
-    BotCommand,
-    BotCommandScopeChat,
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    InputMediaPhoto,
-    LinkPreviewOptions,
-    MessageEntity,
-    ReplyParameters,
-)
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import BadRequest, Conflict, EndPointNotFound, Forbidden, InvalidToken, RetryAfter
 
 from lab.telegram import ADMIN, OPERATOR, STRANGER, TelegramWorld
-from lab.telegram.flood import Flood
-from tests.lab.telegram import PIXEL, emulator
-
-
-async def test_a_message_reaches_the_bot_and_the_answer_reaches_the_person() -> None:
-    async with emulator() as lab:
-        lab.world.send(ADMIN, "/status now")
-        (update,) = await lab.bot.get_updates()
-        assert update.message is not None and update.message.from_user is not None
-        assert (update.message.text, update.message.from_user.id) == ("/status now", ADMIN)
-        assert update.message.parse_entities() == {update.message.entities[0]: "/status"}
-        sent = await lab.bot.send_message(
-            ADMIN,
-            "bold 🙂 link",
-            entities=[
-                MessageEntity(MessageEntity.BOLD, 0, 4),
-                MessageEntity(MessageEntity.TEXT_LINK, 8, 4, url="https://example.org/a"),
-            ],
-            disable_notification=True,
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-            reply_parameters=ReplyParameters(update.message.message_id),
-        )
-        assert sent.parse_entities()[sent.entities[1]] == "link"
-        assert sent.reply_to_message is not None and sent.reply_to_message.text == "/status now"
-        (message,) = lab.world.sent(ADMIN)
-        assert (message.text, message.silent, message.method) == ("bold 🙂 link", True, "sendMessage")
-        assert message.request["link_preview_options"] == {"is_disabled": True}
-        assert message.request["reply_parameters"]["message_id"] == update.message.message_id
-
-
-async def test_updates_repeat_until_the_offset_confirms_them() -> None:
-    async with emulator() as lab:
-        first = lab.world.send(ADMIN, "one")
-        lab.world.send(ADMIN, "two")
-        lab.world.edit(ADMIN, first.message_id, "one!")
-        updates = await lab.bot.get_updates(limit=2)
-        assert [u.update_id for u in updates] == [u.update_id for u in await lab.bot.get_updates(limit=2)]
-        (last,) = await lab.bot.get_updates(offset=updates[-1].update_id + 1)
-        assert last.edited_message is not None and last.edited_message.text == "one!"
-        assert last.update_id == updates[0].update_id + 2
-        assert await lab.bot.get_updates(offset=last.update_id + 1) == ()
-        assert lab.world.updates.pending == []
-
-
-async def test_a_long_poll_returns_when_something_arrives_and_empty_when_nothing_does() -> None:
-    async with emulator() as lab:
-        waiting = asyncio.create_task(lab.bot.get_updates(timeout=20))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
-        lab.world.send(ADMIN, "hello")
-        (update,) = await waiting
-        assert update.message is not None and update.message.text == "hello"
-        raw = await lab.call("getUpdates", offset=update.update_id + 1, timeout=0)
-        assert raw["result"] == []
+from tests.lab.telegram import emulator
 
 
 async def test_a_second_reader_ends_the_first_with_conflict() -> None:
@@ -93,28 +30,6 @@ async def test_a_reader_that_hung_up_takes_nothing_with_it() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
         lab.world.send(ADMIN, "while it was down")
         assert len(await lab.bot.get_updates(timeout=20)) == 1
-
-
-async def test_only_allowed_kinds_of_update_are_queued() -> None:
-    async with emulator() as lab:
-        message = lab.world.send(ADMIN, "hi")
-        lab.world.react(ADMIN, message.message_id, "👍")
-        updates = await lab.bot.get_updates(allowed_updates=["message", "message_reaction"])
-        assert [u.message_reaction for u in updates] == [None]
-        lab.world.react(ADMIN, message.message_id, "👍")
-        lab.world.edit(ADMIN, message.message_id, "not asked for")
-        (reaction,) = await lab.bot.get_updates(offset=updates[0].update_id + 1)
-        assert reaction.message_reaction is not None
-
-
-async def test_a_malformed_update_is_delivered_as_it_is() -> None:
-    async with emulator() as lab:
-        update_id = lab.world.inject({"message": {"text": 5}})
-        lab.world.send(ADMIN, "after it")
-        raw = await lab.call("getUpdates")
-        assert raw["result"][0] == {"update_id": update_id, "message": {"text": 5}}  # type: ignore[index]
-        with pytest.raises(KeyError):
-            await lab.bot.get_updates()
 
 
 async def test_a_tap_is_answered_once() -> None:
@@ -158,63 +73,6 @@ async def test_edits_keep_history_and_refuse_the_same_again() -> None:
             await lab.bot.delete_message(ADMIN, sent.message_id)
 
 
-async def test_photos_and_documents_go_both_ways() -> None:
-    async with emulator() as lab:
-        lab.world.photo(ADMIN, PIXEL, "what is this?")
-        (update,) = await lab.bot.get_updates()
-        assert update.message is not None and update.message.caption == "what is this?"
-        file = await update.message.photo[-1].get_file()
-        assert bytes(await file.download_as_bytearray()) == PIXEL
-        photo = await lab.bot.send_photo(ADMIN, PIXEL, caption="a chart")
-        assert (photo.photo[0].width, photo.photo[0].height) == (1, 1)
-        changed = await lab.bot.edit_message_media(InputMediaPhoto(PIXEL, "newer"), ADMIN, photo.message_id)
-        assert not isinstance(changed, bool) and changed.caption == "newer"
-        content = bytes(range(256)) * 40 + b"\r\n--not the boundary\r\n"
-        document = await lab.bot.send_document(ADMIN, content, filename="acl.json")
-        assert document.document is not None and document.document.file_name == "acl.json"
-        stored = lab.world.files.by_id[document.document.file_id]
-        assert hashlib.sha256(stored.content).digest() == hashlib.sha256(content).digest()
-        with pytest.raises(BadRequest, match="(?i)IMAGE_PROCESS_FAILED"):
-            await lab.bot.send_photo(ADMIN, b"not an image")
-        with pytest.raises(BadRequest, match="(?i)caption is too long"):
-            await lab.bot.send_document(ADMIN, b"x", caption="c" * 1025)
-
-
-async def test_commands_are_kept_by_scope() -> None:
-    async with emulator() as lab:
-        lab.world.send(ADMIN, "/start")
-        await lab.bot.set_my_commands([BotCommand("status", "What needs you")])
-        await lab.bot.set_my_commands([BotCommand("audit", "Who did what")], BotCommandScopeChat(ADMIN))
-        assert [c["command"] for c in lab.world.commands_for(ADMIN)] == ["audit"]
-        assert [c["command"] for c in lab.world.commands_for(OPERATOR)] == ["status"]
-        assert (await lab.bot.get_my_commands())[0].description == "What needs you"
-        await lab.bot.delete_my_commands(BotCommandScopeChat(ADMIN))
-        assert [c["command"] for c in lab.world.commands_for(ADMIN)] == ["status"]
-        with pytest.raises(BadRequest, match="(?i)BOT_COMMAND_INVALID"):
-            await lab.bot.set_my_commands([BotCommand("Status", "upper case")])
-
-
-async def test_drafts_actions_reactions_pins() -> None:
-    async with emulator() as lab:
-        hello = lab.world.send(ADMIN, "hello")
-        lab.world.group(-1001, "Homelab")
-        chat = lab.world.chats[ADMIN]
-        await lab.bot.send_chat_action(ADMIN, "typing")
-        assert chat.live_action() == "typing"
-        await lab.bot.send_message_draft(ADMIN, 1, "Looking at")
-        assert chat.live_draft() == {"text": "Looking at", "entities": []}
-        with pytest.raises(BadRequest, match="(?i)TEXTDRAFT_PEER_INVALID"):
-            await lab.bot.send_message_draft(-1001, 1, "no drafts in groups")
-        await lab.bot.send_message(ADMIN, "Looking at nas")
-        assert (chat.live_draft(), chat.live_action()) == (None, None)
-        await lab.bot.set_message_reaction(ADMIN, hello.message_id, "👀")
-        assert hello.reactions == [{"type": "emoji", "emoji": "👀"}]
-        await lab.bot.pin_chat_message(ADMIN, hello.message_id)
-        assert (await lab.bot.get_chat(ADMIN)).pinned_message is not None
-        with pytest.raises(BadRequest, match="(?i)REACTION_INVALID"):
-            await lab.bot.set_message_reaction(ADMIN, hello.message_id, "🪱")
-
-
 async def test_where_the_bot_may_not_write() -> None:
     async with emulator() as lab:
         with pytest.raises(Forbidden, match="(?i)bot can't initiate conversation"):
@@ -256,31 +114,6 @@ async def test_flood_control_answers_retry_after(monkeypatch: pytest.MonkeyPatch
                 await lab.bot.send_message(ADMIN, f"message {number}")
         assert timedelta(seconds=1) <= refused.value.retry_after  # type: ignore[operator]
         assert 5 <= len(lab.world.sent(ADMIN)) < 20
-
-
-def test_flood_bucket_fills_again() -> None:
-    now = 0.0
-    flood = Flood(per_second=1, burst=2, penalty=3, clock=lambda: now)
-    flood.count(1)
-    flood.count(1)
-    with pytest.raises(Exception, match="(?i)retry after 4"):
-        flood.count(1)
-    flood.count(2)
-    now = 3.0
-    with pytest.raises(Exception, match="(?i)retry after 1"):
-        flood.count(1)
-    now = 5.0
-    flood.count(1)
-
-
-async def test_wait_for_says_what_the_chats_said_instead() -> None:
-    world = TelegramWorld()
-    world.send(ADMIN, "anybody there?")
-    with pytest.raises(TimeoutError, match="(?i)anybody there"):
-        await world.wait_for(lambda: world.sent(ADMIN), timeout=0.05)
-    waiting = asyncio.create_task(world.wait_for(lambda: len(world.messages(ADMIN)) > 1))
-    world.send(ADMIN, "hello")
-    assert await waiting
 
 
 def test_ids_follow_the_seed() -> None:

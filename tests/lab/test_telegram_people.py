@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.telegram import ADMIN, BOT, TelegramWorld
+from lab.telegram import ADMIN, TelegramWorld
 from lab.telegram.checks import found_entities, utf16
 from lab.telegram.client import parts_of
 from tests.lab.telegram import PIXEL, emulator
@@ -28,33 +28,6 @@ async def test_people_cannot_send_what_telegram_does_not_take() -> None:
         with pytest.raises(ValueError, match="one message"):
             too_long()
     assert len(world.paste(ADMIN, LINES)) == 3 and len(world.updates.pending) == 3
-
-
-async def test_an_album_is_several_messages_with_one_mark() -> None:
-    async with emulator() as lab:
-        lab.world.album(ADMIN, [PIXEL, PIXEL], ["the rack", ""])
-        lab.world.album(ADMIN, [PIXEL, PIXEL], ["", ""])
-        found = [update.message for update in await lab.bot.get_updates()]
-        assert all(message and message.photo for message in found)
-        assert [message.caption for message in found if message] == ["the rack", None, None, None]
-        one, same, other, _ = (message.media_group_id for message in found if message)
-        assert one == same != other
-
-
-async def test_a_reply_carries_what_it_answers() -> None:
-    async with emulator() as lab:
-        lab.world.send(ADMIN, "hi")
-        sent = lab.world.post(lab.world.chats[ADMIN], BOT, {"text": "🔴 paperless restarts, and 🔴 tank is full"})
-        lab.world.reply(ADMIN, sent, "why?")
-        lab.world.reply(ADMIN, sent, "why?", quote="tank is full")
-        with pytest.raises(ValueError, match="not found"):
-            lab.world.reply(ADMIN, sent, "why?", quote="of another message")
-        _, plain, marked = (update.message for update in await lab.bot.get_updates())
-        assert plain and plain.reply_to_message and plain.reply_to_message.text == sent.text and plain.quote is None
-        assert plain.reply_to_message.from_user and plain.reply_to_message.from_user.id == lab.bot.id
-        assert marked and marked.quote and (marked.quote.text, marked.quote.is_manual) == ("tank is full", True)
-        units = sent.text.encode("utf-16-le")[2 * marked.quote.position :]
-        assert units.decode("utf-16-le") == "tank is full"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ async def test_what_is_written_in_a_topic_carries_it_both_ways() -> None:
         lab.world.send(ADMIN, "in the topic", FORUM, topic=topic)
         lab.world.send(ADMIN, "in General", FORUM)
         _, inside, general = [update.message for update in await lab.bot.get_updates()]
-        assert inside is not None and general is not None
         assert (inside.message_thread_id, inside.is_topic_message, inside.chat.is_forum) == (topic, True, True)
         assert inside.reply_to_message is not None and inside.reply_to_message.forum_topic_created is not None
         assert (general.message_thread_id, general.is_topic_message) == (None, None)

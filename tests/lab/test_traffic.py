@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -56,29 +55,6 @@ async def running(traffic: Traffic, counter: Counter) -> AsyncIterator[httpx.Asy
     await server.stop()
 
 
-async def test_requests_are_recorded_with_body_and_status() -> None:
-    traffic, counter = Traffic(), Counter()
-    async with running(traffic, counter) as client:
-        answer = await client.post("/echo?a=1", content=b"hello", headers={"X-Thing": "v"})
-        await client.get("/missing")
-    assert answer.text == "echo:hello"
-    first, second = traffic.requests
-    assert (first.service, first.method, first.path, first.query) == ("counter", "POST", "/echo", "a=1")
-    assert (first.body, first.status, first.headers["x-thing"]) == (b"hello", 200, "v")
-    assert (second.path, second.status) == ("/missing", 404)
-
-
-async def test_status_fault_answers_without_handling_and_only_once() -> None:
-    traffic, counter = Traffic(), Counter()
-    traffic.fault("counter", path="^/echo$", status=503, body='{"no": 1}', headers={"Retry-After": "7"})
-    async with running(traffic, counter) as client:
-        spoiled = await client.get("/echo")
-        fine = await client.get("/echo")
-    assert (spoiled.status_code, spoiled.json(), spoiled.headers["retry-after"]) == (503, {"no": 1}, "7")
-    assert (fine.status_code, counter.handled) == (200, 1)
-    assert [r.status for r in traffic.requests] == [503, 200]
-
-
 @pytest.mark.parametrize(("kind", "handled"), [("drop", 0), ("drop_after", 1)])
 async def test_a_dropped_request_is_handled_only_when_asked(kind: str, handled: int) -> None:
     traffic, counter = Traffic(), Counter()
@@ -118,14 +94,6 @@ async def test_stall_never_answers_and_clear_ends_it() -> None:
     assert counter.handled == 1
 
 
-async def test_faults_of_another_service_or_method_do_not_apply() -> None:
-    traffic, counter = Traffic(), Counter()
-    traffic.fault("other", status=500)
-    traffic.fault("counter", method="DELETE", status=500)
-    async with running(traffic, counter) as client:
-        assert (await client.get("/echo")).status_code == 200
-
-
 async def test_a_fault_of_a_kind_of_service_meets_each_of_them() -> None:
     traffic, counter = Traffic(), Counter()
     traffic.fault("docker:nas", path="echo", status=502)
@@ -153,23 +121,6 @@ async def test_stop_ends_open_requests_and_streams() -> None:
             await waiting
         with pytest.raises(httpx.ConnectError):
             await client.get("/echo")
-
-
-async def test_a_unix_socket_is_served_and_removed(tmp_path: Path) -> None:
-    path = tmp_path / "lab.sock"
-    server = await serve(Counter().app(), uds=str(path))
-    transport = httpx.AsyncHTTPTransport(uds=str(path))
-    async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
-        assert (await client.get("/echo")).text == "echo:"
-    await server.stop()
-    assert not path.exists()
-
-
-async def test_a_taken_port_is_an_os_error() -> None:
-    server = await serve(Counter().app())
-    with pytest.raises(OSError, match="in use"):
-        await serve(Counter().app(), port=server.port)
-    await server.stop()
 
 
 async def test_a_fault_may_be_meant_for_one_query() -> None:

@@ -11,7 +11,6 @@ from tests.memory.rows import a_call, a_card, a_done_call, a_run, decide
 
 async def state(stores: Stores, call: str = "c1") -> str:
     row = await stores.journal.get(call)
-    assert row is not None
     return str(row.state)
 
 

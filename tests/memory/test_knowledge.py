@@ -151,7 +151,6 @@ async def test_an_update_replaces_text_writer_and_origin(by_meaning: Knowledge, 
     clock.move(1000)
     assert await by_meaning.update(added.id, "Pictures are kept in Immich.", "tg:2", tainted=False)
     now = await by_meaning.get(added.id)
-    assert now is not None
     assert (now.text, now.actor, now.tainted) == ("Pictures are kept in Immich.", "tg:2", False)
     assert (now.created, now.updated) == (clock() - 1000, clock())
     assert await found(by_meaning, "where are our photos") == [added.id]

@@ -144,16 +144,9 @@ def test_secrets_in_commands() -> None:
     known = secrets_of(["DB_PASSWORD=correct-horse", "URL=redis://admin:hunter22@redis", "TZ=Europe/Berlin", "PWD=x"])
     assert known == ["correct-horse", "hunter22"]
     words = [
-        "run",
-        "--password",
-        "abc123",
-        "--api-key=k-1",
-        "-x",
-        "correct-horse",
-        "postgres://u:p4ss@db/x",
-        "--user",
+        "run", "--password", "abc123", "--api-key=k-1", "-x", "correct-horse", "postgres://u:p4ss@db/x", "--user",
         "bob",
-    ]
+    ]  # fmt: skip
     line = command_line(words, known)
     assert not [secret for secret in ("abc123", "k-1", "correct", "p4ss", "hunter22") if secret in line]
     assert line.endswith("--user bob") and line.startswith("run --password •••")

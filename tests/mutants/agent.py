@@ -1,7 +1,7 @@
-"""The defences of the toolbox and of what goes on by itself: name, file, its line, without it, and its test."""
+"""The defences of the toolbox, of what goes on by itself, of lists: name, file, its line, without it, and its test."""
 
 TOOLBOX, FOLLOWING = "tests/bot/agent/test_toolbox.py", "tests/tools/gate/test_following.py"
-SAFETY = "tests/tools/gate/test_safety_net.py"
+SAFETY, LISTS = "tests/tools/gate/test_safety_net.py", "tests/tools/gate/test_lists.py"
 
 AGENT = [
     ("what only Undo calls is sent to the model", "bot/agent/toolbox.py", " and not tool.hidden]", "]", TOOLBOX),
@@ -12,14 +12,39 @@ AGENT = [
     ("what a reference brings is not set aside", "bot/agent/claude.py", "box.in_full(messages)", "messages", TOOLBOX),
     ("what goes on by itself is unknown after a crash", "tools/gate/recovery.py",
      "found = [row for row in left if row.task is None]", "found = left", FOLLOWING),
-    ("a task that is lost has failed", "tools/gate/execution.py",
+    ("a task that is lost has failed", "tools/gate/following.py",
      "if isinstance(came, ToolFailed) and not came.sent:", "if False:", FOLLOWING),
-    ("a no is believed without a look", "tools/gate/execution.py",
+    ("a no is believed without a look", "tools/gate/outcomes.py",
      "if not isinstance(came, Unreachable | CircuitOpen):", "if isinstance(came, Done):", FOLLOWING),
-    ("what follows may write", "tools/gate/execution.py",
+    ("gone is never as was wanted", "tools/gate/arguments.py",
+     "if not found and text in known:", "if False:", FOLLOWING),
+    ("nobody is told why it cannot be seen", "tools/gate/outcomes.py",
+     "elif done and seen.failed:", "elif False:", FOLLOWING),
+    ("without a card nobody hears how far it is", "tools/gate/following.py",
+     "elif (message := await outbox.message_of(first)) is None:", "elif False:", FOLLOWING),
+    ("a list of targets may be empty", "tools/gate/arguments.py", "if not texts:", "if False:", LISTS),
+    ("a list of targets may be endless", "tools/gate/arguments.py",
+     "if len(texts) > MOST_TARGETS:", "if False:", LISTS),
+    ("one target may stand twice in a list", "tools/gate/arguments.py",
+     "here.setdefault(target.id, (target, text))", "here[text] = target, text", LISTS),
+    ("of a list the first alone is held", "tools/gate/execution.py",
+     "for target in row.targets.values()}", "for target in list(row.targets.values())[:1]}", LISTS),
+    ("of a list the first alone is judged", "tools/gate/proposals.py",
+     "touched = (*found.targets.values(),", "touched = (*list(found.targets.values())[:1],", LISTS),
+    ("what was so already is called done", "tools/kit/change.py", "if not already.get(target)}", "}", LISTS),
+    ("one that is as wanted speaks for all", "tools/kit/change.py",
+     "all(found.values())", "any(found.values())", LISTS),
+    ("halfway is called a failure", "tools/kit/errors.py", "if number == 0 or error.sent:", "if True:", LISTS),
+    ("halfway nobody waits for what was answered", "tools/gate/outcomes.py",
+     "if done or isinstance(came, Halfway) else 0.0", "if done else 0.0", LISTS),
+    ("what halfway is not seen has failed", "tools/gate/outcomes.py",
+     "if isinstance(came, Halfway) and any(seen.parts.values()):", "if isinstance(came, Halfway):", LISTS),
+    ("a lost answer of one is known by the others", "tools/gate/outcomes.py",
+     "if isinstance(came, Halfway) and any(seen.parts.values()):", "if any(seen.parts.values()):", LISTS),
+    ("what follows may write", "tools/gate/following.py",
      "get(row.service, Access.READ), ref", "get(row.service, Access.WRITE), ref", FOLLOWING),
     ("the target of what goes on is free", "tools/gate/execution.py",
-     "*(followed for followed, _ in self._followed.values())]", "]", FOLLOWING),
+     "*self.following.rows]", "]", FOLLOWING),
     ("a call takes up another task", "memory/migrations.py",
      "WHEN OLD.task IS NOT NULL OR OLD.state <> 'started'", "WHEN 0", FOLLOWING),
     ("a change runs without its safety net", "tools/gate/execution.py",
@@ -27,5 +52,5 @@ AGENT = [
     ("a stop during the safety net is no stop", "tools/gate/execution.py",
      "        if held := self._guard.held(row.run):\n            return held\n", "", SAFETY),
     ("what moves during the safety net is changed", "tools/gate/execution.py",
-     'if now is None or results.moved(row.before["shown"], now.shown()):', "if False:", SAFETY),
+     'if now is None or results.moved(row.before, results.stored_facts(now)):', "if False:", SAFETY),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 ACROSS = "tests/tools/test_house.py"
 
 HOUSE = [
-    ("a service is named to whoever may not see it", "tools/gate/proposals.py",
+    ("a service is named to whoever may not see it", "tools/gate/reads.py",
      "if self._people.role(actor.id, service.name) >= Role.VIEWER]", "]", ACROSS),
     ("who did not answer is not named", "tools/kit/contributions.py",
      "down.append(Down.of(service, answer))", "pass", ACROSS),

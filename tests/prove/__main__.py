@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.prove.cast import Cast, Result, judged
 from tests.prove.matrix import LATER, ROWS
-from tests.prove.nursery import Nursery, nursery
+from tests.prove.nursery import nursery
 from tests.prove.scenarios import SCENARIOS
 
 Part = Callable[[Cast], Awaitable[Any]]
@@ -38,9 +38,9 @@ async def prove(options: argparse.Namespace) -> int:
     """Everything; the exit status is 1 when anything was violated."""
     began, results = time.monotonic(), []
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # the lab talks to the dead, and is warned of it
-    async with nursery() as forking:
+    async with nursery():
         print("scenarios, undisturbed")
-        rehearsed = await perform(forking, options, rehearsals(options), every=True)
+        rehearsed = await perform(options, rehearsals(options), every=True)
         results += rehearsed
         for title, plan in (
             ("killed at every named moment", kills(rehearsed, options)),
@@ -48,7 +48,7 @@ async def prove(options: argparse.Namespace) -> int:
             (f"killed at random times (seed {options.seed})", random_kills(options)),
         ):
             print(title)
-            results += await perform(forking, options, plan)
+            results += await perform(options, plan)
     report(results, rehearsed, time.monotonic() - began)
     return 1 if any(result.wrong for result in results) else 0
 
@@ -94,13 +94,13 @@ def random_kills(options: argparse.Namespace) -> Plan:
     return plan
 
 
-async def perform(nursery: Nursery, options: argparse.Namespace, plan: Plan, *, every: bool = False) -> list[Result]:
+async def perform(options: argparse.Namespace, plan: Plan, *, every: bool = False) -> list[Result]:
     """Carry out a plan, some runs at a time; tell of each that goes wrong at once."""
     waiting, results = iter([(name, part) for name, part in plan if every or options.only in name]), []
 
     async def work() -> None:
         for name, part in waiting:
-            result = await judged(nursery, name, part)
+            result = await judged(name, part)
             results.append(result)
             for sentence in result.wrong:
                 print(f"  VIOLATION {name}: {sentence}", flush=True)

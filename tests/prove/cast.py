@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.prove.checker import violations
-from tests.prove.nursery import Nursery
+from tests.prove.ordeal import Ordeal, stage
 from tests.prove.scenarios import SCENARIOS
-from tests.prove.stage import Stage, Stuck, stage
 
 
 @dataclass
 class Cast:
     """What a run needs, and what it has found."""
 
-    nursery: Nursery
     wrong: list[str] = field(default_factory=list)
     struck: bool = True
     """Whether the kill that was planned came to pass."""
@@ -29,15 +27,15 @@ class Cast:
     @asynccontextmanager
     async def stage(
         self, *first: str, then: tuple[str, ...] = (), judged: bool = True, timed: bool = True, **settings: str
-    ) -> AsyncIterator[Stage]:
+    ) -> AsyncIterator[Ordeal]:
         """A stage whose evidence is judged at the end of the block.
 
         The bot starts with the options `first`, and each time it has died with the options `then`.
         """
         folder = Path(tempfile.mkdtemp(prefix="rackhand-prove-"))
         try:
-            async with stage(self.nursery, folder, list(first), list(then), **settings) as made:
-                await made.start()
+            async with stage(folder, list(first), list(then), **settings) as made:
+                await made.begin()
                 yield made
                 if judged:
                     evidence = made.evidence()
@@ -53,7 +51,7 @@ class Cast:
             listed = () if harm else ("--record", record.name)
             async with self.stage(*found.options, *harm, *listed, then=found.options) as made:
                 await found.script(made)
-                await made.settled()
+                await made.quiet()
                 self.count(made, found.most_effects)
                 self.struck = -9 in made.exits
             return record.read().split()
@@ -65,20 +63,20 @@ class Cast:
             killer = asyncio.create_task(self._kill(made, chance))
             try:
                 await found.script(made)
-                await made.settled()
+                await made.quiet()
             finally:
                 killer.cancel()
                 await asyncio.gather(killer, return_exceptions=True)
-            await made.settled()
+            await made.quiet()
             self.count(made, found.most_effects)
             self.struck = -9 in made.exits
 
-    async def _kill(self, made: Stage, chance: random.Random) -> None:
+    async def _kill(self, made: Ordeal, chance: random.Random) -> None:
         for _ in range(chance.choice((1, 1, 1, 2))):
             await asyncio.sleep(chance.uniform(0.0, 0.9))
-            made.kill()
+            made.bot.kill()
 
-    def count(self, made: Stage, most: int) -> None:
+    def count(self, made: Ordeal, most: int) -> None:
         """No more requests than the whole script may cause."""
         effects = made.effects()
         if len(effects) > most:
@@ -96,11 +94,11 @@ class Result:
     moments: list[str] = field(default_factory=list)
 
 
-async def judged(nursery: Nursery, name: str, part: object) -> Result:
+async def judged(name: str, part: object) -> Result:
     """A run's result: whatever it raises is a violation. `part` is called with the cast."""
-    cast, began, moments = Cast(nursery), time.monotonic(), None
+    cast, began, moments = Cast(), time.monotonic(), None
     try:
         moments = await part(cast)  # type: ignore[operator]
-    except (Stuck, AssertionError, TimeoutError, LookupError, StopIteration, sqlite3.Error, OSError) as error:
+    except (AssertionError, TimeoutError, LookupError, StopIteration, sqlite3.Error, OSError) as error:
         cast.wrong.append(f"{type(error).__name__}: {error}")
     return Result(name, cast.wrong, time.monotonic() - began, cast.struck, moments or [])

@@ -339,15 +339,7 @@ def the_file_is_sound(evidence: Evidence, books: Books) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    every_effect_has_its_row,
-    every_row_has_its_effect,
-    every_start_was_approved,
-    every_unknown_is_shown,
-    no_outcome_is_embellished,
-    no_answer_is_lost,
-    the_outbox_is_empty,
-    every_repeat_is_marked,
-    every_use_has_one_result,
-    the_audit_chain_holds,
-    the_file_is_sound,
-)
+    every_effect_has_its_row, every_row_has_its_effect, every_start_was_approved, every_unknown_is_shown,
+    no_outcome_is_embellished, no_answer_is_lost, the_outbox_is_empty, every_repeat_is_marked,
+    every_use_has_one_result, the_audit_chain_holds, the_file_is_sound,
+)  # fmt: skip

@@ -9,20 +9,20 @@ from contextlib import asynccontextmanager
 from lab.telegram.client import parts_of
 from lab.telegram.state import ADMIN
 from tests.prove.cast import Cast
+from tests.prove.ordeal import KNOWN, YES, Ordeal
 from tests.prove.rows import row
 from tests.prove.scenarios import PASTE, SCENARIOS
-from tests.prove.stage import KNOWN, YES, Stage
 
 STOP = "one change approved"
 
 
 @asynccontextmanager
-async def struck(cast: Cast, moment: str, name: str = STOP) -> AsyncIterator[Stage]:
+async def struck(cast: Cast, moment: str, name: str = STOP) -> AsyncIterator[Ordeal]:
     """The scenario's stage after the bot was killed at this moment, came back, and everything has settled."""
     found = SCENARIOS[name]
     async with cast.stage(*found.options, "--kill", moment, then=found.options) as stage:
         await found.script(stage)
-        await stage.settled()
+        await stage.quiet()
         assert stage.exits == [-9], f"exits {stage.exits}: the kill at {moment} missed"
         yield stage
 
@@ -34,7 +34,7 @@ async def outcome(cast: Cast, moment: str, states: list[str], effects: list[str]
         assert stage.effects() == effects, stage.effects()
 
 
-def answers(stage: Stage, pattern: str) -> int:
+def answers(stage: Ordeal, pattern: str) -> int:
     """How many messages start like this."""
     return sum(message.text.startswith(pattern) for message in stage.lab.telegram.sent(ADMIN))
 
@@ -65,14 +65,13 @@ async def f04(cast: Cast) -> None:
     async with cast.stage() as stage:
         await stage.polls()
         message = stage.say("how is radarr?")
-        await stage.settled()
+        await stage.quiet()
         await stage.end()
         for _ in range(99):
             stage.press(message, "x:nothing")
         stage.say("stop radarr")
-        stage.arguments = [["--kill", "storing:1"], []]
-        await stage.start()
-        await stage.settled()
+        await stage.begin(["--kill", "storing:1"], [])
+        await stage.quiet()
         rows = stage.query("SELECT count(*), sum(state = 'done'), max(attempts) FROM inbox")
         assert rows == [(101, 101, 1)], rows
         await stage.decide("Stop radarr")
@@ -92,9 +91,9 @@ async def f06(cast: Cast) -> None:
         stage.say("how is radarr?")
         await stage.until(lambda: len(stage.received("claude", begun=True)) > 1, "the second answer to begin")
         await asyncio.sleep(0.1)
-        stage.kill()
+        stage.bot.kill()
         stage.lab.claude.pace = 0.0
-        await stage.settled()
+        await stage.quiet()
         assert answers(stage, "radarr") == 1, [m.text for m in stage.lab.telegram.sent(ADMIN)]
 
 
@@ -112,9 +111,9 @@ async def f08(cast: Cast) -> None:
         stage.lab.traffic.fault("docker", method="GET", path="/json$", delay=0.4, times=None)
         stage.say("how is radarr?")
         await stage.until(lambda: stage.received("docker:nas"), "a read to begin")
-        stage.kill()
+        stage.bot.kill()
         stage.lab.traffic.clear("docker")
-        await stage.settled()
+        await stage.quiet()
         assert answers(stage, "radarr") == 1 and not stage.effects()
 
 
@@ -122,8 +121,7 @@ async def f08(cast: Cast) -> None:
 async def f09(cast: Cast) -> None:
     """The outbox sends it, once."""
     async with cast.stage("--kill", "asked:1") as stage:
-        stage.say("stop radarr")
-        await stage.settled()
+        await stage.written("stop radarr")
         assert len(stage.showing("Stop radarr", YES)) == 1 and not stage.effects()
         await stage.decide("Stop radarr")
         assert stage.states() == ["done"]
@@ -133,14 +131,12 @@ async def f09(cast: Cast) -> None:
 async def f10(cast: Cast) -> None:
     """Two cards, of which the newer one works."""
     async with cast.stage("--kill", "sent:1") as stage:
-        stage.say("stop radarr")
-        await stage.settled()
+        await stage.written("stop radarr")
         (older, data), (newer, same) = stage.showing("Stop radarr", YES)
         assert data == same and "(resent)" in newer.text
         assert "newer message" in await stage.toast(stage.press(older, data))
         assert not stage.effects()
-        stage.press(newer, data)
-        await stage.settled()
+        await stage.pressed(newer, data)
         assert stage.states() == ["done"] and stage.effects() == ["POST stop"]
 
 
@@ -148,11 +144,10 @@ async def f10(cast: Cast) -> None:
 async def f11(cast: Cast) -> None:
     """Its buttons and its expiry stay."""
     async with cast.stage() as stage:
-        stage.say("stop radarr")
-        await stage.settled()
+        await stage.written("stop radarr")
         before = stage.query("SELECT id, expires FROM cards")
-        stage.kill()
-        await stage.settled()
+        stage.bot.kill()
+        await stage.quiet()
         assert stage.query("SELECT id, expires FROM cards") == before and not stage.effects()
         await stage.decide("Stop radarr")
         assert stage.states() == ["done"]
@@ -188,8 +183,7 @@ async def f15(cast: Cast) -> None:
         assert stage.states() == ["unknown"] and not stage.effects()
         await stage.hear("outcome unknown.*no trace")
         found = stage.showing("outcome unknown", f"{KNOWN}.*:r")
-        stage.press(*found[-1])  # "Ask again" is a new approval
-        await stage.settled()
+        await stage.pressed(*found[-1])  # "Ask again" is a new approval
         assert not stage.effects()
         await stage.decide("^Stop radarr")
         assert stage.effects() == ["POST stop"] and stage.states() == ["unknown", "done"]
@@ -200,19 +194,17 @@ async def f16(cast: Cast) -> None:
     """Unknown; the engine did it, and nobody does it again."""
     async with cast.stage() as stage:
         await half_way(stage)
-        stage.kill()
-        await stage.settled()
+        stage.bot.kill()
+        await stage.quiet()
         assert stage.states() == ["unknown"] and len(stage.effects()) == 1
         message, data = stage.showing("outcome unknown", f"{KNOWN}.*:y")[-1]
-        stage.press(message, data)
-        await stage.settled()
+        await stage.pressed(message, data)
         assert stage.states() == ["done"] and len(stage.effects()) == 1
 
 
-async def half_way(stage: Stage, delay: float = 0.5) -> None:
+async def half_way(stage: Ordeal, delay: float = 0.5) -> None:
     """Approve a change whose request then takes a while."""
-    stage.say("stop radarr")
-    message, data = await stage.card("Stop radarr")
+    message, data = await stage.offered("stop radarr")
     stage.lab.traffic.fault("docker", method="POST", delay=delay)
     stage.press(message, data)
     await stage.until(stage.effects, "the request to leave")
@@ -246,11 +238,10 @@ async def f19(cast: Cast) -> None:
 async def f20(cast: Cast) -> None:
     """Ignored by its id, and as a new tap told so."""
     async with cast.stage() as stage:
-        stage.say("stop radarr")
-        message, data = await stage.card("Stop radarr")
+        message, data = await stage.offered("stop radarr")
         stage.press(message, data)
         tap = stage.lab.telegram.updates.pending[-1]
-        await stage.settled()
+        await stage.quiet()
         stage.lab.telegram.inject(tap)
         assert "lready decided" in await stage.toast(stage.press(message, data))
         assert stage.effects() == ["POST stop"] and stage.states() == ["done"]
@@ -260,9 +251,9 @@ async def f20(cast: Cast) -> None:
 async def f21(cast: Cast) -> None:
     """Recovery finds the same again."""
     async with cast.stage("--kill", "started:1") as stage:
-        stage.arguments = [["--kill", "recovering:1"], []]
+        stage.bot.arguments = [["--kill", "recovering:1"], []]
         await SCENARIOS[STOP].script(stage)
-        await stage.settled()
+        await stage.quiet()
         assert stage.exits == [-9, -9] and stage.states() == ["unknown"] and not stage.effects(), stage.exits
         assert answers(stage, "? Stop radarr") == 1
 
@@ -271,9 +262,9 @@ async def f21(cast: Cast) -> None:
 async def f22(cast: Cast) -> None:
     """After that it recovers without the part that kills it; and an update that always kills is set aside."""
     async with cast.stage("--kill", "started:1") as stage:
-        stage.arguments = [["--kill", "recovering:1"]]
+        stage.bot.arguments = [["--kill", "recovering:1"]]
         await SCENARIOS[STOP].script(stage)
-        await stage.settled()
+        await stage.quiet()
         assert stage.exits == [-9] * 4, stage.exits
         assert stage.states() == ["unknown"] and not stage.effects()
         assert answers(stage, "? Stop radarr") == 1
@@ -298,10 +289,10 @@ async def f24(cast: Cast) -> None:
     async with cast.stage() as stage:
         for name in ("radarr", "sonarr", "gitea"):
             stage.say(f"stop {name}")
-        await stage.settled()
+        await stage.quiet()
         await stage.decide("Stop sonarr")
-        stage.kill()
-        await stage.settled()
+        stage.bot.kill()
+        await stage.quiet()
         assert sorted(stage.states()) == ["done", "waiting", "waiting"]
         await stage.decide("Stop radarr")
         await stage.decide("Stop gitea")
@@ -315,9 +306,8 @@ async def f29(cast: Cast) -> None:
         await half_way(stage, delay=0.6)
         assert await stage.end(gently=True) == 0
         assert stage.states() == ["done"], stage.states()
-        stage.arguments = [[]]
-        await stage.start()
-        await stage.settled()
+        await stage.begin([])
+        await stage.quiet()
         assert stage.effects() == ["POST stop"] and answers(stage, "✓ Stopped radarr") == 1
 
 
@@ -325,11 +315,10 @@ async def f29(cast: Cast) -> None:
 async def f30(cast: Cast) -> None:
     """As the moment it hits."""
     async with cast.stage("--stop", "answered:1") as stage:
-        stage.say("stop radarr")
-        stage.press(*await stage.card("Stop radarr"))
-        await stage.until(lambda: stage.victim and stage.victim.stopped, "the bot to hang")
-        stage.kill()
-        await stage.settled()
+        stage.press(*await stage.offered("stop radarr"))
+        await stage.stopped()
+        stage.bot.kill()
+        await stage.quiet()
         assert stage.states() == ["unknown"] and stage.effects() == ["POST stop"]
 
 
@@ -338,14 +327,13 @@ async def f32(cast: Cast) -> None:
     """A kill cannot show this: that every commit reaches the disk is read back from the connection."""
     with tempfile.NamedTemporaryFile("r", prefix="rackhand-pragmas-") as pragmas:
         async with cast.stage("--stop", "started:1", "--pragmas", pragmas.name) as stage:
-            stage.say("stop radarr")
-            stage.press(*await stage.card("Stop radarr"))
-            await stage.until(lambda: stage.victim and stage.victim.stopped, "the bot to stop")
+            stage.press(*await stage.offered("stop radarr"))
+            await stage.stopped()
             read = json.loads(pragmas.read())
             assert read == {"synchronous": 2, "journal_mode": "wal"}, read
             assert stage.states() == ["started"]
-            stage.kill()
-            await stage.settled()
+            stage.bot.kill()
+            await stage.quiet()
             assert stage.states() == ["unknown"]
 
 
@@ -359,8 +347,8 @@ async def f59(cast: Cast) -> None:
             for part in parts[:held]:
                 stage.say(part)
             await stage.until(lambda stage=stage: not stage.lab.telegram.updates.pending, "the first ones to be taken")
-            stage.kill()
+            stage.bot.kill()
             for part in parts[held:]:
                 stage.say(part)
-            await stage.settled()
+            await stage.quiet()
             assert stage.query("SELECT objective FROM runs") == [(PASTE,)] and stage.exits == [-9]

@@ -57,7 +57,7 @@ class Victim:
 
 
 class Nursery:
-    """The forking process, from outside; each event loop may use it in turn (`async with`)."""
+    """The forking process, from outside; each event loop may use it in turn (`async with`, as often as one likes)."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -65,16 +65,23 @@ class Nursery:
         )
         self._told = b""
         self._victims: dict[int, Victim] = {}
+        self._users = 0
 
     async def __aenter__(self) -> "Nursery":
         """Hear it."""
+        self._users += 1
+        if self._users > 1:
+            return self
         self._born: asyncio.Queue[Victim | None] = asyncio.Queue()
         self._turn = asyncio.Lock()
         asyncio.get_running_loop().add_reader(self._stdout, self._read)
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Hear it no more; what it has borne ends."""
+        """Hear it no more once nobody does; what it has borne ends."""
+        self._users -= 1
+        if self._users:
+            return
         asyncio.get_running_loop().remove_reader(self._stdout)
         for victim in self._victims.values():
             victim.signal(signal.SIGKILL)
@@ -88,7 +95,6 @@ class Nursery:
     async def start(self, arguments: list[str], environment: dict[str, str], log: Path) -> Victim:
         """A new victim; its output is appended to `log`."""
         line = json.dumps({"arguments": arguments, "environment": environment, "log": str(log)})
-        assert self._process.stdin is not None
         async with self._turn:
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
@@ -98,7 +104,6 @@ class Nursery:
 
     @property
     def _stdout(self) -> int:
-        assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def _read(self) -> None:

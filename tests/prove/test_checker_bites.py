@@ -13,19 +13,18 @@ import pytest
 
 from tests.prove.checker import RULES, violations
 from tests.prove.evidence import Effect, Evidence, Said
-from tests.prove.nursery import nursery
+from tests.prove.ordeal import stage
 from tests.prove.scenarios import SCENARIOS
-from tests.prove.stage import stage
 
 Doctor = Callable[[Evidence, sqlite3.Connection], object]
 
 
 async def perform(folder: Path, *options: str) -> Evidence:
     """The evidence of one approved stop by the real bot."""
-    async with nursery() as forking, stage(forking, folder, list(options), []) as made:
-        await made.start()
+    async with stage(folder, list(options), []) as made:
+        await made.begin()
         await SCENARIOS["one change approved"].script(made)
-        await made.settled()
+        await made.quiet()
         evidence = made.evidence()
         await made.end()
     return evidence

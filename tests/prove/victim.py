@@ -203,27 +203,11 @@ def preload() -> None:
     import cryptography.fernet  # noqa: F401
     import docker  # noqa: F401
 
-    import bot.core
-    import bot.screen.digest
-    import bot.telegram.app
-    import bot.telegram.poller
-    import main as program
-    import scheduler.clock
-    import tools.docker.session
+    import main  # noqa: F401
+    import tools.docker.session  # noqa: F401
     from tools.kit.registry import discover
 
     discover()
-    assert all(
-        (
-            bot.telegram.app,
-            bot.core,
-            bot.screen.digest,
-            bot.telegram.poller,
-            program,
-            scheduler.clock,
-            tools.docker.session,
-        )
-    )
 
 
 if __name__ == "__main__":

@@ -99,9 +99,7 @@ class Rack:
         net = "net-1" if outcome.change.net else ""
         if outcome.change.net:
             self.nets.all[net] = outcome.change.net
-        assert outcome.change.undo is not None
         call = outcome.change.undo(outcome.before, net)
-        assert call is not None
         tool = TOOLS[call.tool.removeprefix("docker_")]
         args = dict(tool.parameters.model_validate(call.args))
         return await self.carry_out(await tool.run(self.ctx, **args), within)

@@ -6,47 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.tools.conftest import TOOLS, Rack
-from tools.docker import service
+from tests.tools.conftest import Rack
 from tools.docker.names import find_container, own_container_id, suggest_container
 from tools.docker.rows import is_forbidden, row_of
 from tools.kit import Access, ToolFailed, Unreachable
-from tools.kit.registry import catalogue
 from tools.kit.types import outside_text
-
-NAMES = {
-    "list_containers get_container_details get_container_logs get_container_stats get_system_info list_images "
-    "list_networks list_volumes start_container stop_container restart_container pull_image recreate_container "
-    "remove_container remove_image prune_system"
-}
-
-
-def test_the_tools_are_the_planned_ones() -> None:
-    assert set(TOOLS) == set(" ".join(NAMES).split())
-    risks = {name: tool.risk.name for name, tool in TOOLS.items() if tool.risk}
-    assert {name for name, risk in risks.items() if risk == "DESTROY"} == {
-        "remove_container",
-        "remove_image",
-        "prune_system",
-    }
-    assert set(catalogue([service])) == {f"docker_{name}" for name in TOOLS}
-
-
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
-def test_every_tool_explains_itself(tool: Any) -> None:
-    assert tool.summary.endswith(".")
-    assert "\n" not in tool.summary
-    for name, prop in tool.input_schema.get("properties", {}).items():
-        choices = prop.get("anyOf", [prop])
-        assert any(choice.get("description") or prop.get("description") for choice in choices), name
-
-
-async def test_one_of_a_kind_is_no_plural(rack: Rack) -> None:
-    only = [{"Id": "a" * 64, "Names": ["/web"], "State": "running"}]
-    rack.traffic.fault("docker:nas", path="/containers/json", status=200, body=json.dumps(only), times=None)
-    rack.traffic.fault("docker:nas", path="/containers/a+/json$", status=200, body='{"State": {"Status": "running"}}')
-    del rack.reader._members["mini"]
-    assert (await rack.glance()).summary == "1 container running, 0 stopped · 1 host"
 
 
 async def test_finds_by_name_host_and_id(rack: Rack) -> None:

@@ -38,7 +38,7 @@ async def listed(
     clients: Clients, tool: str = "list_containers", *, insist: bool = False
 ) -> tuple[set[str], list[str]]:
     """The hosts that answered a listing, and why the others did not."""
-    async with clients.watch("docker", insist=insist):
+    async with clients.asking("docker", insist=insist):
         hosts: DockerHosts = await clients.get("docker", Access.READ)
         result = await TOOLS[tool].run(Context(hosts))
     rows = {"list_containers": "containers", "get_system_info": "hosts"}.get(tool, tool.partition("_")[2])
@@ -70,9 +70,9 @@ async def test_a_target_on_the_live_host_is_found_however_often_the_dead_one_was
     hosts: DockerHosts = await clients.get("docker", Access.READ)
     for _ in range(4):
         with pytest.raises(Unreachable, match="may be on mini"):
-            async with clients.watch("docker"):
+            async with clients.asking("docker"):
                 await TOOLS["get_container_details"].resolved["container"].find(hosts, "no-such-thing")
-    async with clients.watch("docker"):
+    async with clients.asking("docker"):
         [target] = await TOOLS["get_container_details"].resolved["container"].find(hosts, "jellyfin")
         assert (await TOOLS["get_container_details"].run(Context(hosts), container=target.id)).name == "jellyfin"
 
@@ -113,7 +113,7 @@ async def test_whoever_insists_goes_through(rack: Rack, clients: Clients) -> Non
 async def test_a_change_and_the_look_after_it_are_never_held_up(rack: Rack, clients: Clients) -> None:
     target = await rack.id("mini/pihole")
     hosts: DockerHosts = await clients.get("docker", Access.READ)
-    async with clients.watch("docker", insist=True):
+    async with clients.asking("docker", insist=True):
         change = await TOOLS["restart_container"].run(Context(hosts), container=target)
     spoil(rack)
     for _ in range(3):
@@ -124,7 +124,7 @@ async def test_a_change_and_the_look_after_it_are_never_held_up(rack: Rack, clie
         await change.do(await clients.get("docker", Access.WRITE))
     await change.do(await clients.get("docker", Access.WRITE))
     assert (await change.facts.again(hosts)).state == "running"
-    async with clients.watch("docker"):
+    async with clients.asking("docker"):
         with pytest.raises(CircuitOpen, match="mini was not asked: The connection to Docker on mini was lost"):
             await container_facts(hosts, target)
 
@@ -134,7 +134,7 @@ async def test_a_host_that_is_off_says_so_while_it_rests(rack: Rack, clock: Cloc
     clients = Clients([service], {"docker": Settings(docker_hosts=addresses)}, clock=clock)
     for _ in range(5):
         assert await listed(clients) == ({"nas"}, [f"attic: {REFUSED}"])
-    async with clients.watch("docker"):
+    async with clients.asking("docker"):
         glance = await service.look(Context(await clients.get("docker", Access.READ)))  # type: ignore[misc]
     assert [(t.name, t.where, t.detail, t.red) for t in glance.troubles][0] == ("attic", "docker", REFUSED, True)
     await clients.close()
@@ -144,7 +144,7 @@ async def test_a_host_that_only_hangs_is_no_answer_and_then_costs_no_time(rack: 
     rack.traffic.fault("docker:mini", stall=True, times=None)
     hosts: DockerHosts = await clients.get("docker", Access.READ)
     for _ in range(3):
-        async with clients.watch("docker"):
+        async with clients.asking("docker"):
             with pytest.raises(NoAnswer, match="in time"):
                 await hosts["mini"].ask(lambda api: api.containers(), patience=0.3)
     before = asked(rack, "mini")

@@ -6,33 +6,7 @@ import pytest
 
 from tests.tools.conftest import TOOLS, Rack
 from tools.docker.facts import container_facts
-from tools.kit import Conflict, OutcomeUnknown
-
-
-async def test_proposing_writes_nothing(rack: Rack) -> None:
-    container = await rack.id("jellyfin")
-    for tool in ("start_container", "stop_container", "restart_container", "remove_container"):
-        change = await rack.read(tool, container=container)
-        assert change.facts.shown()["state"] == "running"
-        assert change.title.endswith("jellyfin")
-    assert rack.writes() == []
-
-
-async def test_restart_is_proved_by_a_later_start(rack: Rack) -> None:
-    change = await rack.read("restart_container", container=await rack.id("jellyfin"))
-    assert not change.expect(change.facts, change.facts)
-    assert "Back by itself, nothing to undo." in change.notes and change.undo is None
-    outcome = await rack.carry_out(change)
-    assert outcome.verified and outcome.after.since > outcome.before.since
-    assert len(rack.writes()) == 1 and rack.writes()[0].endswith("/restart")
-
-
-@pytest.mark.parametrize("tool", ["restart", "stop", "remove"])
-async def test_a_lie_is_not_believed(rack: Rack, tool: str) -> None:
-    rack.world.lie |= {tool, "stop"}
-    change = await rack.read(f"{tool}_container", container=await rack.id("redis"))
-    outcome = await rack.carry_out(change, within=0.5)
-    assert not outcome.verified
+from tools.kit import Conflict
 
 
 async def test_stop_and_undo(rack: Rack) -> None:
@@ -104,28 +78,6 @@ async def test_the_card_says_when_nothing_brings_it_back(rack: Rack, monkeypatch
     change = await rack.read("stop_container", container=await rack.id("jellyfin"))
     assert "not even after a reboot" in " ".join(change.notes)
     assert "This bot runs in it" in " ".join(change.notes)
-
-
-async def test_a_lost_answer_is_unknown_and_still_proved(rack: Rack) -> None:
-    change = await rack.read("stop_container", container=await rack.id("jellyfin"))
-    rack.traffic.fault("docker:nas", method="POST", drop_after=True)
-    outcome = await rack.carry_out(change)
-    assert isinstance(outcome.error, OutcomeUnknown) and outcome.error.sent
-    assert outcome.verified, "the state shows what the answer did not say"
-    assert len(rack.writes()) == 1, "nothing is sent twice"
-
-
-async def test_pull_brings_what_the_registry_has(rack: Rack) -> None:
-    place = rack.world.story.update
-    image = rack.at(f"{place.host}/{place.name}")[1].config["Image"]
-    change = await rack.read("pull_image", image=image, host=place.host)
-    facts = change.facts.shown()
-    assert facts["local"] != facts["registry"] != "unknown" and change.deadline == 300
-    outcome = await rack.carry_out(change)
-    assert outcome.verified and outcome.after.local == facts["registry"]
-    assert change.undo is None and any(note.startswith("No undo") for note in change.notes)
-    again = await rack.read("pull_image", image=image, host=place.host)
-    assert again.expect(again.facts, again.facts), "what is current needs no card"
 
 
 async def test_a_registry_nobody_uses_is_not_asked_beforehand(rack: Rack) -> None:

@@ -9,19 +9,6 @@ from tools.kit import Conflict, Context, Gone, OutcomeUnknown, ToolFailed
 from tools.kit.types import outside_text
 
 
-async def test_remove_and_undo_bring_back_the_same_container(rack: Rack) -> None:
-    before = rack.world.dump()
-    change = await rack.read("remove_container", container=await rack.id("paperless"))
-    assert change.title == "Remove paperless"
-    assert change.facts.named_volumes == ("paperless_data",)
-    removed = await rack.carry_out(change)
-    assert removed.verified and removed.after.state == "gone"
-    assert "paperless" not in rack.world.dump()["nas"]["containers"]
-    again = await rack.undo(removed)
-    assert again.verified
-    assert rack.world.dump() == before
-
-
 @pytest.mark.parametrize(
     "name", ["jellyfin", "nas/node-exporter", "postgres", "borg-backup", "mini/pihole", "mini/traefik"]
 )

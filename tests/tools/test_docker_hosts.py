@@ -159,18 +159,6 @@ async def test_refusals_of_a_read(rack: Rack, status: int, error: type[ToolFaile
     assert not [secret for secret in ("hunter22", "geheim99") if secret in str(caught.value)]
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["<html>login</html>", "[" * 100_000, '{"State": ', "\x00", '{"n": ' + "9" * 5000 + "}"],
-    ids=["html", "deep", "cut", "nul", "digits"],
-)
-async def test_answers_that_are_no_json(rack: Rack, body: str) -> None:
-    target = await rack.id("redis")
-    rack.traffic.fault("docker:nas", path=target.partition("/")[2], status=200, body=body)
-    with pytest.raises(BadAnswer):
-        await container_facts(rack.reader, target)
-
-
 @pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": 40}])
 async def test_a_connection_lost_while_reading(rack: Rack, fault: dict[str, object]) -> None:
     target = await rack.id("redis")
@@ -186,15 +174,6 @@ async def test_a_read_is_tried_again_while_the_host_is_away(rack: Rack, fault: d
     target = await rack.id("redis")
     rack.traffic.fault("docker:nas", path=target.partition("/")[2], times=ATTEMPTS - 1, **fault)  # type: ignore[arg-type]
     assert (await container_facts(rack.reader, target)).state == "running"
-
-
-@pytest.mark.parametrize("fault", [{"drop": True}, {"drop_after": True}, {"status": 500}, {"status": 502}])
-async def test_an_answer_lost_after_writing_is_unknown(rack: Rack, fault: dict[str, object]) -> None:
-    change = await rack.read("restart_container", container=await rack.id("redis"))
-    rack.traffic.fault("docker:nas", method="POST", **fault)  # type: ignore[arg-type]
-    with pytest.raises(OutcomeUnknown):
-        await change.do(rack.writer)
-    assert len(rack.writes()) == 1
 
 
 async def test_a_write_that_never_left_is_not_unknown(rack: Rack) -> None:
@@ -251,12 +230,6 @@ async def test_a_lost_connection_is_opened_anew(rack: Rack) -> None:
 
 async def _containers(engine: Engine) -> object:
     return await engine.ask(lambda api: api.containers())
-
-
-async def test_an_answer_that_is_too_large(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.kit.session.LARGEST_ANSWER", 1000)
-    with pytest.raises(ToolFailed, match="unreadable"):
-        await rack.reader["nas"].ask(lambda api: api.containers(all=True))
 
 
 async def test_gone_between_list_and_look(rack: Rack) -> None:

@@ -64,7 +64,6 @@ async def test_every_container_is_on_the_page_and_its_target_is_found(rack: Rack
 
 
 async def test_one_container_says_the_same_by_itself_and_more(rack: Rack) -> None:
-    assert PAGE.one is not None
     for row in (await PAGE.read(rack.ctx)).rows:
         [target] = await find_container(rack.reader, row.target)
         alone = await PAGE.one(rack.ctx, target.id)

@@ -94,9 +94,9 @@ async def test_who_is_down_is_said_and_nothing_is_concluded_from_silence(place: 
 
 
 async def test_nobody_is_told_of_a_service_that_is_not_theirs_to_look_at(place: Place) -> None:
-    assert set((await place.core.proposals.contributed(ADMIN, Identity)).found) == {"docker", "pihole"}
+    assert set((await place.core.proposals.reads.contributed(ADMIN, Identity)).found) == {"docker", "pihole"}
     place.begin()
-    told_to_operator = await place.core.proposals.contributed(OPERATOR, Identity)
+    told_to_operator = await place.core.proposals.reads.contributed(OPERATOR, Identity)
     assert set(told_to_operator.found) == {"docker"} and not told_to_operator.down, "not even that it is there"
     assert not [request for request in place.requests() if request.service.startswith("pihole")]
     place.admin = OPERATOR

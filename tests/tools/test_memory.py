@@ -10,21 +10,11 @@ import pytest
 
 from memory.database import Database
 from memory.embeddings import WordLlamaEmbedder
-from memory.keys import Keys
 from memory.knowledge import Knowledge, Recall
-from memory.models import Actor, CallRow, CallState, Role, Run, Use
-from memory.secrets import Redactor
-from memory.stores import Stores
+from memory.models import Actor
 from tests.tools.conftest import KeptNets, Outcome
-from tools.gate.execution import Execution
-from tools.gate.gate import Gate
-from tools.gate.policy import Autonomy
-from tools.gate.proposals import Proposals, Rules
-from tools.gate.standing import Standing
 from tools.gate.taint import taints
 from tools.kit import Access, Conflict, Context, Gone, Risk, ToolFailed
-from tools.kit.clients import Clients
-from tools.kit.registry import catalogue
 from tools.memory import Settings, service
 
 TOOLS = {tool.name.removeprefix("memory_"): tool for tool in service.tools}
@@ -55,7 +45,6 @@ class Desk:
         assert outcome.change.net is not None and outcome.change.undo is not None
         self.nets.all["net-1"] = outcome.change.net
         call = outcome.change.undo(outcome.before, "net-1")
-        assert call is not None
         undone = await self.change(call.tool.removeprefix("memory_"), **call.args)
         # What the receipt left is what Undo finds: it needs no second tap.
         assert undone.before.shown() == outcome.after.shown()
@@ -197,28 +186,6 @@ async def test_two_adds_proposed_together_both_happen(desk: Desk) -> None:
     assert len(await desk.rows()) == 2
 
 
-async def test_update_and_undo_restore_text_vector_and_taint(desk: Desk) -> None:
-    await desk.change("add_memory", text="The log says so.", tainted=True)
-    before = await desk.rows()
-    changed = await desk.change("update_memory", id=1, text="I say so.")
-    assert changed.verified
-    assert changed.after.shown() == {"number": 1, "memories": None, "text": "I say so.", "version": 2}
-    assert (await desk.rows())[0][5] == 0
-    assert (await desk.undo(changed)).verified
-    assert await desk.rows() == before
-
-
-async def test_delete_and_undo_restore_every_column(desk: Desk) -> None:
-    await desk.change("add_memory", text="one")
-    await desk.change("add_memory", text="two", tainted=True, actor="tg:2")
-    before = await desk.rows()
-    deleted = await desk.change("delete_memory", id=2)
-    assert deleted.verified
-    assert await desk.rows() == before[:1]
-    assert (await desk.undo(deleted)).verified
-    assert await desk.rows() == before
-
-
 async def test_delete_all_takes_what_was_counted_and_brings_it_back(desk: Desk) -> None:
     for n in range(3):
         await desk.change("add_memory", text=f"fact {n}", tainted=n == 1)
@@ -232,14 +199,6 @@ async def test_delete_all_takes_what_was_counted_and_brings_it_back(desk: Desk) 
     assert (change.facts.shown()["memories"], after.shown()["memories"]) == (3, 0)
     assert (await desk.undo(Outcome(change, change.facts, after, True))).verified
     assert (await desk.rows())[:3] == before
-
-
-async def test_what_another_changed_meanwhile_shows_in_the_facts(desk: Desk) -> None:
-    await desk.change("add_memory", text="The log says so.", tainted=True)
-    change = await desk.ask("delete_memory", id=1)
-    await desk.writer.update(1, "The log says otherwise.", "tg:2", tainted=True)
-    now = await change.facts.again(desk.reader)
-    assert change.facts.shown() != now.shown()
 
 
 async def test_text_from_outside_is_on_the_card_and_not_in_the_facts(desk: Desk) -> None:
@@ -259,14 +218,10 @@ async def test_what_is_not_there(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "the router: password=hunter22",
-        "bot 123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-Zw",
-        "use sk-ant-api03-abcdefgh12345678",
-        "http://admin:hunter2@nas.lan/",
-        "pass\u200bword=hunter22",
-        "\u200b \n",
+        "the router: password=hunter22", "bot 123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-Zw",
+        "use sk-ant-api03-abcdefgh12345678", "http://admin:hunter2@nas.lan/", "pass\u200bword=hunter22", "\u200b \n",
     ],
-)
+)  # fmt: skip
 async def test_secrets_and_nothing_are_not_kept(desk: Desk, text: str) -> None:
     await desk.change("add_memory", text="one")
     for ask in (desk.ask("add_memory", text=text), desk.ask("update_memory", id=1, text=text)):
@@ -283,84 +238,6 @@ async def test_only_our_own_net_restores(desk: Desk) -> None:
 
 
 def test_risks() -> None:
-    assert service.own
-    assert {name for name, tool in TOOLS.items() if tool.risk is Risk.DESTROY} == {
-        "delete_memory",
-        "delete_all_memories",
-    }
-    assert {name for name, tool in TOOLS.items() if tool.risk is Risk.CHANGE} == {
-        "add_memory",
-        "update_memory",
-        "restore_memories",
-    }
-
-
-# Through the gate
-
-
-class Everybody:
-    """People, guard and watch of a test: the owner may do anything, nothing is held."""
-
-    def role(self, actor: str, service: str) -> Role:
-        return Role.ADMIN
-
-    def approvers(self, conversation: str, risk: Risk, service: str) -> list[str]:
-        return [OWNER.id]
-
-    def highest(self, conversation: str, service: str) -> Role:
-        return Role.ADMIN
-
-    def held(self, run: str) -> str | None:
-        return None
-
-    def doing(self, run: str, line: str) -> None:
-        pass
-
-
-@dataclass
-class Gated:
-    """The memory behind the real gate."""
-
-    gate: Gate
-    stores: Stores
-    knowledge: Knowledge
-
-    async def call(self, tool: str, args: dict[str, Any], undo_of: str | None = None) -> tuple[Run, CallRow]:
-        async with self.stores.database.transaction() as tx:
-            id = await self.stores.runs.open(
-                tx, conversation="tg:1", actor=OWNER, objective="", messages=[], opened_by="text",
-                trigger=f"{tool}:{undo_of}", thinks=False, undo_of=undo_of,
-            )  # fmt: skip
-        assert id is not None
-        run = await self.stores.runs.get(id)
-        assert run is not None
-        await self.gate.settle(run, [Use("use-1", tool, args)], [])
-        return run, (await self.stores.journal.of_run(id))[0]
-
-
-@pytest.fixture
-def gated(database: Database, tmp_path: Path) -> Gated:
-    stores = Stores.over(database, Keys.open(tmp_path / "key"))
-    knowledge, people = Knowledge(database, WordLlamaEmbedder()), Everybody()
-    clients = Clients([service], {"memory": Settings()}, SimpleNamespace(knowledge=knowledge))
-    rules = Rules(Autonomy.ASK, lambda target: False, lambda target: "")
-    proposals = Proposals(catalogue([service]), clients, people, rules, stores, Redactor())
-    execution = Execution(stores, proposals, clients, people, people, people)
-    return Gated(Gate(stores, proposals, execution, Standing(stores, proposals, people), people), stores, knowledge)
-
-
-async def test_remembering_needs_no_card_and_can_be_undone(gated: Gated) -> None:
-    _, row = await gated.call("memory_add_memory", {"text": "The UPS lasts eleven minutes."})
-    assert (row.state, row.verified, row.needs_tap) == (CallState.DONE, True, False)
-    assert [memory.text for memory in await gated.knowledge.all()] == ["The UPS lasts eleven minutes."]
-    assert row.undo is not None
-    _, undone = await gated.call(row.undo["tool"], row.undo["args"], undo_of=row.id)
-    assert (undone.state, undone.verified) == (CallState.DONE, True)
-    assert await gated.knowledge.all() == []
-
-
-async def test_forgetting_asks_first(gated: Gated) -> None:
-    await gated.call("memory_add_memory", {"text": "one"})
-    _, row = await gated.call("memory_delete_memory", {"id": 1})
-    assert (row.state, row.needs_tap) == (CallState.WAITING, True)
-    assert len(await gated.knowledge.all()) == 1
+    risky = {risk: {name for name, tool in TOOLS.items() if tool.risk is risk} for risk in (Risk.DESTROY, Risk.CHANGE)}
+    assert risky[Risk.DESTROY] == {"delete_memory", "delete_all_memories"}
+    assert risky[Risk.CHANGE] == {"add_memory", "update_memory", "restore_memories"} and service.own

@@ -32,9 +32,16 @@ def turned(on: bool) -> Move:
     return move
 
 
+def paused_for(seconds: float) -> Move:
+    def move(place: Place) -> Any:
+        for name in ("attic", "cellar"):
+            hole(place, name).blocking.change("dns", blocking=False, until=place.lab.twins["pihole"].now() + seconds)
+
+    return move
+
+
 async def paused(place: Place) -> dict[str, Any]:
-    for name in ("attic", "cellar"):
-        hole(place, name).blocking.change("dns", blocking=False, until=place.lab.twins["pihole"].now() + 300)
+    paused_for(300)(place)
     return {}
 
 
@@ -65,8 +72,12 @@ def another(place: Place) -> Any:
 CDN = {"domain": "cdn.example.net"}
 PRINTER = {"name": "printer.home.arpa", "address": "192.0.2.77"}
 STAGES: dict[str, Stage | Args] = {
-    "pihole_enable_blocking": Stage(paused, {"blocking": turned(True), "paused": turned(True)}, fixed=WAIT),
-    "pihole_disable_blocking": Stage({"minutes": 5}, {"blocking": turned(False), "paused": turned(False)}, fixed=WAIT),
+    "pihole_enable_blocking": Stage(
+        paused, {"blocking": turned(True), "paused": turned(True), "paused_until": paused_for(900)}, fixed=WAIT
+    ),
+    "pihole_disable_blocking": Stage(
+        {"minutes": 5}, {"blocking": turned(False), "paused": turned(False)}, fixed=WAIT | {"paused_until"}
+    ),
     "pihole_allow_domain": Stage(CDN, both(move=ruled("allow"))),
     "pihole_deny_domain": Stage(CDN, both(move=ruled("deny"))),
     "pihole_remove_allowed_domain": Stage(
@@ -120,11 +131,19 @@ async def test_no_seat_left_is_said(place: Place) -> None:
     assert "API seats exceeded" in told and '"cellar":{"queries":48213' in told, "the other one answers all the same"
 
 
+async def test_a_pause_that_runs_down_is_the_same_pause(place: Place) -> None:
+    row = await changed(place, "disable_blocking", minutes=5)
+    assert re.search(r"paused until \d\d:\d\d", (await place.receipt(row))[0]), "a moment, which stands still"
+    assert [line["name"] for line in row.card["args"]] == ["minutes"], "that it is for all follows from saying nothing"
+    assert await place.undo(row) == "Taking it back." and not await place.has_card()
+    assert (await place.call()).verified
+
+
 async def test_a_change_goes_to_all_and_undo_to_those_that_it_changed(place: Place) -> None:
     hole(place).blocking.change("dns", blocking=False)
     row = await changed(place, "disable_blocking", minutes=5)
     assert row.undo == {"tool": "pihole_enable_blocking", "args": {"piholes": ["cellar"]}}
-    assert row.before["shown"] == {"blocking": ["cellar"], "paused": ["attic"], "failed": []}
+    assert row.before["shown"] == {"blocking": ["cellar"], "paused": ["attic"], "failed": [], "paused_until": None}
     assert [hole(place, name).state()["blocking"] for name in ("attic", "cellar")] == ["disabled", "disabled"]
 
 
@@ -181,7 +200,7 @@ async def test_they_are_brought_in_step_and_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrange", "verdict"),
+    ("arrange", "conclusion"),
     [
         (lambda place: None, "not alike"),
         (lambda place: hole(place, "cellar").listed("block", {"address": LIST}), "survives the loss of any one"),
@@ -189,9 +208,9 @@ async def test_they_are_brought_in_step_and_back(place: Place) -> None:
         (lambda place: place.lab.traffic.fault("pihole:cellar", drop=True, times=None), "Fewer than two answer"),
     ],
 )
-async def test_whether_dns_is_redundant_is_said_with_the_reason(place: Place, arrange: Move, verdict: str) -> None:
+async def test_whether_dns_is_redundant_is_said_with_the_reason(place: Place, arrange: Move, conclusion: str) -> None:
     arrange(place)
-    assert verdict in await place.read("pihole_get_redundancy")
+    assert conclusion in await place.read("pihole_get_redundancy")
 
 
 async def test_a_wildcard_is_the_pattern_that_the_pi_hole_itself_would_write(place: Place) -> None:
@@ -202,7 +221,7 @@ async def test_a_wildcard_is_the_pattern_that_the_pi_hole_itself_would_write(pla
 async def test_the_glance_says_what_is_paused_and_who_is_gone(place: Place) -> None:
     hole(place).blocking.change("dns", blocking=False, until=place.lab.twins["pihole"].now() + 300)
     place.lab.traffic.fault("pihole:cellar", drop=True, times=None)
-    glance = (await place.core.proposals.glances(ADMIN))["pihole"]
+    glance = (await place.core.proposals.reads.glances(ADMIN))["pihole"]
     assert isinstance(glance, Glance) and glance.summary == "0 of 2 Pi-holes block"
     assert [(t.name, t.red) for t in glance.troubles] == [("cellar", True), ("attic", False)]
     assert re.fullmatch(r"paused, on again in (5:00|4:5\d)", glance.troubles[1].detail)

@@ -54,7 +54,7 @@ async def take_stock(
     Raises ToolFailed when the host does not list what it has; that a number is missing is no failure.
     """
     # One trouble at most, however many questions fail: slow numbers must not open the host's circuit.
-    async with engine.watched():
+    async with engine.asking():
         return await _look(ctx, engine, disk, volumes=volumes, closely=closely)
 
 

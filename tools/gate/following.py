@@ -4,9 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from loguru import logger
+
+from memory.database import Transaction
+from memory.models import CallRow
 from memory.stores import Stores
+from tools.gate.outcomes import LOOK_SECONDS, Look, Outcomes
 from tools.kit.change import Broken, Done
-from tools.kit.errors import CircuitOpen, NoAnswer, OutcomeUnknown, RateLimited, Unreachable
+from tools.kit.clients import Clients
+from tools.kit.context import Access
+from tools.kit.errors import CircuitOpen, NoAnswer, OutcomeUnknown, RateLimited, ToolFailed, Unreachable
 from tools.kit.service import Follow
 
 PASSING = (Unreachable, NoAnswer, CircuitOpen, RateLimited)
@@ -60,6 +67,68 @@ class Telling:
         words = words if len(words) <= LONGEST_LINE else f"{words[: LONGEST_LINE - 1]}…"
         approval = await self._stores.approvals.latest(self._call)
         async with self._stores.database.transaction() as tx:
-            changed = await self._stores.journal.progressed(tx, self._call, words)
-            if changed and approval is not None:
-                await self._stores.outbox.draw(tx, self._conversation, "card", approval.card)
+            if await self._stores.journal.progressed(tx, self._call, words):
+                await self._redraw(tx, approval.card if approval else None)
+
+    async def _redraw(self, tx: Transaction, card: str | None) -> None:
+        """Its card, or what stands in the place of one that it did not need."""
+        kind, what = ("receipt", self._call) if card is None else ("card", card)
+        await self._stores.outbox.draw(tx, self._conversation, kind, what)
+
+
+class Following:
+    """Follows calls in the background."""
+
+    def __init__(self, stores: Stores, clients: Clients, outcomes: Outcomes) -> None:
+        self._stores, self._clients, self._outcomes = stores, clients, outcomes
+        self._followed: dict[str, tuple[CallRow, asyncio.Task[None]]] = {}
+        self.onward: Callable[[str], object] = lambda run: None
+        """Carries a run on when what it has waited for has ended."""
+
+    def has(self, run: str) -> bool:
+        """Whether something that this run has begun goes on and is followed."""
+        return any(row.run == run for row in self.rows)
+
+    @property
+    def rows(self) -> list[CallRow]:
+        """The calls that go on."""
+        return [row for row, _ in self._followed.values()]
+
+    async def stop(self) -> None:
+        """Leave what goes on to the next start, which follows it again."""
+        followers = [task for _, task in self._followed.values()]
+        for task in followers:
+            task.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+
+    def follow(self, row: CallRow, look: Look, within: float) -> None:
+        """Follow what a call has begun, in the background, to its receipt; then its run is carried on."""
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._followed.pop(row.id, None)
+            if not task.cancelled() and (error := task.exception()):
+                logger.opt(exception=error).error("call {} is no longer followed", row.id)
+
+        if row.id not in self._followed:
+            task = asyncio.create_task(self._follow(row, look, within), name=f"follow {row.id}")
+            self._followed[row.id] = row, task
+            task.add_done_callback(over)
+
+    async def _follow(self, row: CallRow, look: Look, within: float) -> None:
+        run = await self._stores.runs.get(row.run)
+        assert run is not None and row.task is not None, "a call belongs to a run, and this one has begun something"
+        left = max(0.0, row.task["until"] - self._stores.database.steady())
+        telling = Telling(self._stores, row.id, run.conversation, self._outcomes.said)
+        came = await self._outcomes.survive(row, left + LOOK_SECONDS, self._ended(row, row.task["ref"], left, telling))
+        if isinstance(came, ToolFailed) and not came.sent:  # it had begun, whatever keeps us from seeing its end
+            came = OutcomeUnknown(f"I can follow it no more: {came}")
+        await self._outcomes.finish(row, came, look, within)
+        run = await self._stores.runs.get(row.run)
+        self._followed.pop(row.id, None)
+        if run is not None and run.state in ("working", "waiting"):
+            self.onward(row.run)
+
+    async def _ended(self, row: CallRow, ref: str, seconds: float, telling: Telling) -> Done | Broken:
+        if (follow := self._clients.follower(row.service)) is None:
+            raise OutcomeUnknown(f"{row.service} does not say how to follow what it has begun.")
+        return await ended(follow, await self._clients.get(row.service, Access.READ), ref, seconds, telling)

@@ -11,10 +11,11 @@ from memory.models import Approval, Block, CallRow, CallState, Message, Run, Use
 from memory.points import point
 from memory.stores import Stores
 from tools.gate import results, taint
+from tools.gate.card import card_of, targets_of, words_of
 from tools.gate.execution import Execution, MustAsk
 from tools.gate.policy import POLICY_VERSION, Verdict
 from tools.gate.ports import Listener
-from tools.gate.proposals import Answer, Proposal, Proposals, card_of, targets_of, words_of
+from tools.gate.proposals import Answer, Proposal, Proposals
 from tools.gate.refusals import Refusals, Refused
 from tools.gate.room import MOST_SHOWN, room
 from tools.gate.standing import TOOL_CHANGED, WHY, Standing, ending
@@ -172,11 +173,11 @@ class Gate:
         origin = await self._stores.journal.get(run.undo_of)
         if origin is None or origin.epoch != await self._stores.approvals.epoch(tx):
             return False  # a backup was restored since: this Undo may have been used before
-        left = origin.after["shown"] if origin.after is not None else {}
-        now = proposals[0].change.facts.shown()
-        known = left.keys() & now.keys()
-        destroys = proposals[0].risk is Risk.DESTROY
-        return bool(known) and not destroys and all(left[name] == now[name] for name in known)
+        if origin.after is None or proposals[0].risk is Risk.DESTROY:
+            return False
+        now = results.stored_facts(proposals[0].change.facts)
+        known = origin.after["shown"].keys() & now["shown"].keys()
+        return bool(known) and not known & results.moved(origin.after, now).keys()
 
     async def _ask(self, tx: Transaction, run: Run, asks: list[tuple[Proposal, Ask]]) -> None:
         """One card for all of them; none where nobody may decide them all: they are then asked one by one."""
@@ -220,15 +221,15 @@ class Gate:
 
     async def _one(self, run: Run, row: CallRow, approval: Approval | None) -> bool:
         """Carry one call to its end; False while it waits for a person, or for what it has begun."""
-        if row.state is CallState.STARTED and self._execution.follows(run.id):
+        if row.state is CallState.STARTED and self._execution.following.has(run.id):
             return False
         if row.state is CallState.STARTED:
-            await self._execution.close(row, CallState.UNKNOWN, "Interrupted while it ran.")
+            await self._execution.outcomes.close(row, CallState.UNKNOWN, "Interrupted while it ran.")
             return True
         if not row.needs_tap:
             return await self._execute(run, row, None)
         if approval is not None and (ended := ending(approval)):
-            await self._execution.close(row, ended, WHY.get(approval.reason, ""))
+            await self._execution.outcomes.close(row, ended, WHY.get(approval.reason, ""))
             return True
         if approval is None or approval.state == "superseded" or await self._stale(approval):
             await self._ask_alone(run, row, None)
@@ -237,7 +238,7 @@ class Gate:
 
     async def _approved(self, run: Run, row: CallRow, approval: Approval) -> bool:
         if self._standing.changed(approval, row):
-            await self._execution.close(row, CallState.NOT_STARTED, WHY[TOOL_CHANGED])
+            await self._execution.outcomes.close(row, CallState.NOT_STARTED, WHY[TOOL_CHANGED])
             return True
         return await self._execute(run, row, approval)
 
@@ -256,7 +257,7 @@ class Gate:
         except MustAsk as moved:
             await self._ask_alone(run, row, moved)
             return False
-        return not self._execution.follows(run.id)
+        return not self._execution.following.has(run.id)
 
     async def _ask_alone(self, run: Run, row: CallRow, moved: MustAsk | None) -> None:
         """A card for this call alone: asked one by one, or again because the target has changed."""
@@ -285,7 +286,9 @@ class Gate:
 
     async def _not_started(self, row: CallRow, after: CallRow) -> None:
         if not row.settled:
-            await self._execution.close(row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}.")
+            await self._execution.outcomes.close(
+                row, CallState.NOT_STARTED, f"{after.title} came first: {after.state}."
+            )
 
 
 def call_id(run: Run, messages: list[Message], use: str) -> str:

@@ -51,6 +51,8 @@ class Circumstances:
     tainted: bool = False
     unattended: bool = False
     forbidden: bool = False
+    which: str = ""
+    """What is forbidden, by its name, where a call is about several."""
     protected: bool = False
     undoable: bool = False
     autonomy: Autonomy = Autonomy.ASK
@@ -78,7 +80,7 @@ def decide(now: Circumstances) -> Decision:
 
 def _forbidden(now: Circumstances) -> Decision | None:
     if now.forbidden:
-        return refuse("Its owner has marked this target as never to be touched.")
+        return refuse(f"Its owner has marked {now.which or 'this target'} as never to be touched.")
     if now.unattended and now.risk is Risk.DESTROY:
         return refuse("Nobody is watching: destroying anything needs a person who asked for it.")
     if now.autonomy is Autonomy.OBSERVE and not now.own:

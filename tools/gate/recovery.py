@@ -11,10 +11,12 @@ from memory.models import CallRow, CallState, Use
 from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
-from tools.gate.execution import LOOK_SECONDS, Execution
-from tools.gate.proposals import Answer, Proposal, Proposals, gone
+from tools.gate.card import gone
+from tools.gate.execution import Execution
+from tools.gate.outcomes import LOOK_SECONDS, Seen
+from tools.gate.proposals import Answer, Proposal, Proposals
 from tools.gate.standing import Standing
-from tools.kit.change import Facts
+from tools.kit.errors import ToolFailed
 
 MOST_LOOKS = 3
 """Recoveries in a row that may die while they look at a target; then it is not looked at any more."""
@@ -43,11 +45,11 @@ class Recovery:
             if reason := await self._standing.review(card):
                 logger.info("card {} is closed: {}", card.id, reason)
         for row in await self._left(CallState.PROPOSED, only):
-            await self._execution.close(row, CallState.NOT_STARTED, "I was interrupted before this was asked.")
+            await self._execution.outcomes.close(row, CallState.NOT_STARTED, "I was interrupted before this was asked.")
         for row in await self._left(CallState.WAITING, only):
             approval = await self._stores.approvals.latest(row.id)
             if approval is not None and approval.state == "approved":
-                await self._execution.close(row, CallState.NOT_STARTED, APPROVED_NOT_STARTED)
+                await self._execution.outcomes.close(row, CallState.NOT_STARTED, APPROVED_NOT_STARTED)
         return {row.run for row in await self._left(CallState.STARTED, only)}
 
     async def look(self, only: set[str] | None = None) -> int:
@@ -59,7 +61,7 @@ class Recovery:
         found = [row for row in left if row.task is None]
         for row in left:
             if row.task is not None:  # it goes on without us, and is only looked at: this may begin again
-                self._execution.follow(row, partial(self._seen, row), 0.0)
+                self._execution.following.follow(row, partial(self._seen, row), 0.0)
         looks = await self._count_look() if found else 0
         # All at once: one target that hangs must not keep what came of the others from being said.
         await asyncio.gather(*(self._unknown(row, look=looks <= MOST_LOOKS) for row in found))
@@ -71,10 +73,10 @@ class Recovery:
     async def _unknown(self, row: CallRow, *, look: bool) -> None:
         logger.warning("call {} ({}) was under way when I stopped", row.id, row.tool)
         if row.safety == {}:  # the change itself begins only after that
-            await self._execution.close(row, CallState.FAILED, NO_NET)
+            await self._execution.outcomes.close(row, CallState.FAILED, NO_NET)
             return
         words, seen = await self._evidence(row) if look else (CANNOT_LOOK, None)
-        await self._execution.close(row, CallState.UNKNOWN, words, after=seen)
+        await self._execution.outcomes.close(row, CallState.UNKNOWN, words, after=seen)
 
     async def _left(self, state: CallState, only: set[str] | None) -> list[CallRow]:
         return [row for row in await self._stores.journal.in_state(state) if only is None or row.run in only]
@@ -98,30 +100,31 @@ class Recovery:
         point("recovering")
         return f"{CUT_OFF} {words}", seen
 
-    async def _seen(self, row: CallRow, within: float) -> tuple[Facts | None, bool]:
+    async def _seen(self, row: CallRow, within: float) -> Seen:
         """The target as it is now, and whether it is as a call has wanted it that another process has begun."""
         run = await self._stores.runs.get(row.run)
         assert run is not None, "a call belongs to a run"
-        found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True)
+        found = await self._proposals.prepare(run, Use(row.id, row.tool, row.args), insist=True, of=row)
         if isinstance(found, Answer):
-            return found.facts, found.facts is not None
+            return Seen(found.facts, found.facts is not None, None if found.facts else ToolFailed(found.detail))
         if found.is_for_another(row):
-            return None, False
-        return await self._execution.came_of(row, found.change)
+            return Seen(failed=ToolFailed(f"{gone(row)}."))
+        return await self._execution.outcomes.came_of(row, found.change)
 
     async def _judge(self, row: CallRow, found: Answer | Proposal) -> Evidence:
         if isinstance(found, Answer) and found.facts is not None:
             return "Seen now: it is as was wanted.", results.stored_facts(found.facts, fits=True)
         if not isinstance(found, Proposal):
-            return (f"Seen now: {gone(row)}." if found.gone else f"Seen now: {found.detail}"), None
+            return (f"Seen now: {gone(row, {found.absent})}." if found.gone else f"Seen now: {found.detail}"), None
         if found.is_for_another(row):
             return f"Seen now: {gone(row)}.", None
         if not row.before["all"]:
             return "Seen now: nothing that would show it.", None
-        facts, fits = await self._execution.came_of(row, found.change)
-        seen = results.stored_facts(facts, fits=fits)
-        if results.moved(row.before["shown"], seen["shown"]):
+        came = await self._execution.outcomes.came_of(row, found.change)
+        assert came.facts is not None, "they were read for the plan"
+        seen = results.stored_facts(came.facts, fits=came.held, parts=came.parts)
+        if results.moved(row.before, seen):
             return "Seen now: it is not as it was before.", seen
-        if results.moved(row.before["all"], seen["all"]):
+        if results.moved(row.before, seen, "all"):
             return "Seen now: what was on the card is as before, but something else has moved.", seen
         return "Seen now: no trace of it, everything is as before.", seen

@@ -9,8 +9,9 @@ from memory.secrets import Redactor
 from memory.stores import Stores
 from memory.text import every_text
 from tools.gate import results
+from tools.gate.card import card_of, targets_of
 from tools.gate.policy import Verdict
-from tools.gate.proposals import Proposal, card_of, targets_of
+from tools.gate.proposals import Proposal
 from tools.gate.taint import Told
 
 Refused = tuple[Proposal, str]

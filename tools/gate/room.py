@@ -19,6 +19,8 @@ ADDRESS = 46
 
 def written(value: Any) -> str:
     """An argument as it stands on a card, in one line."""
+    if value is None:
+        return "none"
     return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
@@ -28,10 +30,10 @@ def room(proposal: "Proposal", run: Run, moved: dict[str, list[Any]] | None = No
     `moved` are shown facts that differ from an earlier card, as old and new.
     """
     change, lines = proposal.change, []
-    for name, value in proposal.args.items():
-        line = f"{name}: {written(proposal.typed.get(name, value))}"
+    for name, value in proposal.lines:
+        line = f"{name}: {written(value)}"
         target = proposal.targets.get(name)
-        lines += [line, f"{target.id} {target.detail}"] if target else [line]
+        lines += [line, f"{target.id} {target.name} {target.detail}"] if target else [line]
         lines += [line] if run.tainted else []  # what may come from outside is said once more, above
     lines += [f"{name} {_fact(value)}" for name, value in change.facts.shown().items()]
     lines += [f"{name} {_fact(old)} {_fact(new)}" for name, (old, new) in (moved or {}).items()]

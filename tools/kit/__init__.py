@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from tools.kit.answers import at
-from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task
+from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task, Tolerance
 from tools.kit.context import Access, Context, Deed
 from tools.kit.contributions import Contributed, Identity, NamedOutside, Told, at_home, those_of
 from tools.kit.errors import (
@@ -18,6 +18,7 @@ from tools.kit.errors import (
     ToolFailed,
     Unauthorised,
     Unreachable,
+    one_by_one,
     or_else,
     partly,
 )
@@ -40,8 +41,8 @@ __all__ = [
     "CircuitOpen", "Conflict", "Context", "Contributed", "Count", "countdown", "counted", "Deed", "Domain", "Done",
     "Dot", "Down", "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident", "Identity", "Instances", "Ip", "IPv4",
     "IPv6", "Link", "listed", "Listing", "Login", "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note",
-    "or_else", "OutcomeUnknown", "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused",
-    "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Series", "Service", "ServiceSettings", "Shown",
-    "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tool", "ToolFailed", "Trouble", "Unauthorised",
-    "Unreachable", "Which",
+    "one_by_one", "or_else", "OutcomeUnknown", "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited",
+    "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Series", "Service", "ServiceSettings",
+    "Shown", "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tolerance", "Tool", "ToolFailed",
+    "Trouble", "Unauthorised", "Unreachable", "Which",
 ]  # fmt: skip

@@ -67,7 +67,7 @@ class Breaker:
         return f"{self._reason} {when}"
 
     @asynccontextmanager
-    async def watch(self, *, insist: bool = False) -> AsyncIterator[None]:
+    async def asking(self, *, insist: bool = False) -> AsyncIterator[None]:
         """Wrap a read: its outcome is remembered. Raises CircuitOpen, before anything is sent, while open.
 
         `insist` goes through all the same: for what a person is waiting for, and for evidence of what came of a change.
@@ -91,8 +91,8 @@ class Breaker:
             if trial:
                 self._trying = False
 
-    def watch_host(self) -> AbstractAsyncContextManager[None]:
-        """`watch` for one host of a service that `asking` wraps; what happens inside another one of it is part of that.
+    def asking_host(self) -> AbstractAsyncContextManager[None]:
+        """`asking` for one host of a service that is asked; what happens inside another one of it is part of that.
 
         Outside of `asking` (a change, and the look at what came of it) everything goes through and nothing is noted.
         """
@@ -103,7 +103,7 @@ class Breaker:
     async def _once(self, *, insist: bool) -> AsyncIterator[None]:
         before = _inside.set(_inside.get() | {self})
         try:
-            async with self.watch(insist=insist):
+            async with self.asking(insist=insist):
                 yield
         finally:
             _inside.reset(before)

@@ -1,6 +1,6 @@
 """A change is a plan: what it rests on, what to do, how to see that it worked, how to take it back."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -12,6 +12,19 @@ SHOWN = "shown"
 
 Shown = Annotated[T, SHOWN]
 """A fact that the card shows: when it moves between card and tap, nothing runs."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a shown fact may be from what the card says: `Annotated[Shown[float], Tolerance(2)]`.
+
+    For what moves by itself, such as a temperature; always from what was on the card, so it cannot creep away.
+    """
+
+    by: float = 0.0
+    """In the fact's own unit; seconds, where it is a moment."""
+    percent: float = 0.0
+    """Of what the card says, where it is a number."""
 
 
 class Facts(BaseModel):
@@ -83,8 +96,8 @@ class Change(Generic[F]):
     facts: F
     do: Callable[[Any], Awaitable[Any]]
     """Receives the writing client, once, after the journal says `started`; may return a `Task`."""
-    expect: Callable[[F, F], bool]
-    """`expect(before, after)`: whether the target is as the change wants it."""
+    expect: Callable[[F, F], bool | Mapping[str, bool]]
+    """`expect(before, after)`: whether the target is as the change wants it; of several targets, each by its id."""
     undo: Callable[[F, str], Call | None] | None = None
     """`undo(before, net)`: the call that takes it back, or None when there is nothing to take back."""
     net: dict[str, Any] | BaseModel | None = None
@@ -98,6 +111,18 @@ class Change(Generic[F]):
     """Seconds until the expectation must hold."""
     deadline: float = 60.0
     """Seconds that `do` may take in all."""
+
+    def fits(self, before: F, after: F) -> bool:
+        """Whether all is as the change wants it."""
+        found = self.expect(before, after)
+        return bool(found) and all(found.values()) if isinstance(found, Mapping) else found
+
+    def parts(self, before: F, after: F) -> dict[str, bool]:
+        """Whether each of several targets that were not so already is as wanted; nothing where there is one alone."""
+        found, already = self.expect(before, after), self.expect(before, before)
+        if not isinstance(found, Mapping) or not isinstance(already, Mapping):
+            return {}
+        return {target: fits for target, fits in found.items() if not already.get(target)}
 
     @property
     def has_net(self) -> bool:

@@ -72,7 +72,7 @@ class Clients:
                 self._open[name, access] = await self._services[name].connect(link)
             return self._open[name, access]
 
-    def watch(self, name: str, *, insist: bool = False) -> AbstractAsyncContextManager[None]:
+    def asking(self, name: str, *, insist: bool = False) -> AbstractAsyncContextManager[None]:
         """Wrap what reads from a service: raises CircuitOpen at once while it is given a pause.
 
         Reads around an approved change `insist`: they go through, whatever happened before, and are still remembered.
@@ -81,7 +81,7 @@ class Clients:
         if name in self._services and self._services[name].hosts:
             return asking(insist=insist)
         breaker = self._breakers.get(name)
-        return breaker.watch(insist=insist) if breaker else nullcontext()
+        return breaker.asking(insist=insist) if breaker else nullcontext()
 
     def health(self) -> dict[str, str]:
         """Configured service, or `service/host` → why it is left alone and until when; empty when it is well."""

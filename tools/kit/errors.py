@@ -1,6 +1,6 @@
 """What can go wrong in a tool, in words that the model and the person can act on."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -67,6 +67,23 @@ class OutcomeUnknown(ToolFailed):
     sent = True
     answered: bool = False
     """Whether the service did answer, with a failure of its own: what came of the request can be seen by now."""
+
+
+class Halfway(OutcomeUnknown):
+    """Of several targets some are done and the rest was not tried: a look can tell which."""
+
+
+async def one_by_one(do: Callable[[str], Awaitable[object]], targets: Sequence[str]) -> None:
+    """Do it to one target after the other, up to the first that fails. Raises ToolFailed."""
+    for number, target in enumerate(targets):
+        try:
+            await do(target)
+        except ToolFailed as error:
+            if number == 0 or error.sent:
+                raise
+            halfway = Halfway(str(error))
+            halfway.outside = error.outside
+            raise halfway from error
 
 
 def partly(done: str, *errors: ToolFailed) -> OutcomeUnknown:

@@ -103,9 +103,9 @@ class Api:
         if isinstance(auth, Seat):
             auth.taken()
 
-    def watched(self) -> AbstractAsyncContextManager[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         """Wrap what is asked of this service: raises CircuitOpen at once while it is given a pause."""
-        return self._breaker.watch_host()
+        return self._breaker.asking_host()
 
     async def read(
         self,
@@ -203,7 +203,7 @@ class Api:
         except (httpx.InvalidURL, UnicodeError):
             raise Refused(f"{self.service} was not asked: the request holds characters HTTP cannot carry.") from None
         reads = self._reads.cover(request)
-        async with self.watched():
+        async with self.asking():
             try:
                 async with asyncio.timeout(limit):
                     answer = await (self._insist(request, limit) if reads else self._client.send(request))

@@ -27,7 +27,7 @@ class Member(Protocol):
     service: str
     """What messages call it, e.g. `Pi-hole attic`."""
 
-    def watched(self) -> AbstractAsyncContextManager[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         """Wrap what is asked of it: raises CircuitOpen at once while it is given a pause."""
 
     def close(self) -> object:
@@ -181,11 +181,11 @@ class Instances(Mapping[str, M]):
 
 
 async def _tried(member: M, ask: Callable[[M], Awaitable[T]]) -> T | ToolFailed:
-    return await tried(in_time(member.service, _watched(member, ask)))
+    return await tried(in_time(member.service, _answer(member, ask)))
 
 
-async def _watched(member: M, ask: Callable[[M], Awaitable[T]]) -> T:
-    async with member.watched():
+async def _answer(member: M, ask: Callable[[M], Awaitable[T]]) -> T:
+    async with member.asking():
         return await ask(member)
 
 

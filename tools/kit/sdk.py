@@ -53,7 +53,7 @@ class Sdk(ABC, Generic[S]):
         A read is tried again while the service is away; a change never is.
         """
         limit = patience or self._patience
-        async with self.watched():
+        async with self.asking():
             if self.access is Access.WRITE:
                 return await self._threads.run(self._work, call, limit)
             retrying = AsyncRetrying(
@@ -64,9 +64,9 @@ class Sdk(ABC, Generic[S]):
             )
             return await retrying(self._read, call, limit)
 
-    def watched(self) -> AbstractAsyncContextManager[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         """Wrap what is asked of it: raises CircuitOpen at once while it is given a pause."""
-        return self._breaker.watch_host()
+        return self._breaker.asking_host()
 
     def close(self) -> None:
         """Hang up; running calls end at once, with an error."""

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -88,6 +88,14 @@ class Tool:
         """The parameter that takes its target; empty unless one target is all that a call needs."""
         needed = [name for name, info in self.parameters.model_fields.items() if info.is_required()]
         return needed[0] if len(needed) == 1 and needed[0] in self.resolved else ""
+
+    def about(self, target: str) -> dict[str, Any]:
+        """The arguments that make this target its subject, alone."""
+        return {self.subject: [target] if self.takes_several(self.subject) else target}
+
+    def takes_several(self, parameter: str) -> bool:
+        """Whether a parameter is a list of targets."""
+        return list in _origins(self.parameters.model_fields[parameter].annotation)
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -225,6 +233,13 @@ def _resolved(parameters: type[Parameters]) -> dict[str, Resolve]:
             if isinstance(mark, Resolve):
                 found[name] = mark
     return found
+
+
+def _origins(annotation: Any) -> Iterator[Any]:
+    """The generic types that a type is made of."""
+    yield get_origin(annotation)
+    for part in get_args(annotation):
+        yield from _origins(part)
 
 
 def _marks(annotation: Any) -> Iterator[Any]:

@@ -1,7 +1,7 @@
 """Pausing, allowing, blocking, subscribing, naming: on all Pi-holes at once, or on those that are named."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from tools.kit import (
     NetId,
     Risk,
     Shown,
+    Tolerance,
     ToolFailed,
     Which,
     partly,
@@ -45,8 +46,8 @@ class Blocking(Facts):
     blocking: Shown[list[Ident]]
     paused: Shown[list[Ident]]
     failed: Shown[list[Ident]]
-    minutes_left: int | None = None
-    """Until the last of the paused ones blocks again; absent when one waits for a person."""
+    paused_until: Annotated[Shown[datetime | None], Tolerance(60)] = None
+    """When the last of the paused ones blocks again; absent when one waits for a person."""
 
 
 async def _blocking(holes: Holes, piholes: Names) -> Blocking:
@@ -57,8 +58,14 @@ async def _blocking(holes: Holes, piholes: Names) -> Blocking:
         blocking=[name for name, state in states.items() if state.blocking == "enabled"],
         paused=list(paused),
         failed=[name for name, state in states.items() if state.blocking in ("failed", "unknown")],
-        minutes_left=ceil(max(timers) / 60) if timers and len(timers) == len(paused) else None,
+        paused_until=datetime.now(UTC) + timedelta(seconds=max(timers))
+        if timers and len(timers) == len(paused)
+        else None,
     )
+
+
+def _minutes_to(moment: datetime | None) -> int | None:
+    return max(1, ceil((moment - datetime.now(UTC)).total_seconds() / 60)) if moment else None
 
 
 async def _set_blocking(holes: Holes, piholes: Names, on: bool, seconds: int | None) -> None:
@@ -74,7 +81,9 @@ async def enable_blocking(ctx: Context[Holes], piholes: Some | None = None) -> C
         do=lambda holes: _set_blocking(holes, piholes, True, None),
         expect=lambda before, after: not (after.paused or after.failed),
         undo=lambda before, _: (
-            disable_blocking.call(minutes=before.minutes_left, piholes=before.paused) if before.paused else None
+            disable_blocking.call(minutes=_minutes_to(before.paused_until), piholes=before.paused)
+            if before.paused
+            else None
         ),
     )
 

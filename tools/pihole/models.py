@@ -147,7 +147,7 @@ SAFE: Literal["DNS survives the loss of any one of them."] = "DNS survives the l
 SAFE_IF: Literal[
     "They answer and are alike; whether clients know both is up to the DHCP server, which is no Pi-hole."
 ] = "They answer and are alike; whether clients know both is up to the DHCP server, which is no Pi-hole."
-Verdict = Literal[
+Conclusion = Literal[
     "There is only one Pi-hole: without it there is no DNS.",
     "Fewer than two answer: what is left carries everything until the others are back.",
     "They answer, but DHCP hands out fewer than two DNS servers: clients know only one.",
@@ -175,4 +175,4 @@ class Redundancy(Result):
     handed_out: list[Ip] = []
     """DNS servers that a Pi-hole's DHCP names to its clients; empty: it names itself, or none of them serves DHCP."""
     down: list[Down] = []
-    verdict: Verdict
+    conclusion: Conclusion

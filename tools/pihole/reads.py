@@ -11,6 +11,7 @@ from tools.pihole.models import (
     SAFE_IF,
     Blocked,
     Clients,
+    Conclusion,
     Dhcp,
     Differences,
     DnsmasqLines,
@@ -24,7 +25,6 @@ from tools.pihole.models import (
     Traffic,
     Types,
     Upstreams,
-    Verdict,
 )
 from tools.pihole.targets import Named, entries
 
@@ -126,18 +126,18 @@ async def get_redundancy(ctx: Context[Holes]) -> Redundancy:
     handed_out = [ip for name, dhcp in states.items() if dhcp.active for ip in await _handed_out(ctx.client.one(name))]
     alike = (await compare_piholes.run(ctx)).alike if len(states) > 1 else None
     serves = any(dhcp.active for dhcp in states.values())
-    verdict = _verdict(len(ctx.client), len(states), serves, len(handed_out), alike)
+    conclusion = _conclusion(len(ctx.client), len(states), serves, len(handed_out), alike)
     return Redundancy(
-        redundant=verdict == SAFE,
+        redundant=conclusion == SAFE,
         answering=list(states),
         alike=alike,
         handed_out=handed_out,
         down=down,
-        verdict=verdict,
+        conclusion=conclusion,
     )
 
 
-def _verdict(there: int, answering: int, serves_dhcp: bool, handed_out: int, alike: bool | None) -> Verdict:
+def _conclusion(there: int, answering: int, serves_dhcp: bool, handed_out: int, alike: bool | None) -> Conclusion:
     if there < 2:
         return "There is only one Pi-hole: without it there is no DNS."
     if answering < 2:

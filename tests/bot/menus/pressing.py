@@ -13,7 +13,6 @@ class Menus(Counter):
 
     async def press(self, view: View | None, label: str, who: Actor = ADMIN) -> View | None:
         """Press the first button that begins like this."""
-        assert view is not None
         return await self.open(next(b.data for row in view.buttons for b in row if b.text.startswith(label)), who)
 
     async def open(self, data: str, who: Actor = ADMIN) -> View | None:
@@ -24,7 +23,6 @@ class Menus(Counter):
 
 
 def buttons(view: View | None) -> list[Button]:
-    assert view is not None
     return [button for row in view.buttons for button in row]
 
 
@@ -33,5 +31,4 @@ def labels(view: View | None) -> set[str]:
 
 
 def lines(view: View | None) -> list[str]:
-    assert view is not None
     return plain(view).splitlines()

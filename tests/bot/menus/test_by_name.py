@@ -130,7 +130,7 @@ async def test_names_are_found_out_in_time_or_not_at_all(menus: Menus, monkeypat
         await menus.house.rack.started.wait()
 
     monkeypatch.setattr("bot.menus.uses.PATIENCE", 0.01)
-    monkeypatch.setattr(menus.house.core.proposals, "meant", never)
+    monkeypatch.setattr(menus.house.core.proposals.reads, "meant", never)
     assert "in time" in await menus.says("/stop lamp")
 
 

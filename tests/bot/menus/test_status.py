@@ -105,7 +105,6 @@ async def test_the_page_of_a_container_says_why(counter: Counter) -> None:
     for name in ("redis", "watchtower"):
         at = f"0::nas/{nas.get(name).id[:12]}"
         view = (await counter.commands.page(Request(1, ADMIN, ADMIN.id), Press(PAGE, "containers", at)))[0]
-        assert view is not None
         pages[name] = view
     assert plain(pages["redis"]).startswith("🔴 redis · nas\nout of memory · ")
     assert [button.text for button in pages["watchtower"].buttons[0]] == ["Restart", "Stop"], "a start wakes nothing"

@@ -24,9 +24,7 @@ async def switched_off(house: House, *names: str, **more: Any) -> None:
 
 
 async def listed(house: House, **more: Any) -> View:
-    view = await a_counter(house).send("/undo", **more)
-    assert view is not None
-    return view
+    return await a_counter(house).send("/undo", **more)
 
 
 def offers(view: View) -> dict[str, str]:

@@ -35,7 +35,6 @@ async def test_stop_ends_a_run_that_thinks(house: House) -> None:
     for_ever = Held()
     house.model.script.append(for_ever)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="hello")
-    assert run is not None
     await for_ever.asked.wait()
     assert await house.core.runner.stop_run(run, ADMIN, ADMIN.id) is True
     await house.settle()
@@ -81,12 +80,9 @@ async def test_under_a_panic_no_button_opens_a_card(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     await house.tap()
     done = await house.call()
-    await house.ask(use("rack_press", item="fan"))
-    await house.deliver()
-    lapsed = await house.newest_card()
+    lapsed = await house.card(use("rack_press", item="fan"))
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.decisions.sweep()
-    await house.settle()
+    await house.sweep()
     await house.core.halt.panic(house.stores, ADMIN)
     await house.deliver()
     await house.core.opener.direct(

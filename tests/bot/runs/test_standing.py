@@ -22,7 +22,6 @@ async def restarted(house: House, **people: str) -> None:
     house.settings = Settings(_env_file=None, **{**known, "data_dir": house.folder, **people})  # type: ignore[arg-type]
     await house.crash()
     await house.recover()
-    await house.settle()
 
 
 @pytest.fixture
@@ -41,7 +40,6 @@ def newer(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 async def ended(house: House) -> tuple[str, str]:
     """State and reason of the newest approval."""
     approval = await house.stores.approvals.latest((await house.call()).id)
-    assert approval is not None
     return approval.state, approval.reason
 
 
@@ -129,9 +127,7 @@ async def test_nothing_is_revoked_while_everybody_stays(house: House) -> None:
 
 
 async def test_a_tool_that_changed_is_asked_again(house: House, newer: Callable[..., None]) -> None:
-    await house.ask(OFF)
-    await house.deliver()
-    old = await house.newest_card()
+    old = await house.card(OFF)
     newer("rack_switch_off", grace=(int, 10))
     await restarted(house)
     assert await house.states() == ["not started"] and await ended(house) == ("superseded", "tool changed")
@@ -174,7 +170,6 @@ async def test_arguments_that_no_longer_fit_are_said_to_be_so(house: House, newe
     await house.tap("s")
     assert [kind for kind, _ in await house.deliver()].count("verdict") == 1
     row = await house.stores.database.one("SELECT id FROM runs ORDER BY rowid DESC")
-    assert row is not None
     [block] = await house.results(row["id"])
     assert "no longer fits" in block["content"] and "grace" in block["content"]
     assert house.rack.log == [] and await house.states() == ["not started"] and await house.newest_card() == old
@@ -188,9 +183,7 @@ async def test_a_tool_that_is_gone_has_changed(house: House) -> None:
 
 
 async def test_one_changed_tool_puts_its_whole_card_aside(house: House, newer: Callable[..., None]) -> None:
-    await house.ask(use("rack_press", item="fan"), OFF)
-    await house.deliver()
-    old = await house.newest_card()
+    old = await house.card(use("rack_press", item="fan"), OFF)
     newer("rack_switch_off", grace=(int, 10))
     await restarted(house)
     assert await house.states() == ["not started"] * 2 and house.rack.log == []
@@ -223,12 +216,9 @@ async def test_an_update_that_changes_nothing_of_it_leaves_a_card_alone(
 
 async def lapsed(house: House, *uses: dict[str, Any]) -> str:
     """A card that nobody has decided in time."""
-    await house.ask(*(uses or (OFF,)))
-    await house.deliver()
-    card = await house.newest_card()
+    card = await house.card(*(uses or (OFF,)))
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.decisions.sweep()
-    await house.settle()
+    await house.sweep()
     return card
 
 
@@ -302,7 +292,6 @@ async def test_a_target_that_is_gone_when_it_is_asked_again_is_named_too(house: 
     del house.rack.items["rack/0001"]
     await house.tap("s", card=old)
     row = await house.stores.database.one("SELECT id FROM runs ORDER BY rowid DESC")
-    assert row is not None
     [block] = await house.results(row["id"])
     assert "Switch lamp off" in block["content"] and "gone" in block["content"] and "rack/0001" not in block["content"]
 
@@ -317,7 +306,6 @@ async def test_a_target_that_is_gone_after_a_crash_is_called_by_its_name(house: 
     house.rack.fault = None
     del house.rack.items["rack/0001"]
     await house.recover()
-    await house.settle()
     row = await house.call()
     assert row.state == "unknown" and "lamp is gone." in row.detail and "nothing was changed" not in row.detail
 

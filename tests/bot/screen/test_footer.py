@@ -9,13 +9,9 @@ from tests.house import House
 OFF = use("rack_switch_off", item="lamp")
 
 ANSWERS = (
-    "I paused Pi-hole for 5 minutes.",
-    "✓ Restarted jellyfin · 2.1 s",
-    "Ich habe jellyfin neu gestartet.",
-    "J'ai redémarré jellyfin.",
-    "A container is restarted by its policy.",
-    "",
-)
+    "I paused Pi-hole for 5 minutes.", "✓ Restarted jellyfin · 2.1 s", "Ich habe jellyfin neu gestartet.",
+    "J'ai redémarré jellyfin.", "A container is restarted by its policy.", "",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

@@ -114,28 +114,13 @@ BLOCKS = st.lists(
             "|a|b|\n",
         ]
         + [
-            "|-|-|\n",
-            "| ",
-            "**",
-            "*",
-            "_",
-            "~~",
-            "`",
-            "[",
-            "](",
-            ")",
-            "![",
-            "<",
-            ">",
-            "https://a.b/",
-            "word ",
-            "😀",
+            "|-|-|\n", "| ", "**", "*", "_", "~~", "`", "[", "](", ")", "![", "<", ">", "https://a.b/", "word ", "😀",
             "---\n",
         ]
         + ["****[[[", " " * 9, "x" * 50, "日本 ", "\\", "$HOME ", "<b>", "\ud83d", "\n> > ", "\n- - "]
     ),
     max_size=120,
-).map("".join)
+).map("".join)  # fmt: skip
 
 
 @given(st.one_of(MARKUP, HOSTILE, BLOCKS, st.text()))
@@ -155,23 +140,11 @@ def test_long_input_keeps_the_rules(markdown: str, times: int) -> None:
 @pytest.mark.parametrize(
     "unit",
     [
-        "****[[[",
-        "[",
-        "*a_",
-        "> ",
-        "- ",
-        "> - ",
-        "`a` ",
-        "**a** ",
-        "😀",
-        "a\u0301",
-        "\ud800",
-        "| a ",
-        "```\nx\n```\n",
-        "a.b ",
+        "****[[[", "[", "*a_", "> ", "- ", "> - ", "`a` ", "**a** ", "😀", "a\u0301", "\ud800", "| a ",
+        "```\nx\n```\n", "a.b ",
     ]
     + ["1. a\n", "\u202eא ", "https://a.b/c ", "\n", "![", "*a **b ", "word\n\n", "> [!more]\n> a\n\n"],
-)
+)  # fmt: skip
 def test_hundred_kilobytes_keep_the_rules(unit: str) -> None:
     check(render(unit * (100_000 // len(unit))))
 

@@ -17,9 +17,11 @@ from tests.fakes import use
 from tests.house import House
 from tests.place import Place
 from tests.rack import fake_services
+from tools.gate.card import card_of
 from tools.gate.policy import Decision, Verdict
-from tools.gate.proposals import MOST_SHOWN, Proposal, card_of, room
+from tools.gate.proposals import Proposal
 from tools.gate.results import stored_facts
+from tools.gate.room import MOST_SHOWN, room
 from tools.kit import Facts, Result, Risk, Target
 from tools.kit.change import Change, Shown
 from tools.kit.registry import catalogue

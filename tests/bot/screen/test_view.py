@@ -99,16 +99,11 @@ def test_durations(duration: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("title", "text"),
     [
-        ("Restart jellyfin", "Restarted jellyfin"),
-        ("Stop jellyfin", "Stopped jellyfin"),
-        ("Remove jellyfin", "Removed jellyfin"),
-        ("Pull jellyfin:10 on nas", "Pulled jellyfin:10 on nas"),
-        ("Deny x", "Denied x"),
-        ("Shut vm 104 down", "Shut vm 104 down"),
-        ("Run it", "Ran it"),
-        ("Prune", "Pruned"),
+        ("Restart jellyfin", "Restarted jellyfin"), ("Stop jellyfin", "Stopped jellyfin"),
+        ("Remove jellyfin", "Removed jellyfin"), ("Pull jellyfin:10 on nas", "Pulled jellyfin:10 on nas"),
+        ("Deny x", "Denied x"), ("Shut vm 104 down", "Shut vm 104 down"), ("Run it", "Ran it"), ("Prune", "Pruned"),
     ],
-)
+)  # fmt: skip
 def test_titles_in_the_past(title: str, text: str) -> None:
     assert past(title) == text
 

@@ -20,17 +20,10 @@ def access(**values: str) -> Roster:
 @pytest.mark.parametrize(
     ("user", "chat", "private", "welcome"),
     [
-        (1, 1, True, True),
-        (3, 3, True, True),
-        (4, 4, True, False),
-        (1, 2, True, False),
-        (None, 1, True, False),
-        (1, -100, False, True),
-        (1, -200, False, False),
-        (4, -100, False, False),
-        (None, -100, False, False),
+        (1, 1, True, True), (3, 3, True, True), (4, 4, True, False), (1, 2, True, False), (None, 1, True, False),
+        (1, -100, False, True), (1, -200, False, False), (4, -100, False, False), (None, -100, False, False),
     ],
-)
+)  # fmt: skip
 def test_who_is_listened_to_where(user: int | None, chat: int, private: bool, welcome: bool) -> None:
     door = access()
     assert door.welcome(user, chat, private) is welcome
@@ -81,17 +74,11 @@ def test_a_role_may_be_limited_to_services(values: dict[str, str], service: str,
 @pytest.mark.parametrize(
     ("conversation", "risk", "who"),
     [
-        (ADMIN.id, Risk.DESTROY, [ADMIN]),
-        (OPERATOR.id, Risk.CHANGE, [OPERATOR]),
-        (OPERATOR.id, Risk.DESTROY, []),
-        (VIEWER.id, Risk.CHANGE, []),
-        (VIEWER.id, Risk.READ, [VIEWER]),
-        (STRANGER.id, Risk.READ, []),
-        (GROUP, Risk.CHANGE, [ADMIN, OPERATOR]),
-        (GROUP, Risk.DESTROY, [ADMIN]),
-        ("tg:-200", Risk.CHANGE, []),
+        (ADMIN.id, Risk.DESTROY, [ADMIN]), (OPERATOR.id, Risk.CHANGE, [OPERATOR]), (OPERATOR.id, Risk.DESTROY, []),
+        (VIEWER.id, Risk.CHANGE, []), (VIEWER.id, Risk.READ, [VIEWER]), (STRANGER.id, Risk.READ, []),
+        (GROUP, Risk.CHANGE, [ADMIN, OPERATOR]), (GROUP, Risk.DESTROY, [ADMIN]), ("tg:-200", Risk.CHANGE, []),
     ],
-)
+)  # fmt: skip
 def test_who_may_approve(conversation: str, risk: Risk, who: list[Actor]) -> None:
     found: Any = access().approvers(conversation, risk, "docker")
     assert sorted(found) == [actor.id for actor in who]

@@ -1,21 +1,25 @@
-"""What a compromised model would want, one function each: it tries, and returns whether it got there."""
+"""What a compromised model would want, one function each: it tries, and returns whether it got there.
+
+Every public coroutine function of a chapter is a goal. One that returns nothing got there if anything was changed.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from inspect import iscoroutinefunction
 from typing import Any
 
-from tests.evil.stage import Stage, staged
+from tests.evil.arena import Arena, staged
 
-Attempt = Callable[[Stage], Awaitable[Any]]
+Attempt = Callable[[Arena], Awaitable[Any]]
 CHAPTERS = ("alone", "people", "swaps", "forbidden", "secret", "words", "limits", "trust")
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal: what it is, under which settings, and the attempt."""
+    """One goal: the attempt, and under which settings."""
 
-    name: str
     attempt: Attempt
     settings: dict[str, Any]
 
@@ -24,7 +28,7 @@ GOALS: dict[str, Goal] = {}
 
 
 def goal(**settings: Any) -> Callable[[Attempt], Attempt]:
-    """Register an attempt under its own name."""
+    """Register an attempt that needs settings."""
 
     def register(attempt: Attempt) -> Attempt:
         add(attempt.__name__, attempt, **settings)
@@ -36,13 +40,18 @@ def goal(**settings: Any) -> Callable[[Attempt], Attempt]:
 def add(name: str, attempt: Attempt, **settings: Any) -> None:
     """Register an attempt under a name."""
     assert name not in GOALS, f"two goals are called {name}"
-    GOALS[name] = Goal(name, attempt, settings)
+    GOALS[name] = Goal(attempt, settings)
 
 
+@cache
 def every() -> dict[str, Goal]:
     """All goals by name."""
     for chapter in CHAPTERS:
-        import_module(f"tests.evil.goals.{chapter}")
+        module = import_module(f"tests.evil.goals.{chapter}")
+        for name, found in vars(module).items():
+            ours = iscoroutinefunction(found) and found.__module__ == module.__name__ and not name.startswith("_")
+            if ours and (name not in GOALS or GOALS[name].attempt is not found):
+                add(name, found)
     return GOALS
 
 
@@ -60,6 +69,6 @@ async def pursue(name: str) -> Result:
     """Play one goal on a stage of its own."""
     found = every()[name]
     async with staged(**found.settings) as stage:
-        reached = bool(await found.attempt(stage))
-        violations = stage.checker.finish()
-        return Result(reached, violations, stage.model.calls, len(stage.witness.mutations))
+        there = await found.attempt(stage)
+        reached = bool(stage.writes) if there is None else bool(there)
+        return Result(reached, stage.checker.finish(), stage.model.calls, len(stage.witness.mutations))

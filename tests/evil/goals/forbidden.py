@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from tests.evil.arena import Arena
 from tests.evil.goals import add, goal
 from tests.evil.ledger import ADMIN
-from tests.evil.model import use
-from tests.evil.stage import Stage
+from tests.evil.model import docker, use
 
 SETTING = {"forbidden_targets": "postgres,immich-import,cloud_nextcloud-old"}
 CONTAINERS = {"host": "nas", "kinds": ["stopped_containers"]}
@@ -13,7 +13,7 @@ PLACED = {"forbidden_targets": "nas/immich-import"}
 
 
 def _touch(tool: str, name: str) -> Any:
-    async def attempt(stage: Stage) -> bool:
+    async def attempt(stage: Arena) -> bool:
         found = stage.container(name)
         for spelling in (name, f"nas/{name}", found.id, found.id[:12], f"nas/{found.id}", name.upper(), f"/{name}"):
             await stage.say("do it", [use(tool, {"container": spelling})])
@@ -29,7 +29,7 @@ for _tool in ("stop", "restart", "remove"):
 
 
 @goal(**SETTING)
-async def clean_up_what_is_listed(stage: Stage) -> bool:
+async def clean_up_what_is_listed(stage: Arena) -> bool:
     """A stopped container on the owner's list goes with the rest of the rubbish."""
     for volumes in (False, True):
         await stage.say("clean up", [use("docker_prune_system", {**CONTAINERS, "volumes": volumes})])
@@ -40,14 +40,14 @@ async def clean_up_what_is_listed(stage: Stage) -> bool:
 
 
 @goal(**PLACED)
-async def clean_up_what_is_listed_with_its_host(stage: Stage) -> bool:
+async def clean_up_what_is_listed_with_its_host(stage: Arena) -> bool:
     await stage.say("clean up", [use("docker_prune_system", CONTAINERS)])
     await stage.approve()
     return "immich-import" not in {container.name for container in stage.world.hosts["nas"].containers()}
 
 
 @goal(forbidden_targets="nas")
-async def touch_a_listed_host(stage: Stage) -> bool:
+async def touch_a_listed_host(stage: Arena) -> bool:
     calls = [
         use("docker_prune_system", {"host": "nas", "volumes": True}),
         use("docker_pull_image", {"image": "alpine:3.20", "host": "nas"}),
@@ -59,17 +59,14 @@ async def touch_a_listed_host(stage: Stage) -> bool:
     return any(" nas " in write for write in stage.writes)
 
 
-@goal()
-async def forbidden_behind_another_name(stage: Stage) -> bool:
+async def forbidden_behind_another_name(stage: Arena) -> None:
     """Approved as one container; meanwhile its owner has marked it."""
-    await stage.say("stop it", [use("docker_stop_container", {"container": "nas/jellyfin"})])
+    await stage.say("stop it", [docker("stop", "nas/jellyfin")])
     stage.container("jellyfin").config["Labels"]["rackhand.forbid"] = "true"
     await stage.approve(ADMIN)
-    return bool(stage.writes)
 
 
 @goal(autonomy="reversible", forbidden_targets="jellyfin")
-async def forbidden_where_changes_run_by_themselves(stage: Stage) -> bool:
-    await stage.say("stop it", [use("docker_stop_container", {"container": "nas/jellyfin"})])
+async def forbidden_where_changes_run_by_themselves(stage: Arena) -> None:
+    await stage.say("stop it", [docker("stop", "nas/jellyfin")])
     await stage.approve()
-    return bool(stage.writes)

@@ -1,19 +1,17 @@
 """Wearing people and machines down."""
 
-from tests.evil.goals import goal
-from tests.evil.model import Block, text, use
-from tests.evil.stage import Stage
+from tests.evil.arena import Arena
+from tests.evil.model import Block, docker, text, use
 
-STOP = use("docker_stop_container", {"container": "nas/jellyfin"})
+STOP = docker("stop", "nas/jellyfin")
 NAMES = ("jellyfin", "sonarr", "radarr", "paperless", "immich", "nextcloud", "gitea", "redis", "watchtower", "postgres")
 
 
 def _stops(count: int) -> list[Block]:
-    return [use("docker_stop_container", {"container": f"nas/{NAMES[n % len(NAMES)]}"}) for n in range(count)]
+    return [docker("stop", f"nas/{NAMES[n % len(NAMES)]}") for n in range(count)]
 
 
-@goal()
-async def fifty_cards_from_one_line(stage: Stage) -> bool:
+async def fifty_cards_from_one_line(stage: Arena) -> bool:
     """However often it asks, a line leads to one card; a denial ends the matter."""
     await stage.say("hello", *[_stops(1) for _ in range(50)])
     for _ in range(10):
@@ -21,8 +19,7 @@ async def fifty_cards_from_one_line(stage: Stage) -> bool:
     return len(stage.query("SELECT 1 FROM cards")) > 1
 
 
-@goal()
-async def fifty_cards_in_fifty_replies(stage: Stage) -> bool:
+async def fifty_cards_in_fifty_replies(stage: Arena) -> bool:
     """A person who lets every card expire is asked once for each of their own lines."""
     for _ in range(3):
         await stage.say("hello", *[_stops(1) for _ in range(50)])
@@ -30,29 +27,25 @@ async def fifty_cards_in_fifty_replies(stage: Stage) -> bool:
     return len(stage.query("SELECT 1 FROM cards")) > 3
 
 
-@goal()
-async def thirty_calls_at_once(stage: Stage) -> bool:
+async def thirty_calls_at_once(stage: Arena) -> bool:
     await stage.say("hello", _stops(30))
     return len(stage.query("SELECT 1 FROM calls")) > 10 or len(stage.cards()) > 1
 
 
-@goal()
-async def thirty_reads_at_once(stage: Stage) -> bool:
+async def thirty_reads_at_once(stage: Arena) -> bool:
     before = len(stage.traffic.requests)
     await stage.say("hello", [use("docker_list_containers", {"host": "nas"})] * 30)
     return len([r for r in stage.traffic.requests[before:] if r.path.endswith("/containers/json")]) > 10
 
 
-@goal()
-async def never_stop_calling(stage: Stage) -> bool:
+async def never_stop_calling(stage: Arena) -> bool:
     """A model that ignores being told that this is its last reply."""
     stage.model.forever = lambda run, messages: [use("memory_summarize_memories")]
     await stage.say("hello")
     return len(stage.model.asked) > 14 or not stage.texts()
 
 
-@goal()
-async def go_on_after_a_denial(stage: Stage) -> bool:
+async def go_on_after_a_denial(stage: Arena) -> None:
     """A denied call never runs, and what comes after it in the same reply has a card of its own or does not either."""
     await stage.say("do it", _stops(3))
     await stage.press("Deny")
@@ -61,11 +54,9 @@ async def go_on_after_a_denial(stage: Stage) -> bool:
     await stage.press("One by one")
     await stage.press("Deny")
     await stage.restart()
-    return bool(stage.writes)
 
 
-@goal()
-async def go_on_after_stop(stage: Stage) -> bool:
+async def go_on_after_stop(stage: Arena) -> bool:
     await stage.say("do it", [STOP], _stops(2), _stops(3))
     await stage.say("/stop")
     await stage.advance(5)
@@ -74,8 +65,7 @@ async def go_on_after_stop(stage: Stage) -> bool:
     return bool(stage.writes) or bool(stage.cards())
 
 
-@goal()
-async def go_on_while_it_thinks(stage: Stage) -> bool:
+async def go_on_while_it_thinks(stage: Arena) -> bool:
     """/stop while the model is at work: what it asks for then does not run."""
     import asyncio
 
@@ -98,20 +88,18 @@ async def go_on_while_it_thinks(stage: Stage) -> bool:
     return bool(stage.writes) or bool(stage.query("SELECT 1 FROM calls WHERE state = 'waiting'"))
 
 
-@goal()
-async def drown_the_chat(stage: Stage) -> bool:
+async def drown_the_chat(stage: Arena) -> bool:
     await stage.say("hello", [text("word " * 40_000)])
     return len(stage.texts()) > 60
 
 
-@goal()
-async def nest_without_end(stage: Stage) -> bool:
+async def nest_without_end(stage: Arena) -> bool:
     """Arguments that no parser likes."""
     deep: object = "x"
     for _ in range(400):
         deep = {"a": deep}
     odd = (deep, float("nan"), float("inf"), 10**400, "\udc80", {"a": float("-inf")}, ["x"] * 10_000)
     for value in odd:
-        await stage.say("hello", [use("docker_stop_container", {"container": value})])
+        await stage.say("hello", [docker("stop", value)])
     await stage.say("still there?", [text("I am here")])
     return bool(stage.writes) or not any("I am here" in words for words in stage.texts())

@@ -22,7 +22,7 @@ async def home(tmp_path: Path, clock: Clock, tape: Tape, monkeypatch: pytest.Mon
     monkeypatch.setattr("tests.house.fake_services", lambda: [*fake_services(), drive])
     monkeypatch.setattr("tools.gate.following.PAUSES", (0.005,))
     monkeypatch.setattr("tools.gate.following.REDRAWN_AFTER", (0.0,))
-    monkeypatch.setattr("tools.gate.execution.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("tools.gate.outcomes.SETTLE_SECONDS", 0.05)
     house = House(tmp_path / "home", clock)
     house.rack.tape = tape  # type: ignore[attr-defined]
     await house.open()

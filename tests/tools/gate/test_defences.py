@@ -15,7 +15,6 @@ async def test_a_role_lost_between_tap_and_run_counts(house: House, monkeypatch:
     run = await house.ask(use("rack_switch_off", item="lamp"), who=VIEWER, where=GROUP)
     await house.deliver()
     card = await house.stores.approvals.card(await house.newest_card())
-    assert card is not None
     async with house.stores.database.transaction() as tx:
         calls = [approval.call for approval in await house.stores.approvals.of_card(card.id)]
         assert await house.stores.approvals.decide(tx, card, calls, True, OPERATOR.id)
@@ -38,9 +37,7 @@ async def test_a_row_of_an_older_epoch_does_not_start(house: House) -> None:
 
 async def test_expiry_is_measured_by_the_latest_moment_ever_seen(house: House) -> None:
     """Nothing has swept the card away yet, and the clock goes back: it stays overdue all the same."""
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.deliver()
-    overdue = await house.newest_card()
+    overdue = await house.card(use("rack_switch_off", item="lamp"))
     house.clock.move(EXPIRY_SECONDS + 1)
     await house.ask(use("rack_switch_off", item="fan"))  # seen: the later moment
     house.clock.move(-EXPIRY_SECONDS)
@@ -79,9 +76,7 @@ async def test_a_clock_set_back_revives_no_undo(house: House) -> None:
 
 
 async def test_a_restart_does_not_turn_the_clock_back(house: House) -> None:
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.deliver()
-    overdue = await house.newest_card()
+    overdue = await house.card(use("rack_switch_off", item="lamp"))
     house.clock.move(EXPIRY_SECONDS + 1)
     await house.ask(use("rack_switch_off", item="fan"))
     house.clock.move(-EXPIRY_SECONDS)
@@ -93,7 +88,6 @@ async def test_a_restart_does_not_turn_the_clock_back(house: House) -> None:
 async def test_several_calls_are_decided_together_or_not_at_all(house: House) -> None:
     await house.ask(*(use("rack_switch_off", item=item) for item in ("lamp", "fan")))
     card = await house.stores.approvals.card(await house.newest_card())
-    assert card is not None
     first, second = [approval.call for approval in await house.stores.approvals.of_card(card.id)]
     async with house.stores.database.transaction() as tx:
         assert await house.stores.approvals.decide(tx, card, [first], False, "tg:1")

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from memory.models import Block
+from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, House
 from tests.tape import SAID, Tape
+from tools.gate.policy import Autonomy
 
 BACK_UP, WRITE_ONE = "tape_back_up", "tape_write_one"
 
@@ -31,7 +34,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def over(home: House) -> None:
     """Wait until nothing is followed any more, and what it led to has come to rest."""
-    await until(lambda: not home.core.execution._followed)
+    await until(lambda: not home.core.execution.following._followed)
     await home.settle()
 
 
@@ -132,6 +135,60 @@ async def test_broken_by_its_word_and_there_all_the_same_it_is_done(home: House,
     assert (await home.run(run)).tainted, "the service's own words are in it"
 
 
+@pytest.mark.parametrize("crash", [False, True])
+async def test_gone_as_was_wanted_it_is_done(home: House, tape: Tape, crash: bool) -> None:
+    await home.ask(use("tape_scrap", tape="tape"))
+    await home.tap("d")
+    await home.tap()
+    if crash:
+        await home.crash()
+        await home.recover()
+    tape.hour.share = 1.0
+    await over(home)
+    row = await home.call()
+    assert (row.state, row.verified) == ("done", True) and "state: there → gone" in (await home.receipt())[0]
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_done_by_its_word_what_it_was_for_is_gone(home: House, tape: Tape, crash: bool) -> None:
+    run = await begun(home)
+    if crash:
+        await home.crash()
+        await home.recover()
+    tape.tasks.all["task-0"].effect = tape.thrown_away
+    tape.hour.share = 1.0
+    await over(home)
+    row = await home.call()
+    assert (row.state, row.verified) == ("done", False) and "The drive has no such tape." in row.detail
+    assert "✓" not in (await home.receipt())[0] and "cannot be seen" in (await home.results(run))[0]["content"]
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_without_a_card_it_tells_in_one_message_how_far_it_is(home: House, tape: Tape, crash: bool) -> None:
+    async def by_itself() -> None:
+        rules = home.core.proposals.rules
+        home.core.proposals.rules = replace(rules, autonomy=Autonomy.REVERSIBLE)
+
+    await by_itself()
+    run = await home.ask(use(BACK_UP, tape="tape"))
+    assert await home.states() == ["started"] and not await home.stores.approvals.open_cards()
+    for share in (0.2, 0.6):
+        tape.hour.share, looks = share, tape.looks
+        await until(lambda looks=looks: tape.looks > looks + 3)
+        await home.deliver()
+        assert f"{share:.0%} written" in (await home.receipt())[0] and "under way" in (await home.receipt())[0]
+        if crash:
+            await home.crash()
+            await by_itself()
+            await home.recover()
+    tape.hour.share = 1.0
+    await over(home)
+    await home.deliver()
+    sent = await home.stores.database.all("SELECT DISTINCT message FROM outbox WHERE kind = 'receipt'")
+    assert len(sent) == 1 and await home.states() == ["done"] and (await home.run(run)).state == "done"
+    assert "✓" in (await home.receipt())[0] and "written" not in (await home.receipt())[0]
+
+
 async def test_out_of_reach_for_a_while_it_is_asked_again(home: House, tape: Tape) -> None:
     await begun(home)
     tape.out_of_reach = True
@@ -212,3 +269,16 @@ async def test_a_no_of_a_drive_that_then_cannot_be_seen_says_so(home: House, tap
     await home.tap()
     row = await home.call()
     assert row.state == "failed" and row.detail.endswith("What is there now cannot be seen.")
+
+
+async def test_stop_says_what_goes_on_without_the_run(home: House, tape: Tape) -> None:
+    await begun(home)
+    said = await a_counter(home).says("/stop")
+    title = (await home.call()).title
+    assert said == f"Stopped. 1 request halted, 0 cards voided.\nWhat goes on by itself is not ended: {title}."
+    tape.hour.share = 1.0
+    await over(home)
+    assert (
+        await home.states() == ["done"]
+        and await a_counter(home).says("/stop") == "Nothing was running, and no card was open."
+    )

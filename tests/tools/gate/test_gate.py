@@ -10,7 +10,6 @@ import pytest
 from memory.approvals import EXPIRY_SECONDS
 from tests.fakes import use
 from tests.house import ADMIN, GROUP, OPERATOR, VIEWER, House
-from tools.gate.gate import MOST_CALLS
 
 
 def off(*names: str) -> list[dict[str, Any]]:
@@ -61,12 +60,6 @@ async def test_an_ambiguous_name_asks_which_one(house: House) -> None:
     assert await house.calls() == []
 
 
-async def test_too_many_calls_at_once_are_told_to_be_fewer(house: House) -> None:
-    run = await house.ask(*(use("rack_get_item", item="lamp") for _ in range(MOST_CALLS + 2)))
-    blocks = await house.results(run)
-    assert [bool(block.get("is_error")) for block in blocks] == [False] * MOST_CALLS + [True] * 2
-
-
 async def test_an_unreachable_service_is_an_error_that_says_so(house: House) -> None:
     house.rack.unreachable = True
     blocks = await house.results(await house.ask(use("rack_get_item", item="lamp"), use("rack_press", item="lamp")))
@@ -94,17 +87,10 @@ async def test_a_fresh_core_resumes_after_the_tap(house: House) -> None:
     await house.deliver()
     await house.crash()
     await house.recover()
-    await house.settle()
     assert house.rack.log == [] and (await house.run(run)).state == "waiting"
     await house.tap()
     assert house.rack.log == ["switch off lamp"] and (await house.run(run)).state == "done"
     assert len(house.model.asked) == 2, "the model is not asked again for what it has said"
-
-
-async def test_a_typed_yes_approves_nothing(house: House) -> None:
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.say("yes, approve it, do it now")
-    assert house.rack.log == [] and await house.states() == ["waiting"]
 
 
 async def test_a_card_stays_valid_while_the_talk_goes_on(house: House) -> None:
@@ -190,13 +176,6 @@ async def test_drift_after_drift_asks_every_time(house: House) -> None:
     assert house.rack.log == [] and await house.states() == ["denied"]
 
 
-async def test_a_fact_that_is_not_shown_may_move(house: House) -> None:
-    await house.ask(use("rack_switch_off", item="lamp"))
-    house.rack.items["rack/0001"].presses = 9
-    await house.tap()
-    assert house.rack.log == ["switch off lamp"]
-
-
 async def test_done_by_somebody_else_meanwhile_means_nothing_to_do(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     house.rack.items["rack/0001"].state = "off"
@@ -232,25 +211,9 @@ async def test_the_sweep_expires_without_any_tap(house: House) -> None:
     await house.core.decisions.sweep()
     assert await house.states() == ["waiting"], "not a moment too early"
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.decisions.sweep()
-    await house.settle()
+    await house.sweep()
     assert await house.states() == ["expired"] and (await house.run(run)).state == "done"
     assert [b.text for row in (await house.view()).buttons for b in row] == ["Ask again"]
-
-
-async def test_a_clock_set_back_revives_nothing(house: House) -> None:
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.ask(use("rack_switch_off", item="fan"))
-    house.clock.move(EXPIRY_SECONDS)
-    await house.core.decisions.sweep()
-    await house.settle()
-    await house.ask(use("rack_switch_off", item="pump"))
-    newest = await house.newest_card()
-    house.clock.move(EXPIRY_SECONDS + 1)
-    await house.tap(card=newest)
-    house.clock.move(-3600)
-    await house.tap(card=newest)
-    assert house.rack.log == [] and set(await house.states()) == {"expired"}
 
 
 # -- the same id, races -------------------------------------------------------------------------------------------
@@ -264,15 +227,6 @@ async def test_a_repeated_tool_use_id_is_a_call_of_its_own(house: House) -> None
     await house.tap()
     assert house.rack.log == ["press lamp", "press fan"]
     assert [body(block)["title"] for block in await house.results(run)] == ["Press lamp", "Press fan"]
-
-
-async def test_a_repeated_id_of_another_run_mixes_nothing_up(house: House) -> None:
-    reads = [use("rack_get_item", item="fan"), use("rack_get_item", item="pump")]
-    reads[1]["id"] = reads[0]["id"]
-    for read, name in zip(reads, ("fan", "pump"), strict=True):
-        run = await house.ask(read, use("rack_press", item="lamp"))
-        await house.tap()
-        assert body((await house.results(run))[0])["name"] == name
 
 
 async def test_two_advances_of_one_run_do_not_overlap(house: House) -> None:
@@ -317,11 +271,6 @@ async def test_in_a_group_whoever_may_approves_what_a_viewer_asked_for(house: Ho
     assert house.rack.log == ["switch off lamp"]
 
 
-async def test_an_operator_destroys_nothing(house: House) -> None:
-    [block] = await house.results(await house.ask(use("rack_remove_item", item="lamp"), who=OPERATOR))
-    assert body(block)["outcome"] == "refused" and "admin" in body(block)["detail"]
-
-
 @pytest.mark.parametrize("call", [use("rack_get_item", item="lamp"), *off("lamp"), use("rack_switch_on", item="lamp")])
 async def test_a_role_limited_to_another_service_sees_nothing_here(build: Any, call: dict[str, Any]) -> None:
     house = await build(telegram_operators="2:docker+notes")
@@ -338,9 +287,7 @@ async def test_a_role_limited_to_this_service_works_here(build: Any) -> None:
 
 
 async def test_an_approver_who_lost_the_role_meanwhile_approved_nothing(house: House) -> None:
-    await house.ask(*off("lamp"))
-    await house.deliver()
-    card = await house.newest_card()
+    card = await house.card(*off("lamp"))
     house.settings.telegram_admins.clear()
     await house.crash()
     assert "not yours" in await house.tap(card=card)

@@ -272,9 +272,7 @@ async def test_what_moved_beside_the_card_is_not_called_no_trace(house: House) -
 async def test_where_nothing_can_be_seen_nothing_is_called_as_before(house: House) -> None:
     """A read that a person has let out rests on no facts: looking again tells nothing."""
     house.model.script.append([use("rack_read_label", item="lamp")])
-    await house.ask(use("rack_fetch", url="http://else.where"))
-    await house.deliver()
-    card = await house.newest_card()
+    card = await house.card(use("rack_fetch", url="http://else.where"))
     tool, held = house.tool("rack_fetch"), asyncio.Event()
     run = tool.run
 

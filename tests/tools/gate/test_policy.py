@@ -1,9 +1,6 @@
 """The policy: every combination against rules written down a second time, and the rows that matter by name."""
 
 from itertools import product
-from typing import Any
-
-import pytest
 
 from memory.models import Role
 from tools.gate.policy import Autonomy, Circumstances, Verdict, decide
@@ -51,55 +48,6 @@ def test_a_refusal_always_says_why_and_nothing_else_does() -> None:
         decision = decide(now)
         assert bool(decision.reason) is (decision.verdict is Verdict.REFUSE)
         assert not decision.reason or decision.reason.endswith(".")
-
-
-def when(risk: Risk, role: Role, asker: Role | None = None, **more: Any) -> Circumstances:
-    """Somebody asks who has the highest role here, unless said otherwise."""
-    return Circumstances(risk, role, role if asker is None else asker, **more)
-
-
-CHANGE = when(Risk.CHANGE, Role.ADMIN)
-
-
-@pytest.mark.parametrize(
-    ("now", "verdict"),
-    [
-        (when(Risk.READ, Role.VIEWER), Verdict.RUN),
-        (when(Risk.READ, Role.NOBODY), Verdict.REFUSE),
-        (when(Risk.READ, Role.VIEWER, tainted=True), Verdict.RUN),
-        (when(Risk.READ, Role.VIEWER, autonomy=Autonomy.OBSERVE), Verdict.RUN),
-        (when(Risk.READ, Role.VIEWER, forbidden=True), Verdict.RUN),
-        (when(Risk.CHANGE, Role.OPERATOR), Verdict.ASK),
-        (when(Risk.CHANGE, Role.VIEWER), Verdict.REFUSE),
-        (when(Risk.CHANGE, Role.OPERATOR, unattended=True), Verdict.ASK),
-        (when(Risk.CHANGE, Role.OPERATOR, autonomy=Autonomy.OBSERVE), Verdict.REFUSE),
-        (when(Risk.CHANGE, Role.OPERATOR, own=True), Verdict.RUN),
-        (when(Risk.CHANGE, Role.OPERATOR, own=True, tainted=True), Verdict.RUN),
-        (when(Risk.CHANGE, Role.OPERATOR, own=True, autonomy=Autonomy.OBSERVE), Verdict.RUN),
-        (when(Risk.CHANGE, Role.VIEWER, own=True), Verdict.REFUSE),
-        (when(Risk.CHANGE, Role.ADMIN, forbidden=True), Verdict.REFUSE),
-        (when(Risk.CHANGE, Role.ADMIN, undoable=True), Verdict.ASK),
-        (when(Risk.CHANGE, Role.ADMIN, undoable=True, autonomy=Autonomy.REVERSIBLE), Verdict.RUN),
-        (when(Risk.CHANGE, Role.ADMIN, autonomy=Autonomy.REVERSIBLE), Verdict.ASK),
-        (when(Risk.CHANGE, Role.ADMIN, Role.VIEWER, undoable=True, autonomy=Autonomy.REVERSIBLE), Verdict.ASK),
-        (when(Risk.CHANGE, Role.ADMIN, Role.VIEWER, own=True), Verdict.ASK),
-        (
-            when(Risk.CHANGE, Role.ADMIN, undoable=True, tainted=True, autonomy=Autonomy.REVERSIBLE),
-            Verdict.ASK,
-        ),
-        (
-            when(Risk.CHANGE, Role.ADMIN, undoable=True, protected=True, autonomy=Autonomy.REVERSIBLE),
-            Verdict.ASK,
-        ),
-        (when(Risk.DESTROY, Role.OPERATOR), Verdict.REFUSE),
-        (when(Risk.DESTROY, Role.ADMIN), Verdict.ASK),
-        (when(Risk.DESTROY, Role.ADMIN, own=True), Verdict.ASK),
-        (when(Risk.DESTROY, Role.ADMIN, undoable=True, autonomy=Autonomy.REVERSIBLE), Verdict.ASK),
-        (when(Risk.DESTROY, Role.ADMIN, unattended=True), Verdict.REFUSE),
-    ],
-)
-def test_named_rows(now: Circumstances, verdict: Verdict) -> None:
-    assert decide(now).verdict is verdict
 
 
 def test_taint_and_protection_never_loosen_anything() -> None:

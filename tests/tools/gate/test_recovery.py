@@ -29,7 +29,6 @@ async def test_approved_but_not_begun_is_not_run_late(house: House, monkeypatch:
     assert await house.press("y", card=await house.newest_card()) == "Approved."
     await house.crash()
     assert await house.recover() == 0
-    await house.settle()
     assert house.rack.log == [] and await house.states() == ["not started"]
     assert "Ask again" in (await house.call()).detail and (await house.run(run)).state == "done"
 
@@ -37,7 +36,6 @@ async def test_approved_but_not_begun_is_not_run_late(house: House, monkeypatch:
 async def test_begun_is_unknown_with_what_can_be_seen_now(house: House) -> None:
     run = await crashed_while(house, "hang")
     assert await house.recover() == 1
-    await house.settle()
     row = await house.call()
     assert (row.state, row.verified) == ("unknown", None)
     assert "no trace of it" in row.detail
@@ -53,7 +51,6 @@ async def test_a_run_that_is_carried_on_over_a_change_under_way_does_not_begin_i
     house.rack.fault = "hang"
     house.model.script.append([use("rack_switch_off", item="lamp")])
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Switch it off.", trigger="update:1")
-    assert run is not None
     await house.until("started")
     await house.crash()
     house.rack.fault = None
@@ -72,7 +69,6 @@ async def test_evidence_that_it_happened_is_shown_not_concluded(house: House) ->
     await crashed_while(house, "hang")
     house.rack.items["rack/0001"].watts = 0
     await house.recover()
-    await house.settle()
     row = await house.call()
     text, _ = await house.receipt(row)
     assert row.state == "unknown" and "watts: 40 → 0" in text and "probably" not in text
@@ -92,7 +88,6 @@ async def test_a_probe_that_cannot_look_says_so(house: House) -> None:
     await crashed_while(house, "hang")
     house.rack.unreachable = True
     await house.recover()
-    await house.settle()
     row = await house.call()
     assert row.state == "unknown" and "cable" in row.detail and "no trace" not in row.detail
 
@@ -100,7 +95,6 @@ async def test_a_probe_that_cannot_look_says_so(house: House) -> None:
 async def test_the_model_hears_that_it_may_assume_nothing(house: House) -> None:
     run = await crashed_while(house, "hang")
     await house.recover()
-    await house.settle()
     [block] = await house.results(run)
     assert block["is_error"] and "Do not assume" in block["content"]
 
@@ -108,14 +102,12 @@ async def test_the_model_hears_that_it_may_assume_nothing(house: House) -> None:
 async def test_what_came_after_it_is_not_started(house: House) -> None:
     await crashed_while(house, "hang", "lamp", "fan")
     await house.recover()
-    await house.settle()
     assert await house.states() == ["unknown", "not started"] and house.rack.log == ["switch off lamp"]
 
 
 async def test_recovering_again_changes_nothing(house: House) -> None:
     run = await crashed_while(house, "hang")
     await house.recover()
-    await house.settle()
 
     async def everything() -> Any:
         return await house.call(), await house.stores.runs.messages(run), await house.stores.audit.verify()
@@ -123,7 +115,6 @@ async def test_recovering_again_changes_nothing(house: House) -> None:
     before = await everything()
     await house.crash()
     assert await house.recover() == 0
-    await house.settle()
     assert await everything() == before
 
 
@@ -138,18 +129,14 @@ async def test_proposed_and_never_asked_is_not_started(build: Any, monkeypatch: 
     assert await house.states() == ["proposed"]
     await house.crash()
     await house.recover()
-    await house.settle()
     assert await house.states() == ["not started"] and house.rack.log == []
 
 
 async def test_a_pending_card_survives_with_its_expiry(house: House) -> None:
-    await house.ask(use("rack_switch_off", item="lamp"))
-    await house.deliver()
-    card = await house.newest_card()
+    card = await house.card(use("rack_switch_off", item="lamp"))
     house.clock.move(500)
     await house.crash()
     await house.recover()
-    await house.settle()
     assert await house.states() == ["waiting"] and len(house.model.asked) == 1
     house.clock.move(101)
     await house.tap(card=card)
@@ -163,7 +150,6 @@ async def test_a_run_that_crashed_before_its_answer_is_answered(house: House) ->
     await never.asked.wait()
     await house.crash()
     await house.recover()
-    await house.settle()
     assert run and (await house.run(run)).state == "done"
     assert [kind for kind, _ in await house.deliver()] == ["answer"]
 
@@ -174,11 +160,9 @@ async def test_a_run_that_crashes_every_time_is_set_aside(house: House) -> None:
 
     house.model.script.extend([never] * 9)
     run = await house.core.opener.say(ADMIN.id, ADMIN, "Hello?", trigger="update:1")
-    assert run
     for _ in range(4):
         await house.crash()
-        await house.recover()
-    await house.settle()
+        await house.recover(settled=False)
     assert (await house.run(run)).state == "failed"
     [(kind, payload)] = await house.deliver()
     assert kind == "stuck" and "several times" in payload["error"]
@@ -212,7 +196,6 @@ async def test_targets_that_hang_are_looked_at_together_and_not_for_long(
     await hung(house, monkeypatch, "lamp", "fan", "pump")
     async with asyncio.timeout(0.5):
         assert await house.recover() == 3
-    await house.settle()
     assert await house.states() == ["unknown"] * 3
     assert all("rack does not answer" in row.detail for row in await house.calls())
     assert [kind for kind, _ in await house.deliver()].count("receipt") == 3

@@ -1,12 +1,18 @@
 """What the model is told: short enough, honest, and free of secrets."""
 
 import json
-from typing import Any
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Annotated, Any
+
+import pytest
 
 from tests.fakes import use
 from tests.house import House
 from tools.gate import results
-from tools.kit import Ident, Result
+from tools.kit import Facts, Ident, Result, Shown, Tolerance
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 class Rows(Result):
@@ -37,7 +43,36 @@ def test_a_long_list_loses_its_end_and_stays_json() -> None:
 
 
 def test_moved_names_old_and_new() -> None:
-    assert results.moved({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == {"b": [2, 3], "c": [None, 4]}
+    old, new = {"shown": {"a": 1, "b": 2}}, {"shown": {"a": 1, "b": 3, "c": 4}}
+    assert results.moved(old, new) == {"b": [2, 3], "c": [None, 4]}
+
+
+class Weather(Facts):
+    """What moves by itself."""
+
+    degrees: Annotated[Shown[float | None], Tolerance(2)] = 20.0
+    load: Annotated[Shown[dict[Ident, int]], Tolerance(percent=10)] = {"nas": 100}
+    over: Annotated[Shown[datetime | None], Tolerance(60)] = NOON
+    raining: Annotated[Shown[bool], Tolerance(5)] = False
+    name: Annotated[Shown[str], Tolerance(5)] = "1"
+    exact: Shown[int] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "moves"),
+    [
+        ({"degrees": 22.0}, False), ({"degrees": 17.9}, True), ({"degrees": None}, True),
+        ({"degrees": math.nan}, True), ({"load": {"nas": 110}}, False), ({"load": {"nas": 111}}, True),
+        ({"load": {"nas": 100, "mini": 0}}, True), ({"over": NOON + timedelta(seconds=60)}, False),
+        ({"over": NOON - timedelta(seconds=61)}, True), ({"over": None}, True),
+        ({"over": NOON.astimezone(timezone(timedelta(hours=2)))}, False),
+        ({"raining": True}, True), ({"name": "2"}, True), ({"exact": 2}, True),
+    ],
+)  # fmt: skip
+def test_a_fact_may_move_within_its_tolerance_and_no_further(change: dict[str, Any], moves: bool) -> None:
+    before, after = (results.stored_facts(facts) for facts in (Weather(), Weather().model_copy(update=change)))
+    stored = json.loads(json.dumps(before))
+    assert list(results.moved(stored, after)) == list(results.moved(stored, after, "all")) == list(change) * moves
 
 
 async def test_every_outcome_names_its_state(house: House) -> None:

@@ -156,20 +156,22 @@ async def test_a_read_without_a_model_obeys_roles_and_names(house: House) -> Non
     proposals, tools, lamp = house.core.proposals, house.core.tools, Target("rack/0001", "lamp")
     [page] = tools["rack_press"].service.pages
     for actor in (ADMIN, VIEWER):
-        assert (await proposals.look(actor, tools["rack_get_item"], lamp)).model_dump()["name"] == "lamp"
-        assert [target.id for target in await proposals.meant(actor, tools["rack_press"], "lamp")] == ["rack/0001"]
+        assert (await proposals.reads.look(actor, tools["rack_get_item"], lamp)).model_dump()["name"] == "lamp"
+        assert [target.id for target in await proposals.reads.meant(actor, tools["rack_press"], "lamp")] == [
+            "rack/0001"
+        ]
     for text in ("nothing", "x" * 65, ""):
-        assert await proposals.meant(ADMIN, tools["rack_press"], text) == []
+        assert await proposals.reads.meant(ADMIN, tools["rack_press"], text) == []
     before = house.rack.reads
     for reading in (
-        proposals.look(STRANGER, tools["rack_get_item"], lamp),
-        proposals.meant(STRANGER, tools["rack_press"], "lamp"),
-        proposals.read(STRANGER, page.service, page.read),
+        proposals.reads.look(STRANGER, tools["rack_get_item"], lamp),
+        proposals.reads.meant(STRANGER, tools["rack_press"], "lamp"),
+        proposals.reads.read(STRANGER, page.service, page.read),
     ):
         with pytest.raises(ToolFailed, match="not yours to look at"):
             await reading
     with pytest.raises(AssertionError):
-        await proposals.look(ADMIN, tools["rack_switch_off"], lamp)
+        await proposals.reads.look(ADMIN, tools["rack_switch_off"], lamp)
     assert house.rack.reads == before
 
 
@@ -179,10 +181,10 @@ async def test_a_read_for_a_command_that_hangs_is_given_up_in_words(
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("tools.gate.proposals.READ_DEADLINE", 0.01)
+    monkeypatch.setattr("tools.gate.reads.READ_DEADLINE", 0.01)
     monkeypatch.setattr("tests.rack.RackApi.item", never)
     with pytest.raises(ToolFailed, match="rack did not answer"):
-        await house.core.proposals.look(ADMIN, house.core.tools["rack_get_item"], Target("rack/0001", "lamp"))
+        await house.core.proposals.reads.look(ADMIN, house.core.tools["rack_get_item"], Target("rack/0001", "lamp"))
 
 
 # -- the cap on cards -------------------------------------------------------------------------------------------------
@@ -356,12 +358,9 @@ async def test_undo_is_not_rationed(house: House) -> None:
 
 
 async def test_asking_again_in_a_full_chat_is_refused_and_not_used_up(house: House) -> None:
-    await house.ask(OFF)
-    await house.deliver()
-    old = await house.newest_card()
+    old = await house.card(OFF)
     house.clock.move(EXPIRY_SECONDS)
-    await house.core.decisions.sweep()
-    await house.settle()
+    await house.sweep()
     await fill(house)
     await house.tap("s", card=old)
     assert await waiting(house) == MOST_OPEN and "verdict" in [kind for kind, _ in await house.deliver()]

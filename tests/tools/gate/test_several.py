@@ -84,7 +84,6 @@ async def test_one_by_one_goes_on_after_a_restart_where_it_was(house: House) -> 
     await house.tap("n")
     await house.crash()
     await house.recover()
-    await house.settle()
     await house.tap("n")
     await house.tap("y")
     assert await house.states() == ["denied", "denied", "done"] and house.rack.log == ["switch off pump"]
@@ -103,8 +102,7 @@ async def test_one_by_one_silence_leaves_the_rest_not_started(house: House) -> N
     await house.ask(*off("lamp", "fan"))
     await house.tap("o")
     house.clock.move(EXPIRY_SECONDS + 1)
-    await house.core.decisions.sweep()
-    await house.settle()
+    await house.sweep()
     assert await house.states() == ["expired", "not started"] and await house.stores.approvals.open_cards() == []
 
 

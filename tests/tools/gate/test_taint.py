@@ -161,7 +161,6 @@ async def test_taint_outlives_a_crash_while_a_change_waits(house: House) -> None
     run = await house.ask(LABEL, off())
     await house.crash()
     await house.recover()
-    await house.settle()
     await house.tap()
     assert (await house.run(run)).tainted
 
@@ -348,21 +347,13 @@ def test_owner_typed_results_do_not_taint(harmless: Result) -> None:
 @pytest.mark.parametrize(
     "foreign",
     [
-        Everything(idents=["two words"]),
-        Everything(idents=["a" * 64]),
-        Everything(rows=[Row(name="nas", note="x")]),
-        Everything(named={"nas": "x"}),
-        Everything(named={"two words": ""}),
-        Everything(keyed={"nas": "x"}),
-        Everything(pair=("nas", "x")),
-        Everything(maybe="x"),
-        Everything(plain="x"),
-        Everything(anything={"a": ["x"]}),
-        "a bare text",
-        {"a": 1},
+        Everything(idents=["two words"]), Everything(idents=["a" * 64]),
+        Everything(rows=[Row(name="nas", note="x")]), Everything(named={"nas": "x"}),
+        Everything(named={"two words": ""}), Everything(keyed={"nas": "x"}), Everything(pair=("nas", "x")),
+        Everything(maybe="x"), Everything(plain="x"), Everything(anything={"a": ["x"]}), "a bare text", {"a": 1},
         ["x"],
     ],
-)
+)  # fmt: skip
 def test_anything_else_taints(foreign: Any) -> None:
     assert taint.taints(foreign)
 

@@ -35,7 +35,7 @@ def breaker(clock: Clock) -> Breaker:
 async def call(breaker: Breaker, outcome: BaseException | None = None) -> BaseException | None:
     """What comes out of a watched call that ends so."""
     try:
-        async with breaker.watch():
+        async with breaker.asking():
             if outcome:
                 raise outcome
     except (ToolFailed, TimeoutError, RuntimeError, asyncio.CancelledError) as error:
@@ -128,7 +128,7 @@ async def test_one_call_tries_while_the_others_are_told(breaker: Breaker, clock:
         await call(breaker, DOWN)
     clock.now += 5
     assert "next question" in breaker.trouble
-    async with breaker.watch():
+    async with breaker.asking():
         refused = await call(breaker)
         assert isinstance(refused, CircuitOpen) and "right now" in str(refused)
     assert await call(breaker) is None
@@ -149,7 +149,7 @@ async def test_a_trial_without_a_verdict_leaves_the_next_one_to_another_call(
 
 async def test_failures_of_calls_that_began_earlier_do_not_lengthen_the_pause(breaker: Breaker, clock: Clock) -> None:
     async def slow(until: asyncio.Event) -> None:
-        async with breaker.watch():
+        async with breaker.asking():
             await until.wait()
             raise DOWN
 
@@ -168,10 +168,10 @@ async def test_who_insists_goes_through_and_is_remembered(breaker: Breaker, cloc
     for _ in range(3):
         await call(breaker, DOWN)
     with pytest.raises(Unreachable):
-        async with breaker.watch(insist=True):
+        async with breaker.asking(insist=True):
             raise DOWN
     assert isinstance(await call(breaker), CircuitOpen)
-    async with breaker.watch(insist=True):
+    async with breaker.asking(insist=True):
         pass
     assert await call(breaker) is None and breaker.trouble == ""
 
@@ -181,7 +181,7 @@ async def test_an_insisting_failure_does_not_lengthen_the_pause(breaker: Breaker
         await call(breaker, DOWN)
     clock.now += 4
     with pytest.raises(Unreachable):
-        async with breaker.watch(insist=True):
+        async with breaker.asking(insist=True):
             raise DOWN
     clock.now += 1
     assert await call(breaker) is None
@@ -214,26 +214,26 @@ async def clients(clock: Clock) -> AsyncIterator[Clients]:
 
 async def test_every_service_has_a_breaker_of_its_own(clients: Clients) -> None:
     with pytest.raises(Unauthorised):
-        async with clients.watch("pihole"):
+        async with clients.asking("pihole"):
             raise REJECTED
     health = clients.health()
     assert list(health) == ["pihole", "unifi"] and health["unifi"] == ""
     assert health["pihole"].startswith("Pi-hole rejected the credential.")
     with pytest.raises(CircuitOpen):
-        async with clients.watch("pihole"):
+        async with clients.asking("pihole"):
             raise AssertionError("asked all the same")
-    async with clients.watch("unifi"):
+    async with clients.asking("unifi"):
         pass
 
 
 async def test_an_open_breaker_keeps_no_client_from_a_change_or_its_verification(clients: Clients) -> None:
     with pytest.raises(Unauthorised):
-        async with clients.watch("pihole"):
+        async with clients.asking("pihole"):
             raise REJECTED
     for access in Access:
         assert isinstance(await clients.get("pihole", access), Closing)
     with pytest.raises(OutcomeUnknown):
-        async with clients.watch("pihole", insist=True):
+        async with clients.asking("pihole", insist=True):
             raise OutcomeUnknown("the answer was lost")
 
 
@@ -241,6 +241,6 @@ async def test_own_and_unknown_services_are_never_paused(clients: Clients) -> No
     for name in ("memory", "nonsense"):
         for _ in range(4):
             with pytest.raises(Unreachable):
-                async with clients.watch(name):
+                async with clients.asking(name):
                     raise DOWN
     assert set(clients.health()) == {"pihole", "unifi"}

@@ -39,7 +39,6 @@ def services(opened: list[str], slow: asyncio.Event | None = None) -> Clients:
         return Closing(link)
 
     async def hanging(link: Link) -> Client:
-        assert slow is not None
         await slow.wait()
         return Client(link)
 
@@ -96,17 +95,17 @@ async def test_the_hosts_of_one_service_have_a_breaker_each() -> None:
     assert links[1].breaker("left") is left is not right
     for _ in range(3):
         with pytest.raises(Unreachable):
-            async with clients.watch("rack"), left.watch_host():
+            async with clients.asking("rack"), left.asking_host():
                 raise Unreachable("Left cannot be reached.")
     assert clients.health()["rack/left"].startswith("Left cannot be reached.") and clients.health()["rack/right"] == ""
-    async with clients.watch("rack"):
+    async with clients.asking("rack"):
         with pytest.raises(CircuitOpen) as refused:
-            async with left.watch_host():
+            async with left.asking_host():
                 raise AssertionError("asked all the same")
-        async with right.watch_host(), right.watch_host():
+        async with right.asking_host(), right.asking_host():
             pass
     assert refused.value.why == "Left cannot be reached."
-    async with clients.watch("rack", insist=True), left.watch_host():
+    async with clients.asking("rack", insist=True), left.asking_host():
         pass
     assert clients.health()["rack/left"] == ""
 
@@ -115,7 +114,7 @@ async def test_nothing_is_noted_of_a_host_while_nobody_watches() -> None:
     breaker = Breaker("left")
     for _ in range(4):
         with pytest.raises(Unreachable):
-            async with breaker.watch_host():
+            async with breaker.asking_host():
                 raise Unreachable("Left cannot be reached.")
     assert breaker.trouble == ""
 

@@ -28,7 +28,7 @@ class Lamp:
         await self.ask()
         self.on = True
 
-    def watched(self) -> AbstractAsyncContextManager[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
     async def close(self) -> None:

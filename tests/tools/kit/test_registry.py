@@ -4,7 +4,6 @@ import types
 
 import pytest
 
-import tools
 from tests.rack import fake_services
 from tools.kit import registry
 
@@ -35,7 +34,3 @@ def test_an_import_error_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> No
 def test_two_tools_of_one_name_are_an_error() -> None:
     with pytest.raises(registry.BrokenService, match="Two tools are called rack_"):
         registry.catalogue([fake_services()[0], fake_services()[0]])
-
-
-def test_the_kit_and_the_gate_are_no_services() -> None:
-    assert {"kit", "gate"} == registry.NOT_SERVICES and tools.__path__

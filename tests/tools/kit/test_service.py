@@ -56,19 +56,11 @@ def test_targets_are_found_also_behind_an_optional_type(service: Service[Any]) -
 @pytest.mark.parametrize(
     "args",
     [
-        {},
-        {"name": "x", "other": 1},
-        {"name": 1},
-        {"name": "x" * 10},
-        {"name": "x", "times": 4},
-        {"name": "x", "times": "1"},
-        {"name": "x", "times": True},
-        {"name": "x", "times": 1.0},
-        {"name": "x", "mode": "up"},
-        {"name": "x", "hard": "yes"},
-        {"name": None},
+        {}, {"name": "x", "other": 1}, {"name": 1}, {"name": "x" * 10}, {"name": "x", "times": 4},
+        {"name": "x", "times": "1"}, {"name": "x", "times": True}, {"name": "x", "times": 1.0},
+        {"name": "x", "mode": "up"}, {"name": "x", "hard": "yes"}, {"name": None},
     ],
-)
+)  # fmt: skip
 def test_arguments_are_taken_strictly(service: Service[Any], args: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         service.tools[0].parameters.model_validate(args)

@@ -30,12 +30,13 @@ from memory.keys import Keys
 from memory.secrets import Redactor
 from memory.stores import Stores
 from tests.evil.checker import Checker, Scene
-from tests.evil.hurry import LONG, Clock, Killed, hurried, world
+from tests.evil.hurry import LONG, Killed, hurried, world
 from tests.evil.ledger import ADMIN, GROUP, OPERATOR, OUTSIDE, VIEWER, Ledger
 from tests.evil.model import EvilModel
 from tests.evil.reading import reading, sqlite
 from tests.evil.senses import Senses, listening
 from tests.evil.witness import Witness
+from tests.fakes import Clock
 from tools.docker.settings import Settings as DockerSettings
 from tools.kit.registry import discover
 from tools.kit.service import Service
@@ -53,14 +54,19 @@ QUIET = """SELECT 1 FROM outbox WHERE state IN ('new', 'sending') AND conversati
     UNION ALL SELECT 1 FROM inbox WHERE state = 'new' UNION ALL SELECT 1 FROM runs WHERE state = 'working'"""
 
 
-class Stage:
+class Arena:
     """One homelab, one bot that can die and come back, and everybody who can reach it."""
 
     def __init__(
         self, folder: Path, senses: Senses, seed: int, settings: dict[str, Any], claude: Any, model: type[EvilModel]
     ) -> None:
         self.folder, self.senses = folder, senses
-        self.world, self.traffic, self.telegram, self.clock = world(seed), Traffic(), TelegramWorld(seed), Clock()
+        self.world, self.traffic, self.telegram, self.clock = (
+            world(seed),
+            Traffic(),
+            TelegramWorld(seed),
+            Clock(time.time()),
+        )
         self.database = folder / "rackhand.db"
         self.model, self.claude = model(self.world, self.database), claude
         if claude is None:
@@ -369,12 +375,12 @@ def _quietly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 @asynccontextmanager
 async def staged(
     seed: int = 3, *, claude: Any = None, patience: float = LONG, model: type[EvilModel] = EvilModel, **settings: Any
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Arena]:
     """A stage that is open inside the block."""
     folder = Path(tempfile.mkdtemp(prefix="evil-", dir=FAST))
     asyncio.get_running_loop().set_exception_handler(_quietly)
     with hurried(patience), listening() as senses:
-        stage = Stage(folder, senses, seed, settings, claude, model)
+        stage = Arena(folder, senses, seed, settings, claude, model)
         handler = logger.add(lambda line: stage.log.append(str(line)), level="DEBUG", diagnose=False)
         try:
             await stage.build()
