@@ -170,7 +170,7 @@ async def test_while_somebody_is_asked_still_all_is_not_well_yet(
 ) -> None:
     assert "All well" in await counter.says("/status")
     monkeypatch.setattr("bot.menus.soon.SOON", 0.0)
-    monkeypatch.setattr("tools.gate.proposals.GRACE", 30.0)
+    monkeypatch.setattr("tools.gate.reads.GRACE", 30.0)
     place_of(counter).lab.traffic.fault("docker", delay=0.5, times=None)
     view = await counter.send("/status")
     assert view is not None and view.rest is not None

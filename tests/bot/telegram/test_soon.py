@@ -26,7 +26,7 @@ def hang(live: Live, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def late() -> None:
         monkeypatch.setattr("bot.menus.soon.SOON", 0.8)
-        for place in ("tools.gate.proposals", "bot.menus.listing"):
+        for place in ("tools.gate.reads", "bot.menus.listing"):
             monkeypatch.setattr(f"{place}.GRACE", 30.0)
         live.lab.traffic.fault("docker", path="/containers/json", delay=3.0)
 
