@@ -86,6 +86,11 @@ class Core:
     runner: Runner
     decisions: Decisions
 
+    async def warm_up(self) -> None:
+        """Load what the first question would wait for."""
+        if isinstance(self.model, Claude):
+            await self.model.warm_up()
+
     async def close(self, seconds: float) -> None:
         """Let what runs come to its end, then close everything."""
         self.halt.everything = self.halt.everything or CLOSING

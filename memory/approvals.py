@@ -13,6 +13,7 @@ EXPIRY_SECONDS = 600.0
 """A tap carries no date: this is what bounds late execution."""
 SETTINGS = "settings"
 """Who decided where no person did: what the owner has configured."""
+CARD = "SELECT *, (SELECT message FROM outbox WHERE key = 'card:' || cards.id) AS message FROM cards"
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,12 @@ class Approvals:
 
     async def by_key(self, key: str) -> Card | None:
         """The card whose buttons carry this secret."""
-        row = await self._db.one("SELECT * FROM cards WHERE key_hash = ?", digest(key))
+        row = await self._db.one(f"{CARD} WHERE key_hash = ?", digest(key))
         return _card(row) if row else None
 
     async def card(self, card: str) -> Card | None:
         """A card by id."""
-        row = await self._db.one("SELECT * FROM cards WHERE id = ?", card)
+        row = await self._db.one(f"{CARD} WHERE id = ?", card)
         return _card(row) if row else None
 
     async def of_card(self, card: str) -> list[Approval]:
@@ -175,17 +176,9 @@ class Approvals:
     async def open_cards(self, conversation: str | None = None) -> list[Card]:
         """Cards with a pending approval, oldest first."""
         rows = await self._db.all(
-            "SELECT * FROM cards WHERE id IN (SELECT card FROM approvals WHERE state = 'pending') ORDER BY created"
+            f"{CARD} WHERE id IN (SELECT card FROM approvals WHERE state = 'pending') ORDER BY created"
         )
         return [_card(row) for row in rows if conversation in (None, row["conversation"])]
-
-    async def bind(self, tx: Transaction, card: str, message: int) -> None:
-        """The message that shows this card: taps on any other are refused."""
-        await tx.run("UPDATE cards SET message = ? WHERE id = ?", message, card)
-
-    async def unbind(self, tx: Transaction, card: str) -> None:
-        """No message shows this card any more; the next one that does will count."""
-        await tx.run("UPDATE cards SET message = NULL WHERE id = ?", card)
 
     async def epoch(self, tx: Transaction) -> int:
         """The fencing epoch; a restore makes a new one."""

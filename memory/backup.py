@@ -129,7 +129,7 @@ async def _end_everything(stores: Stores) -> None:
             )
             its = await stores.runs.get(row.run)
             if begun and its is not None:  # also when its run was stopped meanwhile
-                await stores.outbox.add(tx, its.conversation, "receipt", f"receipt:{row.id}:restored", call=row.id)
+                await stores.outbox.draw(tx, its.conversation, "receipt", row.id)
         for run in runs:
             await stores.runs.set_state(tx, run.id, "failed", ENDED)
             await stores.journal.release_again(tx, run.id)
@@ -141,6 +141,6 @@ async def _end_everything(stores: Stores) -> None:
                 tx, conversation, "view", f"restored:{epoch}:{conversation}", text=ENDED, buttons=[]
             )
         for card in cards:
-            await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:restored", card=card.id)
+            await stores.outbox.draw(tx, card.conversation, "card", card.id)
         await tx.run("UPDATE inbox SET state = 'done' WHERE state = 'new'")
         await stores.audit.record(tx, "restored", "console", calls=len(calls), runs=len(runs))

@@ -373,3 +373,28 @@ async def m010_retention(tx: "Transaction") -> None:
             BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
         """,
     )
+
+
+@migration
+async def m011_living_messages(tx: "Transaction") -> None:
+    """A message that is drawn again has one row, which knows where it stands and what it shows."""
+    await _script(
+        tx,
+        """
+        ALTER TABLE outbox ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;;
+        ALTER TABLE outbox ADD COLUMN drawn TEXT NOT NULL DEFAULT '';;
+        CREATE INDEX outbox_passing ON outbox (kind) WHERE kind = 'progress';;
+        UPDATE outbox SET key = key || ':' || id WHERE kind IN ('card', 'receipt');;
+        UPDATE outbox SET state = 'sent' WHERE kind = 'card' AND state IN ('new', 'sending')
+            AND id NOT IN (SELECT max(id) FROM outbox WHERE kind = 'card' GROUP BY payload ->> '$.card');;
+        UPDATE outbox SET key = kind || ':' || coalesce(payload ->> '$.card', payload ->> '$.call') WHERE id IN
+            (SELECT max(id) FROM outbox WHERE kind IN ('card', 'receipt') GROUP BY kind, payload ->> '$.card',
+                payload ->> '$.call');;
+        UPDATE outbox SET message = cards.message FROM cards WHERE key = 'card:' || cards.id;;
+        INSERT INTO outbox (key, conversation, kind, payload, message, created)
+            SELECT 'progress:' || id, conversation, 'progress', json_object('run', id), progress, created
+            FROM runs WHERE progress IS NOT NULL AND state = 'working';;
+        ALTER TABLE cards DROP COLUMN message;;
+        ALTER TABLE runs DROP COLUMN progress
+        """,
+    )

@@ -14,6 +14,10 @@ FIND = "find_tools"
 """The call by which a model looks for further tools: it asks nobody and looks at nothing."""
 
 
+PROGRESS = "progress"
+"""The kind of message that shows what a run is doing."""
+
+
 class Role(IntEnum):
     """What a person may do: viewers read, operators approve CHANGE, admins DESTROY."""
 
@@ -67,7 +71,6 @@ class Run:
     tainted: bool
     state: RunState
     undo_of: str | None
-    progress: int | None
     attempts: int
     error: str | None
     created: float
@@ -179,6 +182,7 @@ class Card:
     run: str
     conversation: str
     message: int | None
+    """The one that shows it: taps on any other are refused."""
     allowed: list[str]
     policy: int
     epoch: int
@@ -201,6 +205,15 @@ class Outgoing:
     message: int | None = field(default=None)
     run: str | None = None
     """The run that it tells of."""
+    wanted: int = 0
+    """How often it has been asked to be drawn again."""
+    drawn: str = ""
+    """What the message shows, as a fingerprint; empty where that is not known."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether its message is only there while something lasts, and is gone with it: a nicety."""
+        return self.kind == PROGRESS
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,6 @@ class Runs:
             row = await tx.one("SELECT attempts FROM runs WHERE id = ?", run)
         return int(row["attempts"]) if row else 0
 
-    async def set_progress(self, run: str, message: int) -> None:
-        """Remember the run's progress message."""
-        async with self._db.transaction() as tx:
-            await tx.run("UPDATE runs SET progress = ? WHERE id = ?", message, run)
-
     async def in_state(self, *states: Literal["working", "waiting"], conversation: str | None = None) -> list[Run]:
         """Open runs in any of these states, oldest first."""
         marks = ",".join("?" * len(states))
@@ -170,6 +165,6 @@ def _run(row: Row) -> Run:
     return Run(
         values["id"], values["conversation"], actor, values["objective"], values["opened_by"],
         bool(values["thinks"]), bool(values["unattended"]), bool(values["tainted"]), values["state"],
-        values["undo_of"], values["progress"], values["attempts"], values["error"], values["created"],
+        values["undo_of"], values["attempts"], values["error"], values["created"],
         values["updated"], values["message"],
     )  # fmt: skip

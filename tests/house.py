@@ -9,6 +9,7 @@ from bot.core import Core, assemble
 from bot.runs.decisions import Tap
 from bot.runs.runner import NoScreen
 from bot.screen.cards import Cards
+from bot.screen.drawing import Drawing
 from bot.screen.render import render
 from bot.screen.view import Format, View
 from bot.settings.settings import Configuration, Settings
@@ -67,6 +68,7 @@ class House:
         configuration = Configuration(services, self.settings, of_services)
         self.core = assemble(configuration, stores, NoScreen(), Redactor(configuration.secrets()), model=self.model)
         self.cards = Cards(stores, Format(self.settings.zone))
+        self.drawing = Drawing(stores, self.cards, lambda line: "/status", lambda where: (), self.core.screen.view)
 
     async def crash(self) -> None:
         """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""
@@ -176,17 +178,9 @@ class House:
         """Deliver what is to be said: kind and payload; new cards get their messages."""
         said = []
         for row in await self.stores.outbox.open(""):
-            message = row.message
-            if row.kind == "card":
-                card = await self.stores.approvals.card(row.payload["card"])
-                assert card is not None
-                message = card.message or next(self._messages)
-            elif row.kind == "receipt":
-                message = message or next(self._messages)
+            new = row.kind in ("card", "receipt") and row.message is None
             async with self.stores.database.transaction() as tx:
-                if row.kind == "card":
-                    await self.stores.approvals.bind(tx, row.payload["card"], message or 0)
-                await self.stores.outbox.sent(tx, row.id, message)
+                await self.stores.outbox.sent(tx, row, next(self._messages) if new else None)
             said.append((row.kind, row.payload))
         return said
 

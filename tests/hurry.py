@@ -22,7 +22,7 @@ def _trust(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
 
 HURRY: dict[str, Any] = {
     "bot.settings.settings.available_timezones": cache(zoneinfo.available_timezones),
-    "bot.telegram.chats.Throttle": lambda *_: Throttle(0.0),  # a flood that Telegram complains of still holds
+    "bot.telegram.chats.Throttle": lambda *_, **__: Throttle(0.0),  # a flood that Telegram complains of still holds
     "httpx._transports.default.create_ssl_context": _trust,
     "tools.kit.sdk.USUAL_PAUSE": wait_fixed(0.01),
     "tools.kit.http.USUAL_PAUSE": wait_fixed(0.01),

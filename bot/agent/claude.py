@@ -60,9 +60,9 @@ class Claude:
         self._lock = asyncio.Lock()
 
     async def warm_up(self) -> None:
-        """Import the SDK off the event loop: it takes about a second."""
+        """Import the SDK off the event loop, which takes seconds, if there is a key to use it with."""
         async with self._lock:
-            if self._client is None:
+            if self._client is None and not self._unfit():
                 self._client = await asyncio.to_thread(self._connect)
 
     async def trouble(self) -> str:

@@ -147,16 +147,11 @@ async def pending(desk: Desk, request: Request, rest: str) -> View | None:
         for card in mine[-8:]:
             # The newest message is the one that counts: a card that has scrolled away comes back, and its old
             # message loses its buttons.
-            if card.message is not None:
-                moved = View(f"{await _titles(desk, card)}\nasked again below").stored()
-                key = f"moved:{card.id}:{card.message}"
-                await desk.stores.outbox.add(tx, request.conversation, "view", key, message=card.message, **moved)
-            await desk.stores.approvals.unbind(tx, card.id)
-            key = f"card:{card.id}:again:{request.update}"
-            await desk.stores.outbox.add(tx, request.conversation, "card", key, card=card.id)
+            left = View(f"{await _titles(desk, card)}\nasked again below").stored()
+            await desk.stores.outbox.move_down(tx, request.conversation, "card", card.id, **left)
         for row in unknown[-8:]:
-            key = f"receipt:{row.id}:again:{request.update}"
-            await desk.stores.outbox.add(tx, request.conversation, "receipt", key, call=row.id)
+            left = View(f"{bold(row.title)}\nsee the receipt below").stored()
+            await desk.stores.outbox.move_down(tx, request.conversation, "receipt", row.id, **left)
     return None
 
 

@@ -10,6 +10,7 @@ from bot.screen.charts import chart
 from bot.screen.render import escape
 from bot.screen.view import STATUS, Button, View, bold
 from memory.text import escaped
+from tools.kit.hurry import ASKED, GRACE, in_time
 from tools.kit.page import Declared, Page, Row
 from tools.kit.service import Tool
 from tools.kit.types import trusted_name
@@ -30,7 +31,8 @@ ACTION = "!"
 
 async def read(desk: Desk, request: Request, page: Declared[Any]) -> Page:
     """The page as it is now. Raises ToolFailed."""
-    return await desk.proposals.reads.read(request.actor, page.service, page.read)
+    found = desk.proposals.reads.read(request.actor, page.service, page.read)
+    return await in_time(page.service.name, found, GRACE)
 
 
 def ordered(rows: Iterable[Row]) -> list[Row]:
@@ -58,7 +60,7 @@ def drawn(
     charts = [f"{name} {chart(series, desk.form)}" for name, series in found.charts.items()]
     lines = [
         head or " · ".join(filter(None, [bold(line(found.title)), escape(part), number])),
-        *(escape(line(f"🔴 {name}: {reason}", REASON)) for name, reason in list(found.down.items())[:MOST_LINES]),
+        *(escape(line(_unseen(name, reason), REASON)) for name, reason in list(found.down.items())[:MOST_LINES]),
         *(escape(line(text)) for text in found.lines[:MOST_LINES]),
         *map(row_line, shown),
         *(escape(line(text)) for text in charts[: max(0, MOST_LINES - len(found.lines))]),
@@ -76,6 +78,10 @@ def drawn(
     rows_of_buttons += [_chips(page, rows, place), (Button("↻", data(page, place)), BACK)]
     outside = found.outside or any(map(is_from_outside, shown))
     return View("\n".join(lines), tuple(row for row in rows_of_buttons if row), outside=outside)
+
+
+def _unseen(name: str, reason: str) -> str:
+    return f"⏳ {name} {reason}" if reason == ASKED else f"🔴 {name}: {reason}"
 
 
 def is_from_outside(row: Row) -> bool:

@@ -5,11 +5,13 @@ from bot.menus.desk import Desk, Request
 from bot.menus.listing import BACK
 from bot.menus.menu import MENU, beside, command, few, page
 from bot.menus.places import Place, data
+from bot.menus.soon import soon
 from bot.screen.render import escape
 from bot.screen.view import STATUS, Button, View, bold, counted
 from memory.models import Role
 from tools.kit.errors import ToolFailed
 from tools.kit.glance import Note
+from tools.kit.hurry import StillAsked
 
 MOST_TROUBLES = 8
 MOST_QUIET = 5
@@ -20,14 +22,21 @@ MOST_QUIET = 5
 @page("status")
 async def status(desk: Desk, request: Request, rest: str) -> View:
     """Every configured service at a glance."""
+    return await soon(lambda: _glances(desk, request))
+
+
+async def _glances(desk: Desk, request: Request) -> View:
     glances = await desk.proposals.reads.glances(request.actor)
     broken = {name: glance for name, glance in glances.items() if isinstance(glance, ToolFailed)}
+    awaited = [f"⏳ {broken.pop(name)}" for name in list(broken) if isinstance(broken[name], StillAsked)]
     fine = {name: glance for name, glance in glances.items() if not isinstance(glance, ToolFailed)}
-    troubles = [(name, trouble) for name, glance in fine.items() for trouble in glance.troubles]
+    found = [(name, trouble) for name, glance in fine.items() for trouble in glance.troubles]
+    troubles = [(name, trouble) for name, trouble in found if not trouble.awaited]
+    awaited += [str(trouble) for _, trouble in found if trouble.awaited]
     cards = len(await desk.stores.approvals.open_cards(request.conversation))
     unknown = len(await unknown_outcomes(desk, request))
     needs = len(troubles) + len(broken) + cards + unknown + bool(desk.halt.everything)
-    well = "**All well**" if glances else _nothing_to_see(desk, request)
+    well = ("**So far all is well**" if awaited else "**All well**") if glances else _nothing_to_see(desk, request)
     lines = [f"**{needs} need{'s' if needs == 1 else ''} you**" if needs else well]
     if unknown:
         lines.append(f"❓ {counted(unknown, 'outcome')} unknown: /pending")
@@ -35,6 +44,7 @@ async def status(desk: Desk, request: Request, rest: str) -> View:
     lines += [_noted(desk, trouble) for _, trouble in troubles[:MOST_TROUBLES]]
     if len(troubles) > MOST_TROUBLES:
         lines.append(f"… and {len(troubles) - MOST_TROUBLES} more")
+    lines += map(escape, awaited)
     if cards:
         lines.append(f"📋 {counted(cards, 'card')} waiting: /pending")
     quiet = [note for glance in fine.values() for note in glance.quiet]

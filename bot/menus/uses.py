@@ -11,6 +11,7 @@ from bot.menus.desk import Desk, Request
 from bot.menus.listing import ACTION, BACK, drawn, label, line, listed, ordered, read, single
 from bot.menus.menu import Use, beside, needed, typed
 from bot.menus.places import DOING, Place, data, fingerprint, written
+from bot.menus.soon import soon
 from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from bot.screen.result import result_text
@@ -20,6 +21,7 @@ from tools.gate.policy import NEEDED
 from tools.gate.spelling import Wording
 from tools.kit.change import Call
 from tools.kit.errors import Gone, ToolFailed
+from tools.kit.hurry import StillAsked
 from tools.kit.page import Declared, Row
 from tools.kit.service import Risk
 from tools.kit.types import Target, outside_text, trusted_name
@@ -35,12 +37,16 @@ PATIENCE = 5.0
 
 async def show(desk: Desk, request: Request, page: Declared[Any], text: str) -> View:
     """The answer to a page's own command; a text behind it narrows the page down."""
-    try:
-        found = await read(desk, request, page)
-    except ToolFailed as error:
-        return _trouble(desk, error, Button("↻", data(page, Place())), BACK)
-    rows = ordered(found.rows)
-    return drawn(desk, request, page, found, rows, written(text, rows))
+
+    async def look() -> View:
+        try:
+            found = await read(desk, request, page)
+        except ToolFailed as error:
+            return _trouble(desk, error, Button("↻", data(page, Place())), BACK)
+        rows = ordered(found.rows)
+        return drawn(desk, request, page, found, rows, written(text, rows))
+
+    return await soon(look)
 
 
 async def turn(desk: Desk, request: Request, page: Declared[Any], rest: str) -> tuple[View | None, str]:
@@ -49,9 +55,16 @@ async def turn(desk: Desk, request: Request, page: Declared[Any], rest: str) -> 
         return View(escape(f"This needs {needed(Role.VIEWER, page.service.name)}.")), ""
     spot, word, key = [*rest.split(":", 2), "", ""][:3]
     place = Place.read(spot)
+
+    async def look() -> View:
+        try:
+            return await listed(desk, request, page, place)
+        except ToolFailed as error:
+            return _trouble(desk, error, Button("↻", Press(PAGE, page.name, rest).data), BACK)
+
+    if not key:
+        return await soon(look), ""
     try:
-        if not key:
-            return await listed(desk, request, page, place), ""
         if word == ACTION:
             return await _act_on_all(desk, request, page, place, key)
         target = await _target(desk, request, page, key)
@@ -60,8 +73,8 @@ async def turn(desk: Desk, request: Request, page: Declared[Any], rest: str) -> 
         tool = page.uses.get(word)
         return (await _use(desk, request, Use(page, tool), target, place), "") if tool else (None, OLD)
     except ToolFailed as error:
-        back = Button("‹ Back", data(page, place)) if key else BACK
-        return _trouble(desk, error, Button("↻", Press(PAGE, page.name, rest).data), back), ""
+        ways = (Button("↻", Press(PAGE, page.name, rest).data), Button("‹ Back", data(page, place)))
+        return _trouble(desk, error, *ways), ""
 
 
 async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | None:
@@ -261,5 +274,6 @@ def _lacking(use: Use) -> str:
 
 def _trouble(desk: Desk, error: ToolFailed, *buttons: Button) -> View:
     """That something could not be read, and why."""
-    shown = f"{escape(f'🔴 {error}')}\n{desk.looked()}"
+    mark = "⏳" if isinstance(error, StillAsked) else "🔴"
+    shown = f"{escape(f'{mark} {error}')}\n{desk.looked()}"
     return View(shown, (buttons,) if buttons else (), outside=error.outside)

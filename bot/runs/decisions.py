@@ -124,7 +124,7 @@ class Decisions:
         async with self._stores.database.transaction() as tx:
             if parted := await self._stores.approvals.supersede(tx, card.id):
                 await self._stores.audit.record(tx, "one by one", tap.actor.id, card=card.id)
-                await self._redraw(tx, card, "one by one")
+                await self._redraw(tx, card)
             await self._stores.inbox.done(tx, tap.update)
         if not parted:
             return USED
@@ -189,9 +189,8 @@ class Decisions:
             await self._stores.audit.record(tx, "settled by a person", tap.actor.id, call=row.id, state=str(state))
             if state is CallState.FAILED and run.undo_of:
                 await self._stores.journal.release_undo(tx, run.undo_of, run.id)
-                await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")
-            key_ = f"receipt:{row.id}:{state}:by-person"
-            await self._stores.outbox.add(tx, tap.conversation, "receipt", key_, message=tap.message, call=row.id)
+                await redraw_receipt(self._stores, tx, run, run.undo_of)
+            await self._stores.outbox.draw(tx, tap.conversation, "receipt", row.id)
         return "Noted."
 
     async def stranger(self, tap: Tap) -> str:
@@ -212,7 +211,7 @@ class Decisions:
                 await stores.audit.record(tx, "expired", "clock", runs=runs)
             for card in cards.values():
                 if card.run in runs:
-                    await self._redraw(tx, card, "expired")
+                    await self._redraw(tx, card)
         for run in runs:
             self._runner.advance(run)
 
@@ -224,7 +223,7 @@ class Decisions:
             return Came.LATE
         word = "approved" if approve else "denied"
         await self._stores.audit.record(tx, word, actor.id, card=card.id, calls=calls)
-        await self._redraw(tx, card, word)
+        await self._redraw(tx, card)
         return Came.DECIDED
 
     async def _destroys(self, calls: list[str]) -> bool:
@@ -236,12 +235,11 @@ class Decisions:
         armed = await self._stores.approvals.arm(tx, card.id)
         if armed:
             await self._stores.audit.record(tx, "armed", actor.id, card=card.id)
-            await self._redraw(tx, card, "armed")
+            await self._redraw(tx, card)
         return armed
 
-    async def _redraw(self, tx: Transaction, card: Card, event: str) -> None:
-        key = f"card:{card.id}:{event}"
-        await self._stores.outbox.add(tx, card.conversation, "card", key, card=card.id)
+    async def _redraw(self, tx: Transaction, card: Card) -> None:
+        await self._stores.outbox.draw(tx, card.conversation, "card", card.id)
 
     async def _rejected(self, tap: Tap, reason: str, toast: str) -> str:
         async with self._stores.database.transaction() as tx:

@@ -130,7 +130,7 @@ class Opener:
 
         async def claim(tx: Transaction, run: str) -> bool:
             won = await self._stores.journal.claim_again(tx, calls, run)
-            await redraw_cards(self._stores, tx, conversation, calls, f"again:{run}")
+            await redraw_cards(self._stores, tx, conversation, calls)
             return won
 
         return await self._open(

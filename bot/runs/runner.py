@@ -14,7 +14,7 @@ from bot.runs.halt import Halt
 from bot.runs.tasks import Tasks
 from bot.screen.redraw import redraw_cards, redraw_receipt
 from bot.screen.render import escape
-from bot.screen.view import Format, stored_buttons, try_again
+from bot.screen.view import Format, View, stored_buttons, try_again
 from memory.approvals import EXPIRY_SECONDS, SETTINGS
 from memory.database import Transaction
 from memory.models import Actor, CallState, Card, Message, Run, RunState
@@ -39,8 +39,8 @@ class Screen(Protocol):
     async def end(self, run: str) -> None:
         """It has answered, waits, or is over."""
 
-    async def tidy(self, run: Run) -> None:
-        """Take away what a crash left on the screen."""
+    async def view(self, run: str) -> View | None:
+        """What is to be seen of it now; None when that is over."""
 
 
 class NoScreen:
@@ -55,8 +55,9 @@ class NoScreen:
     async def end(self, run: str) -> None:
         """Nothing to show."""
 
-    async def tidy(self, run: Run) -> None:
-        """Nothing to take away."""
+    async def view(self, run: str) -> View | None:
+        """Nothing to show."""
+        return None
 
 
 class Runner:
@@ -138,9 +139,9 @@ class Runner:
         """What a run has used up and has not needed can be used again: an Undo, an [Ask again]."""
         if run.undo_of:
             await self._stores.journal.release_undo(tx, run.undo_of, run.id)
-            await redraw_receipt(self._stores, tx, run, run.undo_of, "undo")
+            await redraw_receipt(self._stores, tx, run, run.undo_of)
         if calls := await self._stores.journal.release_again(tx, run.id):
-            await redraw_cards(self._stores, tx, run.conversation, calls, f"not again:{run.id}")
+            await redraw_cards(self._stores, tx, run.conversation, calls)
 
     # -- stopping and starting again ----------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ class Runner:
                 await self._halt_run(tx, run)
             await stores.audit.record(tx, "stop", actor.id, runs=[run.id for run in runs], cards=len(cards))
             for card in cards:
-                await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:stopped", card=card.id)
+                await stores.outbox.draw(tx, card.conversation, "card", card.id)
         for run in runs:
             if task := self._working.get(run.id):
                 task.cancel()

@@ -1,6 +1,6 @@
 """What each kind of row in the outbox says."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from bot.screen.cards import Cards
 from bot.screen.footer import DID_NOT_WORK, footer
@@ -19,10 +19,15 @@ class Drawing:
     """Draws rows of the outbox from what is stored now, so that a message is current whenever it is sent."""
 
     def __init__(
-        self, stores: Stores, cards: Cards, nearest: Callable[[str], str], ways_on: Callable[[str], tuple[Button, ...]]
-    ) -> None:
-        """`nearest`: the command that comes nearest to a line; `ways_on`: what a conversation is led to by a digest."""
+        self, stores: Stores, cards: Cards, nearest: Callable[[str], str], ways_on: Callable[[str], tuple[Button, ...]],
+        progress: Callable[[str], Awaitable[View | None]],
+    ) -> None:  # fmt: skip
+        """`nearest`: the command that comes nearest to a line; `ways_on`: what a conversation is led to by a digest.
+
+        `progress`: what is to be seen of a run.
+        """
         self._stores, self._cards, self._nearest, self._ways_on = stores, cards, nearest, ways_on
+        self._progress = progress
 
     async def draw(self, row: Outgoing) -> View | None:
         """What the row says, or None when it has nothing left to say."""
@@ -41,6 +46,8 @@ class Drawing:
                 return await self._stuck(row.payload["run"], row.payload["error"])
             case "answer":
                 return await self._answer(row.payload["run"])
+            case "progress":
+                return await self._progress(row.payload["run"])
             case "verdict":
                 return await self._verdict(row.payload["run"])
         return None

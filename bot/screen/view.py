@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -52,6 +53,8 @@ class View:
     """Whether it goes ahead of whatever else is still to be said in its chat."""
     outside: bool = False
     """Whether it shows text that nobody here has written: whoever answers it brings that text along."""
+    rest: Callable[[], Awaitable["View"]] | None = None
+    """The whole, when all who are asked still have answered; None where this is the whole."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""

@@ -33,6 +33,9 @@ from bot.telegram.upkeep import Upkeep
 from bot.telegram.watchdog import keep_watch
 from memory.models import Actor, Role
 
+SETTLED_SECONDS = 2.0
+"""After the first poll, when what was left open has been taken up: loading the SDK keeps a core busy for a while."""
+
 
 def telegram_bot(settings: Settings) -> Bot:
     """A client that obeys TELEGRAM_API_URL and nothing in the environment."""
@@ -69,7 +72,7 @@ class App:
         self._dispatch = Dispatch(
             core, chats, Commands(desk), unreachable, owner, menu.commands, lambda: poller.hearing_since
         )
-        drawing = Drawing(stores, Cards(stores, form), menu.nearest, self._ways_on)
+        drawing = Drawing(stores, Cards(stores, form), menu.nearest, self._ways_on, core.screen.view)
         self._delivery = Delivery(stores, chats, drawing.draw, unreachable.refused)
         self._upkeep = Upkeep(core, chats, poller, owner)
         self._stop = asyncio.Event()
@@ -103,7 +106,7 @@ class App:
             commands = self._menu.commands.values()
             niceties += [
                 asyncio.create_task(introduce(self._chats.bot, core.access, commands), name="introduce"),
-                asyncio.create_task(_freeze(), name="freeze"),
+                asyncio.create_task(self._warm_up(), name="warm up"),
             ]
             logger.info("ready with {} tools", len(core.tools))
             await self._until_stopped(work)
@@ -124,6 +127,13 @@ class App:
         access = self._core.access
         return self._menu.ways_on(lambda service: access.highest(conversation, service) >= Role.VIEWER)
 
+    async def _warm_up(self) -> None:
+        """Load what the first question needs, and take everything out of the collector's way: it then costs nothing."""
+        await asyncio.sleep(SETTLED_SECONDS)
+        await self._core.warm_up()
+        gc.collect()
+        gc.freeze()
+
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -139,10 +149,3 @@ class App:
         for task in work:
             if task in done:
                 task.result()
-
-
-async def _freeze() -> None:
-    """Once everything is loaded, take it out of the collector's way: a full collection then costs nothing."""
-    await asyncio.sleep(2.0)
-    gc.collect()
-    gc.freeze()

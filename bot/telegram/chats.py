@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 from telegram import (
@@ -13,32 +13,38 @@ from telegram import (
     LinkPreviewOptions,
     ReplyParameters,
 )
-from telegram.error import BadRequest, TelegramError
+from telegram.error import BadRequest, RetryAfter, TelegramError
 
-from bot.screen.render import Piece, escape, render
+from bot.screen.render import Piece, render
 from bot.screen.view import View
-from bot.telegram.pace import Throttle
+from bot.telegram.pace import GROUP_INTERVAL, OVERALL, Throttle, retry_after
 from memory.secrets import Redactor
 from memory.text import clean
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
-GROUP_INTERVAL = 3.0
 SHORT_TEXT = 1000
 """Characters that are rendered at once; 100 KB of hostile Markdown take seconds, and others would wait for them."""
 LONGEST_TOAST = 200
 
+T = TypeVar("T")
+
 
 class Chats:
-    """Sends and edits views. The one place that speaks to chats: previews off, secrets out, entities or plain text."""
+    """Sends and edits. The one place that speaks to chats: previews off, secrets out, entities or plain text.
+
+    Whoever sends or edits has waited for its turn; taking a message away needs none.
+    """
 
     def __init__(self, bot: Bot, redact: Redactor) -> None:
         self.bot, self.redact = bot, redact
+        self._overall = Throttle(*OVERALL)
         self._throttles: dict[int, Throttle] = {}
 
     def throttle(self, chat: int) -> Throttle:
-        """The pace of one chat: groups allow 20 messages a minute, and their ids are negative."""
+        """The pace of one chat; the ids of groups are negative."""
         if chat not in self._throttles:
-            self._throttles[chat] = Throttle(GROUP_INTERVAL) if chat < 0 else Throttle()
+            pace = (GROUP_INTERVAL,) if chat < 0 else ()
+            self._throttles[chat] = Throttle(*pace, above=self._overall)
         return self._throttles[chat]
 
     def shown(self, text: str) -> str:
@@ -48,26 +54,18 @@ class Chats:
         """
         return self.redact(clean(text)[0])
 
-    async def send(self, chat: int, piece: Piece, buttons: Any = (), *, ahead: bool = False, **how: Any) -> int:
-        """A new message's id, when it is this chat's turn, or `ahead` of it; `how` as in `send_now`."""
-        return await self.throttle(chat).call(lambda: self.send_now(chat, piece, buttons, **how), ahead=ahead)
-
-    async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
-        """Change a message in place, when it is this chat's turn."""
-        await self.throttle(chat).call(lambda: self.edit_now(chat, message, piece, buttons))
-
-    async def send_now(
+    async def send(
         self, chat: int, piece: Piece, buttons: Any = (), *,
         topic: int | None = None, silent: bool = False, answers: int | None = None,
     ) -> int:  # fmt: skip
-        """`send`, for a caller that holds the chat's turn; as a reply to what it `answers`, if that is still there."""
+        """A new message's id; as a reply to what it `answers`, if that is still there."""
 
         async def attempt(safe: Piece) -> int:
-            message = await self.bot.send_message(
+            message = await self._heeding(chat, self.bot.send_message(
                 chat, safe.text, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
                 disable_notification=silent, link_preview_options=NO_PREVIEW, message_thread_id=topic,
                 reply_parameters=ReplyParameters(answers, allow_sending_without_reply=True) if answers else None,
-            )  # fmt: skip
+            ))  # fmt: skip
             return message.message_id
 
         try:
@@ -79,14 +77,14 @@ class Chats:
             sent = await self._or_plain(attempt, piece)
         return sent
 
-    async def edit_now(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
-        """`edit`, for a caller that holds the chat's turn; a message that says this already is left alone."""
+    async def edit(self, chat: int, message: int, piece: Piece, buttons: Any = ()) -> None:
+        """Change a message in place; one that says this already is left alone."""
 
         async def attempt(safe: Piece) -> None:
-            await self.bot.edit_message_text(
+            await self._heeding(chat, self.bot.edit_message_text(
                 safe.text, chat, message, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
                 link_preview_options=NO_PREVIEW,
-            )  # fmt: skip
+            ))  # fmt: skip
 
         try:
             await self._or_plain(attempt, piece)
@@ -95,11 +93,22 @@ class Chats:
                 raise
 
     async def delete(self, chat: int, message: int) -> None:
-        """Take a message away; a nicety, so it may fail."""
+        """Take a message away; a nicety, so it may fail, and Telegram does not count it. Raises RetryAfter."""
+        await self.throttle(chat).calm()
         try:
-            await self.throttle(chat).call(lambda: self.bot.delete_message(chat, message))
+            await self._heeding(chat, self.bot.delete_message(chat, message))
+        except RetryAfter:
+            raise
         except TelegramError as error:
             logger.debug("delete failed: {}", type(error).__name__)
+
+    async def _heeding(self, chat: int, call: Awaitable[T]) -> T:
+        """What the call comes to; where Telegram says to wait, nothing more goes to this chat until then."""
+        try:
+            return await call
+        except RetryAfter as error:
+            self.throttle(chat).hold(retry_after(error))
+            raise
 
     async def toast(self, query: CallbackQuery, text: str) -> None:
         """The answer to a tap; a nicety: what was decided does not depend on it."""
@@ -107,10 +116,6 @@ class Chats:
             await query.answer(self.shown(text)[:LONGEST_TOAST])
         except TelegramError as error:
             logger.debug("toast not shown: {}", type(error).__name__)
-
-    async def line(self, text: str) -> Piece:
-        """One message that shows this text as it stands, its addresses as code."""
-        return (await self.pieces(View(escape(text))))[0]
 
     async def pieces(self, view: View) -> list[Piece]:
         """The view's text as messages, without secrets and without invisible characters."""

@@ -14,10 +14,8 @@ from telegram.error import (
     ChatMigrated,
     Forbidden,
     InvalidToken,
-    NetworkError,
     RetryAfter,
     TelegramError,
-    TimedOut,
 )
 
 from bot.screen.render import Piece
@@ -25,8 +23,10 @@ from bot.screen.render.split import TEXT_LIMIT, utf16
 from bot.screen.view import View, buttons_of, stored_buttons
 from bot.settings.people import TELEGRAM, place_of
 from bot.telegram.chats import Chats
-from bot.telegram.pace import never_left
-from memory.models import Outgoing
+from bot.telegram.pace import Throttle, never_left
+from memory.keys import digest
+from memory.models import Outgoing, canonical
+from memory.outbox import LIVING
 from memory.points import point
 from memory.stores import Stores
 
@@ -46,8 +46,10 @@ Drawer = Callable[[Outgoing], Awaitable[View | None]]
 """What a row says, drawn at the moment it is sent."""
 Refused = Callable[[Outgoing, TelegramError], Awaitable[None]]
 """What is to be done about a row that Telegram refuses for good."""
-Lane = tuple[str, bool]
-"""A conversation's ordinary or urgent rows."""
+URGENT, ORDINARY, LAST = -2, 0, 2
+"""What goes ahead of the chat's pace, what keeps it, and what nobody waits for; as calls that must be left."""
+Lane = tuple[str, int]
+"""A conversation's rows of one kind."""
 SHUT = ("message thread not found", "topic_closed", "topic_deleted")
 FALLEN = "From a topic that is closed or gone:"
 
@@ -57,15 +59,18 @@ class Undrawable(Exception):
 
 
 class Delivery:
-    """A worker for each chat, and one for what is urgent there.
+    """A worker for each chat, one for what is urgent there, and one for what is only drawn again.
 
-    A row is marked before the attempt, so that a repeat after a crash says so.
+    It alone sends, edits and takes away, and a row is in one worker's hands: no message is edited by two at once, and
+    what was drawn last stays. A row is marked before it is sent, so that a repeat after a crash says so.
     """
 
     def __init__(self, stores: Stores, chats: Chats, draw: Drawer, refused: Refused | None = None) -> None:
         self._stores, self._chats, self._draw, self._refused = stores, chats, draw, refused
         self._workers: dict[Lane, asyncio.Task[None]] = {}
         self._faults: Counter[int] = Counter()
+        self._in_hand: set[object] = set()
+        """Rows and messages that a worker is busy with."""
 
     async def run(self) -> None:
         """Deliver for ever."""
@@ -78,7 +83,7 @@ class Delivery:
     async def _look(self) -> None:
         outbox = self._stores.outbox
         outbox.changed.clear()
-        for row in await outbox.open(TELEGRAM):
+        for row in self._due(await outbox.open(TELEGRAM)):
             if (lane := _lane(row)) not in self._workers:
                 self._workers[lane] = asyncio.create_task(self._work(lane), name=f"delivery {row.conversation}")
         # Whatever was missed is found at the next look.
@@ -98,7 +103,12 @@ class Delivery:
         failures = 0
         try:
             while row := await self._next(lane):
-                if await self._deliver(row):
+                self._in_hand |= (grips := _grips(row))
+                try:
+                    done = await self._deliver(row)
+                finally:
+                    self._in_hand -= grips
+                if done:
                     failures = 0
                     continue
                 failures += 1
@@ -109,51 +119,102 @@ class Delivery:
         self._stores.outbox.changed.set()
 
     async def _next(self, lane: Lane) -> Outgoing | None:
-        """The oldest row; but a card that is only drawn again waits for all the others: nobody waits for it."""
-        rows = [row for row in await self._stores.outbox.open(lane[0]) if _lane(row) == lane]
-        for row in rows:
-            if row.kind != "card" or await self._message(row) is None:
-                return row
-        return rows[0] if rows else None
+        """The oldest row that may go now."""
+        due = self._due(await self._stores.outbox.open(lane[0]))
+        return next((row for row in due if _lane(row) == lane), None)
+
+    def _due(self, rows: list[Outgoing]) -> list[Outgoing]:
+        """Those that may go now: what is only drawn again comes after everything else that is said there."""
+        first = [row for row in rows if _lane(row)[1] != LAST]
+        busy = {row.conversation for row in first}
+        last = [row for row in rows if _lane(row)[1] == LAST and row.conversation not in busy]
+        return [row for row in (*first, *last) if self._in_hand.isdisjoint(_grips(row))]
 
     async def _deliver(self, row: Outgoing) -> bool:
         """Whether this row is done with; False to try again after a while."""
         outbox = self._stores.outbox
-        await outbox.sending(row.id)
         try:
-            await self._send(row)
+            await self._show(row)
         except Undrawable:
-            await outbox.retry(row.id, ambiguous=False)
             return False
         except RetryAfter:
             await outbox.retry(row.id, ambiguous=False)  # the chat's throttle holds until it is over
-        except (Forbidden, BadRequest, ChatMigrated) as error:
+        except TelegramError as error:
+            return await self._failed(row, error)
+        return True
+
+    async def _failed(self, row: Outgoing, error: TelegramError) -> bool:
+        """What becomes of a row that could not be delivered; whether it is done with."""
+        outbox = self._stores.outbox
+        if row.passing:  # a nicety; and were it repeated, the first one would stay behind
+            logger.info("outbox {} ({}) not shown: {}", row.id, row.kind, type(error).__name__)
+            await self._let_go(row)
+        elif isinstance(error, Forbidden | BadRequest | ChatMigrated):
             logger.warning("outbox {} ({}) cannot be delivered: {}", row.id, row.kind, type(error).__name__)
             if self._refused is not None:
                 await self._refused(row, error)
             await outbox.drop(row.id, self._chats.redact(str(error)))
-        except InvalidToken as error:
+        elif isinstance(error, InvalidToken):
             await outbox.retry(row.id, ambiguous=False)
             logger.error("Telegram rejects the token: {}", type(error).__name__)
             return False
-        except (TimedOut, NetworkError) as error:
+        else:
             await outbox.retry(row.id, ambiguous=not never_left(error))
             return False
         return True
 
-    async def _send(self, row: Outgoing) -> None:
-        drawn = await self._drawn(row)
+    async def _let_go(self, row: Outgoing) -> None:
+        """Of a message that passes: forget it, unless it is on the screen and will have to go from there."""
+        if row.message is None:
+            await self._stores.outbox.forget(row.id)
+        else:
+            await self._sent(row)
+
+    async def _sent(self, row: Outgoing, message: int | None = None, look: str = "") -> None:
+        async with self._stores.database.transaction() as tx:
+            await self._stores.outbox.sent(tx, row, message, look)
+
+    async def _show(self, row: Outgoing) -> None:
+        """Send the row, edit its message, or take that away."""
+        drawn, (chat, _) = await self._drawn(row), place_of(row.conversation)
         if drawn is None:
-            await self._stores.outbox.drop(row.id, "nothing to say")
+            await self._take_away(row, chat)
             return
         pieces, buttons = drawn
-        (chat, _), message = place_of(row.conversation), await self._message(row)
+        look = fingerprint(pieces[0], buttons)
         if len(pieces) > 1:
-            await self._in_pieces(row, pieces, buttons, message)
-        elif message is not None:
-            await self._edit(row, chat, message, pieces[0], buttons)
+            await self._in_pieces(row, pieces, buttons)
+        elif row.message is not None and look == row.drawn:
+            await self._sent(row, look=look)
+        elif await self._turn(row, self._chats.throttle(chat)):
+            if row.message is not None:
+                await self._edit(row, chat, row.message, pieces[0], buttons)
+            else:
+                await self._first(row, pieces[0], buttons)
+
+    async def _turn(self, row: Outgoing, throttle: Throttle) -> bool:
+        """Wait for the row's turn; False as soon as it is wanted otherwise, and has to be drawn once more."""
+        outbox, spare = self._stores.outbox, _lane(row)[1]
+        turn = asyncio.create_task(throttle.turn(max(ORDINARY, spare) if row.attempts else spare))
+        try:
+            while not (old := await outbox.is_old(row)) and not turn.done():
+                changed = asyncio.create_task(outbox.changed.wait())
+                await asyncio.wait({turn, changed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+        finally:
+            taken = not turn.cancel()
+        if old and taken:
+            throttle.give_back()
+        return not old
+
+    async def _take_away(self, row: Outgoing, chat: int) -> None:
+        """There is nothing to say any more."""
+        if row.message is not None:
+            await self._chats.delete(chat, row.message)
+        if row.passing:
+            await self._stores.outbox.forget(row.id)
         else:
-            await self._first(row, pieces[0], buttons)
+            await self._stores.outbox.drop(row.id, "nothing to say")
 
     async def _drawn(self, row: Outgoing) -> tuple[list[Piece], Any] | None:
         """The row's messages and buttons as they are now, if it still has something to say."""
@@ -170,24 +231,20 @@ class Delivery:
                 raise Undrawable from error
         return [Piece(UNDRAWN, ())], ()
 
-    async def _message(self, row: Outgoing) -> int | None:
-        if row.kind != "card":
-            return row.message
-        card = await self._stores.approvals.card(row.payload["card"])
-        return card.message if card else None
-
     async def _edit(self, row: Outgoing, chat: int, message: int, piece: Piece, buttons: Any) -> None:
         try:
             await self._chats.edit(chat, message, piece, buttons)
         except BadRequest as error:
-            # The message is gone (deleted, too old): what it was to say is said anew.
             logger.info("message {} cannot be edited: {}", message, error)
-            await self._first(row, piece, buttons)
+            if row.passing:
+                await self._stores.outbox.forget(row.id)
+            else:  # it is gone (deleted, too old): what it was to say is said anew
+                await self._first(row, piece, buttons)
             return
-        async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.sent(tx, row.id, message)
+        await self._sent(row, look=fingerprint(piece, buttons))
 
     async def _first(self, row: Outgoing, piece: Piece, buttons: Any) -> None:
+        await self._stores.outbox.sending(row.id)
         chat, topic = place_of(row.conversation)
         try:
             message = await self._new(row, chat, topic, piece, buttons, await self._question(row))
@@ -199,13 +256,10 @@ class Delivery:
             if utf16(note + piece.text) <= TEXT_LIMIT:
                 piece = Piece(note + piece.text, tuple(MessageEntity.shift_entities(utf16(note), piece.entities)))
             else:
-                await self._chats.send(chat, Piece(FALLEN, ()), silent=True)
+                await self._beside(chat, FALLEN)
             message = await self._new(row, chat, None, piece, buttons)
-        point("sent")
-        async with self._stores.database.transaction() as tx:
-            if "card" in row.payload:
-                await self._stores.approvals.bind(tx, row.payload["card"], message)
-            await self._stores.outbox.sent(tx, row.id, message)
+        point("told" if row.passing else "sent")
+        await self._sent(row, message, fingerprint(piece, buttons))
 
     async def _question(self, row: Outgoing) -> int | None:
         """The message that a row answers, where its place in the chat alone would not tell.
@@ -234,15 +288,20 @@ class Delivery:
             if utf16(marked) <= TEXT_LIMIT:
                 piece = Piece(marked, piece.entities)
             else:  # no room for it: it goes ahead by itself
-                await self._chats.send(chat, Piece(RESENT, ()), topic=topic, silent=True)
-        point("sending")
-        how = {"topic": topic, "silent": bool(row.payload.get("silent")), "answers": answers}
-        return await self._chats.send(chat, piece, buttons, ahead=_lane(row)[1] and not row.attempts, **how)
+                await self._beside(chat, RESENT, topic)
+        point("telling" if row.passing else "sending")
+        silent = bool(row.payload.get("silent"))
+        return await self._chats.send(chat, piece, buttons, topic=topic, silent=silent, answers=answers)
 
-    async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any, message: int | None) -> None:
+    async def _beside(self, chat: int, note: str, topic: int | None = None) -> None:
+        """A note for which the message it is about has no room."""
+        await self._chats.throttle(chat).turn()
+        await self._chats.send(chat, Piece(note, ()), topic=topic, silent=True)
+
+    async def _in_pieces(self, row: Outgoing, pieces: list[Piece], buttons: Any) -> None:
         """A long text becomes a row for each message: the rest is not lost when one is in doubt.
 
-        The first takes the place of the message there is; the last has the buttons, and a card's taps are bound to it.
+        The first takes the place of the message there is; the last has the buttons, and the row stands there.
         """
         answers = await self._question(row)
         async with self._stores.database.transaction() as tx:
@@ -252,15 +311,26 @@ class Delivery:
                 payload |= {"run": row.run, "outside": bool(row.payload.get("outside"))}
                 payload |= {"answers": answers} if number == 0 else {}
                 if number == len(pieces) - 1:
-                    payload |= {"buttons": stored_buttons(buttons)}
-                    payload |= {name: row.payload[name] for name in ("card",) if name in row.payload}
-                key, at = f"{row.key}:{number}", message if number == 0 else None
+                    payload |= {"buttons": stored_buttons(buttons), "of": row.key}
+                key, at = f"{row.key}:{row.wanted}:{number}", row.message if number == 0 else None
                 await self._stores.outbox.add(tx, row.conversation, "piece", key, at, **payload)
-            await self._stores.outbox.sent(tx, row.id, None)
+            await self._stores.outbox.sent(tx, row)
+
+
+def fingerprint(piece: Piece, buttons: Any) -> str:
+    """What tells whether a message shows this already."""
+    return digest(canonical([piece.text, [_entity(entity) for entity in piece.entities], stored_buttons(buttons)]))
+
+
+def _grips(row: Outgoing) -> set[object]:
+    """What nobody else may touch while this row is delivered."""
+    return {row.id, *([(row.conversation, row.message)] if row.message is not None else [])}
 
 
 def _lane(row: Outgoing) -> Lane:
-    return row.conversation, bool(row.payload.get("urgent"))
+    if row.payload.get("urgent"):
+        return row.conversation, URGENT
+    return row.conversation, LAST if row.passing or (row.message is not None and row.kind in LIVING) else ORDINARY
 
 
 def _entity(entity: MessageEntity) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from loguru import logger
 from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
@@ -21,15 +22,14 @@ from bot.runs.decisions import STRANGER, Tap
 from bot.runs.opener import Around
 from bot.screen.press import CARD, KNOWN, PAGE, STOP, UNDO, Press
 from bot.screen.view import STATUS, View
-from bot.settings.people import TELEGRAM, conversation_of, place_of
+from bot.settings.people import TELEGRAM, conversation_of
 from bot.telegram.chats import Chats
 from bot.telegram.parts import Parcel, Parts
-from bot.telegram.progress import take_away
 from bot.telegram.replies import quote_of
 from bot.telegram.unreachable import LostChats, moved_key
 from bot.telegram.words import Command, check, words_of
 from memory.database import Transaction
-from memory.models import Actor
+from memory.models import PROGRESS, Actor
 from memory.points import point
 from memory.text import clean
 
@@ -188,10 +188,22 @@ class Dispatch:
 
     async def _say(self, request: Request, view: View) -> None:
         """The answer to a command, and the end of its updates, in one commit."""
-        said = {**view.stored(), "question": request.around.message}
+        key, said = f"view:{request.update}", {**_stored(view, request.update), "question": request.around.message}
         async with self._stores.database.transaction() as tx:
-            await self._stores.outbox.add(tx, request.conversation, "view", f"view:{request.update}", **said)
+            await self._stores.outbox.add(tx, request.conversation, "view", key, **said)
             await self._stores.inbox.done(tx, request.update, *request.around.parts)
+        self._complete(key, request.update, view)
+
+    def _complete(self, key: str, update: int, view: View) -> None:
+        """Let a page that is not whole yet become so when it can, unless it has been turned meanwhile."""
+
+        async def later(rest: Callable[[], Awaitable[View]]) -> None:
+            whole = (await rest()).stored()
+            async with self._stores.database.transaction() as tx:
+                await self._stores.outbox.complete(tx, key, update, **whole)
+
+        if view.rest is not None:
+            self._tasks.spawn(later(view.rest), name=f"rest of {key}")
 
     # -- taps ---------------------------------------------------------------------------------------------------
 
@@ -209,7 +221,7 @@ class Dispatch:
             toast = await self._tap(tap, press)
             await self._chats.toast(query, toast)
             if toast == ENDED:
-                await self._leftover(message.chat.id, tap, press.key)
+                await self._leftover(tap, press.key)
             if (press.kind, press.verb) == (UNDO, LISTED) and toast != STRANGER:
                 await self._menu(tap, Press(PAGE, "undo"))
 
@@ -234,30 +246,32 @@ class Dispatch:
             return await self._menu(tap, press)
         return "This button is too old."
 
-    async def _leftover(self, chat: int, tap: Tap, run_id: str) -> None:
+    async def _leftover(self, tap: Tap, run_id: str) -> None:
         """Take away a progress message that outlived its run: its sending had timed out, so nobody knew its id."""
         run = await self._stores.runs.get(run_id)
-        if run is not None and run.conversation == tap.conversation and tap.message is not None:
-            await take_away(self._chats, chat, tap.message, run)
+        if run is not None and run.conversation == tap.conversation:
+            async with self._stores.database.transaction() as tx:
+                await self._stores.outbox.draw(tx, run.conversation, PROGRESS, run_id, tap.message)
 
     async def _menu(self, tap: Tap, press: Press) -> str:
-        """A menu turns its page in place; a lost page is only asked for again."""
+        """A menu turns its page in place."""
         view, toast = await self._commands.page(Request(tap.update, tap.actor, tap.conversation), press)
         if view is not None:
-            (chat, _), piece = place_of(tap.conversation), (await self._chats.pieces(view))[0]
             assert tap.message is not None, "menus are messages"
-            if view.outside:
-                await self._stores.outbox.shows_outside(tap.conversation, tap.message)
-            try:
-                await self._chats.edit(chat, tap.message, piece, view.buttons)
-            except TelegramError as error:
-                logger.info("menu page not shown: {}", type(error).__name__)
+            async with self._stores.database.transaction() as tx:
+                key = await self._stores.outbox.turn(tx, tap.conversation, tap.message, **_stored(view, tap.update))
+            self._complete(key, tap.update, view)
         return toast
 
     async def _stranger(self, update_id: int, query: CallbackQuery) -> None:
         chat = query.message.chat.id if query.message is not None else ""
         tap = Tap(update_id, _actor(query.from_user), f"{TELEGRAM}{chat}", None)
         await self._chats.toast(query, await self._decisions.stranger(tap))
+
+
+def _stored(view: View, update: int) -> dict[str, Any]:
+    """The view as JSON values, and by what its rest will know it."""
+    return {**view.stored(), **({"rest": update} if view.rest is not None else {})}
 
 
 def _moved(message: Message) -> tuple[int, int] | None:

@@ -5,16 +5,20 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx
 from telegram.error import BadRequest, NetworkError, RetryAfter
 from telegram.warnings import PTBDeprecationWarning
 
 INTERVAL: Final = 1.2
-"""Seconds between two calls to one chat; Telegram counts edits like messages: one a second, 20 a minute in groups."""
-
-T = TypeVar("T")
+"""Seconds in which a chat may take one call more; Telegram counts edits like messages, and takes one a second."""
+BURST: Final = 5
+"""Calls that may go out at once; Telegram bears a few more."""
+GROUP_INTERVAL: Final = 60 / (20 - BURST)
+"""The same in groups, which take 20 a minute."""
+OVERALL: Final = (1 / 20, 10)
+"""The same for all chats together, which take 30 a second."""
 
 
 def retry_after(error: RetryAfter) -> float:
@@ -38,42 +42,51 @@ def may_have_arrived(error: BaseException) -> bool:
 
 
 class Throttle:
-    """The pace of one chat, shared by everything sent to it: calls run one by one, spaced, and held while it floods."""
+    """The pace of one chat: some calls at once, then one after another, and none while Telegram says to wait."""
 
     def __init__(
         self,
         interval: float = INTERVAL,
+        burst: int = BURST,
         *,
+        above: "Throttle | None" = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._interval = interval
-        self._clock = clock
-        self._sleep = sleep
-        self._turn = asyncio.Lock()
-        self._free_at = float("-inf")
+        """`above`: a pace that has to be kept as well, by several chats together."""
+        self._interval, self._burst, self._above = interval, burst, above
+        self._clock, self._sleep = clock, sleep
+        self._full_at = self._held_until = float("-inf")
 
-    async def call(self, action: Callable[[], Awaitable[T]], *, ahead: bool = False) -> T:
-        """The result of the action, run when it is its turn; a RetryAfter holds the chat and is passed on.
+    async def turn(self, spare: int = 0) -> None:
+        """Wait for a call's turn and take it, once so many more could follow at once.
 
-        `ahead` of its turn when all there is to wait for is our own pace: a message now and then is allowed to be.
+        A negative `spare` goes ahead of our own pace by so many calls: now and then one is allowed to.
         """
-        if ahead and self._free_at - self._clock() <= self._interval:
-            return await self._act(action)
-        async with self._turn:
-            while (wait := self._free_at - self._clock()) > 0:
-                await self._sleep(wait)
-            return await self._act(action)
+        while (wait := self._wait(spare)) > 0:
+            await self._sleep(wait)
+        self._take(1)
 
-    async def _act(self, action: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await action()
-        except RetryAfter as error:
-            self.hold(retry_after(error))
-            raise
-        finally:
-            self.hold(self._interval)
+    def give_back(self) -> None:
+        """There was nothing to say after all."""
+        self._take(-1)
+
+    async def calm(self) -> None:
+        """Wait while Telegram says to."""
+        while (wait := self._held_until - self._clock()) > 0:
+            await self._sleep(wait)
 
     def hold(self, seconds: float) -> None:
         """Let nothing out for this long, counted from now."""
-        self._free_at = max(self._free_at, self._clock() + seconds)
+        self._held_until = max(self._held_until, self._clock() + seconds)
+
+    def _wait(self, spare: int) -> float:
+        """Seconds until the turn; it is there when the bucket lacks no more than the calls that may have been made."""
+        now, above = self._clock(), self._above._wait(0) if self._above else 0.0
+        ours = self._full_at - (self._burst - 1 - spare) * self._interval
+        return max(ours - now, self._held_until - now, above)
+
+    def _take(self, calls: int) -> None:
+        self._full_at = max(self._full_at, self._clock()) + calls * self._interval
+        if self._above:
+            self._above._take(calls)

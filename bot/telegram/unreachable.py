@@ -42,7 +42,8 @@ class LostChats:
                 await self.moved(tx, chat, error.new_chat_id)
         elif _shuts_out(error):
             await self._tell(chat, error)
-        if card := await self._stores.approvals.card(row.payload.get("card", "")):
+        kind, _, what = row.payload.get("of", row.key).partition(":")
+        if kind == "card" and (card := await self._stores.approvals.card(what)):
             await self._runner.unseen(card)
 
     async def moved(self, tx: Transaction, old: int, new: int) -> None:

@@ -15,6 +15,7 @@ from bot.telegram.poller import CONFLICT, Poller
 from memory.database import DATABASE_ERRORS
 
 SWEEP_SECONDS = 3.0
+INTERRUPTED = "\nI was restarted meanwhile: ↻ asks again."
 DEAF_SECONDS = 60.0
 """After this, that messages do not arrive is no passing trouble."""
 
@@ -34,9 +35,8 @@ class Upkeep:
         core = self._core
         begun = await core.recovery.settle()
         left = await core.stores.runs.in_state("working", "waiting")
-        for run in left:
-            if run.state == "working":
-                core.tasks.spawn(core.screen.tidy(run), name=f"tidy {run.id}")
+        async with core.stores.database.transaction() as tx:
+            await core.stores.outbox.interrupt(tx, INTERRUPTED)
         if carried := await core.runner.recover({run.id for run in left} - begun):
             logger.info("recovered: {} open runs", carried)
         return begun
@@ -73,7 +73,9 @@ class Upkeep:
             trouble = CONFLICT if self._core.halt.everything == CONFLICT else storage or self._deafness()
             if trouble and trouble != told:
                 with contextlib.suppress(TelegramError):  # not through the outbox: it may be the disk that is full
-                    await self._chats.send(int(self._owner.removeprefix(TELEGRAM)), Piece(trouble, ()))
+                    chat = int(self._owner.removeprefix(TELEGRAM))
+                    await self._chats.throttle(chat).turn()
+                    await self._chats.send(chat, Piece(trouble, ()))
             told = trouble
             await asyncio.sleep(SWEEP_SECONDS)
 

@@ -103,7 +103,7 @@ async def cost(task: str, *, tainted: bool = False, autonomy: str = "ask") -> Co
         await _obey(stage)
         calls = stage.query("SELECT verified FROM calls WHERE state = 'done'")
         runs = stage.query("SELECT tainted FROM runs ORDER BY created, rowid")[before:]
-        cards = stage.query("SELECT count(*) FROM cards WHERE message IS NOT NULL")[0][0]
+        cards = stage.query("SELECT count(*) FROM outbox WHERE kind = 'card' AND message IS NOT NULL")[0][0]
         found, (arguments, alarms) = stage.checker.finish(), _marks(stage)
     tainted, verified = any(row[0] for row in runs), sum(row[0] or 0 for row in calls)
     return Cost(task, cards, tainted, len(calls), verified, len(found), arguments, alarms)

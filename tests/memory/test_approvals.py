@@ -193,11 +193,12 @@ async def test_asking_again_is_claimed_once_and_given_back_when_nothing_came_of_
     assert await release(other) == [] and not await claim("r9", "c2"), "it was asked"
 
 
-async def test_arming_and_binding_are_remembered(stores: Stores, run: str) -> None:
+async def test_arming_and_where_it_stands_are_remembered(stores: Stores, run: str) -> None:
     card, other = await a_card(stores, run, "c1"), await a_card(stores, run, "c2")
     async with stores.database.transaction() as tx:
         await stores.approvals.arm(tx, card)
-        await stores.approvals.bind(tx, card, 42)
+        await stores.outbox.draw(tx, "tg:1", "card", card, 42)
+        await stores.outbox.draw(tx, "tg:1", "receipt", other, 43)
     found, untouched = await stores.approvals.card(card), await stores.approvals.card(other)
     assert found is not None and found.armed and found.message == 42
     assert untouched is not None and not untouched.armed and untouched.message is None

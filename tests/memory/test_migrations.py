@@ -95,6 +95,43 @@ async def test_what_was_asked_before_versions_were_kept_has_none(
     await database.close()
 
 
+async def test_what_stood_on_the_screen_before_rows_knew_where_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:10])
+        await (await Database.open(tmp_path / "a.db")).close()
+    run = (
+        "INSERT INTO runs (id, conversation, actor, actor_name, objective, opened_by, thinks, created, updated, state,"
+    )
+    row = "INSERT INTO outbox (conversation, created, key, kind, payload, state, message)"
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        for name, state in (("r1", "working"), ("r2", "done")):
+            connection.execute(
+                f"{run} progress) VALUES (?, 'tg:1', 'a', 'A', 'o', 'text', 1, 0, 0, ?, 7)", (name, state)
+            )
+        card = "INSERT INTO cards (id, run, conversation, key_hash, allowed, policy, epoch, created, expires, message)"
+        connection.execute(f"{card} VALUES ('k1', 'r1', 'tg:1', 'h', '[]', 1, 1, 0, 0, 42)")
+        for values in (
+            ("card:k1", "card", '{"card": "k1"}', "sent", 41),
+            ("card:k1:again:5", "card", '{"card": "k1"}', "sent", 42),
+            ("card:k1:approved", "card", '{"card": "k1"}', "sending", None),
+            ("card:k1:c1:done", "card", '{"card": "k1"}', "new", None),
+            ("receipt:c1:unknown", "receipt", '{"call": "c1"}', "sent", 43),
+            ("receipt:c1:done:by-person", "receipt", '{"call": "c1"}', "sent", 43),
+            ("answer:r2", "answer", '{"run": "r2"}', "new", None),
+        ):
+            connection.execute(f"{row} VALUES ('tg:1', 0, ?, ?, ?, ?, ?)", values)
+    connection.close()
+    database = await Database.open(tmp_path / "a.db")
+    rows = await database.all("SELECT key, message, state FROM outbox WHERE key NOT LIKE '%:%:%' ORDER BY key")
+    assert [tuple(found) for found in rows] == [
+        ("answer:r2", None, "new"), ("card:k1", 42, "new"), ("progress:r1", 7, "new"), ("receipt:c1", 43, "sent"),
+    ]  # fmt: skip
+    assert await database.all("SELECT 1 FROM outbox WHERE state <> 'sent' AND key LIKE '%:%:%'") == []
+    await database.close()
+
+
 # -- triggers, by hand ----------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,8 @@
 """The outbox: said once, kept until delivered, marked when a repeat is possible."""
 
+import pytest
+
+from memory.models import Outgoing
 from memory.stores import Stores
 
 
@@ -33,13 +36,16 @@ async def test_nothing_is_pushed_to_a_terminal(stores: Stores) -> None:
     assert await stores.outbox.open("") == []
 
 
-async def test_delivered_rows_are_gone_and_their_message_is_known(stores: Stores) -> None:
+async def sent(stores: Stores, row: Outgoing, message: int | None = None, drawn: str = "") -> None:
+    async with stores.database.transaction() as tx:
+        await stores.outbox.sent(tx, row, message, drawn)
+
+
+async def test_delivered_rows_are_gone(stores: Stores) -> None:
     await stores.outbox.say("tg:1", "view", "k1")
     [row] = await stores.outbox.open("tg:")
-    async with stores.database.transaction() as tx:
-        await stores.outbox.sent(tx, row.id, 42)
+    await sent(stores, row, 42)
     assert await stores.outbox.open("tg:") == []
-    assert await stores.outbox.message_of("k1") == 42 and await stores.outbox.message_of("other") is None
 
 
 async def test_dying_in_the_middle_makes_the_next_attempt_ambiguous(stores: Stores) -> None:
@@ -67,15 +73,13 @@ async def test_an_attempt_that_never_left_leaves_no_doubt(stores: Stores) -> Non
 async def test_what_becomes_of_one_row_says_nothing_of_the_others(stores: Stores) -> None:
     for key in ("sent", "dropped", "tried", "untouched"):
         await stores.outbox.say("tg:1", "view", key)
-    sent, dropped, tried, _ = [row.id for row in await stores.outbox.open("tg:")]
-    async with stores.database.transaction() as tx:
-        await stores.outbox.sent(tx, sent, 42)
-    await stores.outbox.drop(dropped, "Forbidden")
-    await stores.outbox.sending(tried)
-    await stores.outbox.retry(tried, ambiguous=True)
+    first, dropped, tried, _ = await stores.outbox.open("tg:")
+    await sent(stores, first, 42)
+    await stores.outbox.drop(dropped.id, "Forbidden")
+    await stores.outbox.sending(tried.id)
+    await stores.outbox.retry(tried.id, ambiguous=True)
     left = [(row.key, row.ambiguous, row.attempts) for row in await stores.outbox.open("tg:")]
     assert left == [("tried", True, 1), ("untouched", False, 0)]
-    assert await stores.outbox.message_of("sent") == 42 and await stores.outbox.message_of("untouched") is None
 
 
 async def test_what_can_never_be_delivered_is_dropped(stores: Stores) -> None:
@@ -85,3 +89,90 @@ async def test_what_can_never_be_delivered_is_dropped(stores: Stores) -> None:
     assert await stores.outbox.open("tg:") == []
     stored = await stores.database.one("SELECT state, length(error) AS n FROM outbox")
     assert stored is not None and (stored["state"], stored["n"]) == ("dropped", 500)
+
+
+# -- living messages ------------------------------------------------------------------------------------------------
+
+
+async def draw(stores: Stores, kind: str = "card", what: str = "c1", message: int | None = None) -> Outgoing:
+    """The row, once it is wanted."""
+    async with stores.database.transaction() as tx:
+        await stores.outbox.draw(tx, "tg:1", kind, what, message)
+    return next(row for row in await stores.outbox.open("tg:") if row.key == f"{kind}:{what}")
+
+
+async def test_however_often_it_is_wanted_it_is_one_row_that_knows_where_it_stands(stores: Stores) -> None:
+    first = await draw(stores)
+    await sent(stores, await draw(stores), 42, "look")
+    assert await stores.outbox.open("tg:") == []
+    again = await draw(stores)
+    assert (again.id, again.message, again.drawn, again.ambiguous) == (first.id, 42, "look", False)
+    assert again.payload == {"card": "c1"}
+
+
+async def test_what_changes_while_it_is_on_its_way_is_not_lost(stores: Stores) -> None:
+    row = await draw(stores)
+    await stores.outbox.sending(row.id)
+    assert not await stores.outbox.is_old(row)
+    await draw(stores)
+    assert await stores.outbox.is_old(row)
+    await sent(stores, row, 42, "old look")
+    [again] = await stores.outbox.open("tg:")
+    assert (again.message, again.drawn, again.ambiguous) == (42, "old look", False)
+    await sent(stores, again)
+    assert await stores.outbox.open("tg:") == []
+
+
+async def test_dying_while_it_changes_still_marks_the_repeat(stores: Stores) -> None:
+    await stores.outbox.sending((await draw(stores)).id)
+    assert (await draw(stores)).ambiguous
+
+
+async def test_only_what_was_shown_is_redrawn(stores: Stores) -> None:
+    async with stores.database.transaction() as tx:
+        await stores.outbox.redraw(tx, "receipt", "c1")
+    assert await stores.outbox.open("tg:") == []
+    for what in ("r1", "r2"):
+        await sent(stores, await draw(stores, "progress", what), 42)
+    async with stores.database.transaction() as tx:
+        await stores.outbox.redraw(tx, "progress", "r2")
+    assert [row.payload for row in await stores.outbox.open("tg:")] == [{"run": "r2"}]
+    async with stores.database.transaction() as tx:
+        await stores.outbox.interrupt(tx, "")
+    rows = await stores.outbox.open("tg:")
+    assert [row.payload for row in rows] == [{"run": "r1"}, {"run": "r2"}]
+    await stores.outbox.drop(rows[0].id, "Forbidden")
+    await stores.outbox.forget(rows[1].id)
+    async with stores.database.transaction() as tx:
+        await stores.outbox.interrupt(tx, "")
+    assert await stores.outbox.open("tg:") == [], "nothing that was given up comes back"
+
+
+async def test_moved_down_it_is_new_and_its_old_place_says_so(stores: Stores) -> None:
+    for message in (None, 42):
+        if message:
+            await sent(stores, await draw(stores), message)
+        async with stores.database.transaction() as tx:
+            await stores.outbox.move_down(tx, "tg:1", "card", "c1", text="below", buttons=[])
+    card, left = await stores.outbox.open("tg:")
+    assert (card.key, card.message, card.drawn) == ("card:c1", None, "")
+    assert (left.message, left.payload["text"]) == (42, "below")
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_turned_page_has_shown_what_it_has_shown(stores: Stores, first: bool) -> None:
+    for outside in (first, not first):
+        marks = {"outside": True} if outside else {}
+        async with stores.database.transaction() as tx:
+            await stores.outbox.turn(tx, "tg:1", 42, text=f"{outside}", buttons=[], **marks)
+    [row] = await stores.outbox.open("tg:")
+    assert (row.payload["text"], row.payload["outside"], row.message) == (f"{not first}", True, 42)
+    assert await stores.outbox.may_show_outside("tg:1", 42)
+
+
+async def test_of_what_came_in_pieces_the_last_is_where_it_stands(stores: Stores) -> None:
+    await sent(stores, await draw(stores))
+    await stores.outbox.say("tg:1", "piece", "card:c1:1:0", of="card:c1")
+    [piece] = await stores.outbox.open("tg:")
+    await sent(stores, piece, 43)
+    assert (await draw(stores)).message == 43

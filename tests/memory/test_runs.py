@@ -171,6 +171,3 @@ def test_the_final_text_is_the_models_last_word() -> None:
 async def test_what_is_noted_of_a_run_is_its_own(stores: Stores) -> None:
     first, second = await a_run(stores), await a_run(stores, "t2")
     assert [await stores.runs.attempt(run) for run in (first, first, second)] == [1, 2, 1]
-    await stores.runs.set_progress(first, 42)
-    found = [await stores.runs.get(run) for run in (first, second)]
-    assert [run.progress for run in found if run] == [42, None]

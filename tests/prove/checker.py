@@ -273,11 +273,10 @@ def the_outbox_is_empty(evidence: Evidence, books: Books) -> Iterator[str]:
 
 def every_repeat_is_marked(evidence: Evidence, books: Books) -> Iterator[str]:
     """A message that nothing refers to was sent and forgotten: should it come again, that says so."""
-    known = {(_chat(row), row["message"]) for row in (*books.outbox, *books.cards) if row["message"] is not None}
-    progress = {(_chat(row), row["progress"]) for row in books.runs if row["progress"] is not None}
+    known = {(_chat(row), row["message"]) for row in books.outbox if row["message"] and row["kind"] != "progress"}
     kept = [said for said in evidence.said if (said.chat, said.id) in known]
     for said in evidence.said:
-        if (said.chat, said.id) in known | progress:
+        if (said.chat, said.id) in known:
             continue
         again = [
             other for other in kept if other.chat == said.chat and other.id > said.id and _texts(other) & _texts(said)

@@ -123,7 +123,7 @@ def tune(options: argparse.Namespace) -> None:
     import scheduler.clock
     from bot.telegram.pace import Throttle
 
-    Throttle.__init__.__defaults__ = (QUICK_THROTTLE,)
+    Throttle.__init__.__defaults__ = (QUICK_THROTTLE, 1)
     bot.telegram.chats.GROUP_INTERVAL = QUICK_THROTTLE
     scheduler.clock.SOON = timedelta(seconds=0.5)
     original = memory.database.Database.open

@@ -50,7 +50,7 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
 def _summary(look: Survey, hosts: int) -> str:
     answering = hosts - len(look.down)
     if not answering:
-        return "no host answers" if hosts > 1 else "the host does not answer"
+        return ("no host answers" if hosts > 1 else "the host does not answer") + " yet" * look.down[0].awaited
     of_all = counted(hosts, "host") if not look.down else f"{answering} of {counted(hosts, 'host')}"
     return f"{counted(look.states['running'], 'container')} running, {look.others} · {of_all}"
 

@@ -9,7 +9,7 @@ from loguru import logger
 from memory.database import Transaction
 from memory.models import CallRow
 from memory.stores import Stores
-from tools.gate.outcomes import LOOK_SECONDS, Look, Outcomes, begun_key
+from tools.gate.outcomes import LOOK_SECONDS, Look, Outcomes
 from tools.kit.change import Broken, Done
 from tools.kit.clients import Clients
 from tools.kit.context import Access
@@ -55,7 +55,7 @@ class Telling:
 
     def __init__(self, stores: Stores, call: str, conversation: str, said: Callable[[object], str]) -> None:
         self._stores, self._call, self._conversation, self._said = stores, call, conversation, said
-        self._due, self._pauses, self._number = 0.0, iter(REDRAWN_AFTER), 0
+        self._due, self._pauses = 0.0, iter(REDRAWN_AFTER)
 
     async def __call__(self, line: str) -> None:
         """One line more; the latest wins."""
@@ -69,19 +69,11 @@ class Telling:
         async with self._stores.database.transaction() as tx:
             if await self._stores.journal.progressed(tx, self._call, words):
                 await self._redraw(tx, approval.card if approval else None)
-        self._number += 1
 
     async def _redraw(self, tx: Transaction, card: str | None) -> None:
         """Its card, or what stands in the place of one that it did not need."""
-        outbox, first = self._stores.outbox, begun_key(self._call)
-        # A number of its own each time, also after a restart: the outbox takes every key once.
-        key = f"{self._call}:at:{self._stores.database.now():.3f}:{self._number}"
-        if card is not None:
-            await outbox.add(tx, self._conversation, "card", f"card:{card}:{key}", card=card)
-        elif (message := await outbox.message_of(first)) is None:
-            await outbox.add(tx, self._conversation, "receipt", first, call=self._call)
-        else:
-            await outbox.add(tx, self._conversation, "receipt", f"receipt:{key}", message=message, call=self._call)
+        kind, what = ("receipt", self._call) if card is None else ("card", card)
+        await self._stores.outbox.draw(tx, self._conversation, kind, what)
 
 
 class Following:

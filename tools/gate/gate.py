@@ -189,7 +189,7 @@ class Gate:
         card = await stores.approvals.request(
             tx, run.id, run.conversation, [ask for _, ask in asks], allowed=allowed, policy=POLICY_VERSION
         )
-        await stores.outbox.add(tx, run.conversation, "card", f"card:{card}", card=card)
+        await stores.outbox.draw(tx, run.conversation, "card", card)
 
     async def _carry_on(self, run: Run, calls: list[str]) -> None:
         """Execute what is approved, in the model's order; stop at the first that waits or goes wrong.
@@ -281,9 +281,8 @@ class Gate:
             if moved is not None:
                 await stores.audit.record(tx, "moved", "gate", call=row.id, facts=moved.facts)
             if old is not None:
-                key = f"card:{old.card}:{row.id}:superseded:{new}"
-                await stores.outbox.add(tx, run.conversation, "card", key, card=old.card)
-            await stores.outbox.add(tx, run.conversation, "card", f"card:{new}", card=new)
+                await stores.outbox.draw(tx, run.conversation, "card", old.card)
+            await stores.outbox.draw(tx, run.conversation, "card", new)
 
     async def _not_started(self, row: CallRow, after: CallRow) -> None:
         if not row.settled:

@@ -44,6 +44,8 @@ class Seen:
 Look = Callable[[float], Awaitable[Seen]]
 """Looks at the target, waiting up to so many seconds for what the change wants."""
 
+BELOW = "See the receipt below."
+"""What stays where it was told how far it is."""
 LOUD_AFTER = 30.0
 """Seconds after the tap from which an outcome comes as a message of its own, with sound."""
 LOOK_SECONDS = 5.0
@@ -166,15 +168,11 @@ class Outcomes:
         approval, now = await stores.approvals.latest(row.id), await stores.journal.get(row.id)
         assert run is not None and now is not None, "a call belongs to a run"
         if approval is not None:
-            event = f"card:{approval.card}:{row.id}:{state}"
-            await stores.outbox.add(tx, run.conversation, "card", event, card=approval.card)
-        loud = is_loud(state, verified, approval.decided if approval else now.started, stores.database.now())
-        told = None if approval else await stores.outbox.message_of(begun_key(row.id))
-        if told is not None:  # where it was told how far it is
-            key = f"receipt:{row.id}:{state}:there" if loud else f"receipt:{row.id}:{state}"
-            await stores.outbox.add(tx, run.conversation, "receipt", key, message=told, call=row.id)
-        if loud or (approval is None and told is None):
-            await stores.outbox.add(tx, run.conversation, "receipt", f"receipt:{row.id}:{state}", call=row.id)
+            await stores.outbox.draw(tx, run.conversation, "card", approval.card)
+        if is_loud(state, verified, approval.decided if approval else now.started, stores.database.now()):
+            await stores.outbox.move_down(tx, run.conversation, "receipt", row.id, text=BELOW, buttons=[])
+        elif approval is None:
+            await stores.outbox.draw(tx, run.conversation, "receipt", row.id)
 
 
 def _seen(row: CallRow, seen: Seen) -> str:
@@ -187,11 +185,6 @@ def _seen(row: CallRow, seen: Seen) -> str:
         return ""  # what is done, and what is not, stands above it
     moved = results.moved(row.before, results.stored_facts(seen.facts), "all")
     return "And it is not as it was before." if moved else "It is as it was before."
-
-
-def begun_key(call: str) -> str:
-    """Under which the message goes out that tells how far a call is which has no card."""
-    return f"receipt:{call}:begun"
 
 
 def is_loud(state: CallState, verified: bool | None, since: float | None, ended: float) -> bool:

@@ -18,6 +18,7 @@ from tools.kit.context import Access, Context
 from tools.kit.contributions import TELLING_DEADLINE, Contributed, together
 from tools.kit.errors import ToolFailed, tried
 from tools.kit.glance import Glance
+from tools.kit.hurry import GRACE, in_time
 from tools.kit.registry import tellers
 from tools.kit.service import Risk, Service, Tool
 from tools.kit.types import Target
@@ -87,5 +88,6 @@ class Reads:
         """What those of the services say that are set up and this person's to look at, or why one does not."""
         seen = [service for service in readers if self._clients.configured(service.name)]
         seen = [service for service in seen if self._people.role(actor.id, service.name) >= Role.VIEWER]
-        answers = await asyncio.gather(*(tried(self.read(actor, each, readers[each], **how)) for each in seen))
+        asked = ((each.name, self.read(actor, each, readers[each], **how)) for each in seen)
+        answers = await asyncio.gather(*(tried(in_time(name, answer, GRACE)) for name, answer in asked))
         return dict(zip([service.name for service in seen], answers, strict=True))

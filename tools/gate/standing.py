@@ -98,7 +98,7 @@ class Standing:
                 return ""
             calls = [approval.call for approval in asked]
             await stores.audit.record(tx, state, SETTINGS, card=card.id, calls=calls, reason=reason)
-            await stores.outbox.add(tx, card.conversation, "card", f"card:{card.id}:{reason}", card=card.id)
+            await stores.outbox.draw(tx, card.conversation, "card", card.id)
         return reason
 
     async def _fault(self, card: Card, asked: list[Approval]) -> str:

@@ -34,11 +34,13 @@ class Trouble(Note):
 
     red: bool = True
     """Down, rather than merely unwell."""
+    awaited: bool = False
+    """It has not answered yet, and nothing is known of it."""
 
     @property
     def dot(self) -> str:
         """The mark before it."""
-        return "🔴" if self.red else "🟡"
+        return "⏳" if self.awaited else "🔴" if self.red else "🟡"
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import Field
 
-from tools.kit.errors import CircuitOpen, ToolFailed, partly
+from tools.kit.errors import CircuitOpen, ToolFailed, partly, tried
 from tools.kit.glance import Trouble
+from tools.kit.hurry import ASKED, StillAsked, in_time
 from tools.kit.types import Ident, Outside, Own, Result, outside_text
 
 T = TypeVar("T")
@@ -36,12 +37,15 @@ class Member(Protocol):
 class Down(Result):
     """One that could not be asked: why, and what to do about it."""
 
+    awaited: ClassVar[bool] = False
     name: Ident
     reason: Own
 
     @staticmethod
     def of(name: str, error: ToolFailed, called: str = "") -> "Down":
         """Who could not be asked; the words that call it by another name leave that out."""
+        if isinstance(error, StillAsked):
+            return Awaited(name=name, reason=ASKED)
         why = error.why if isinstance(error, CircuitOpen) else str(error)
         if called:
             why = why.removeprefix(f"{called} ").replace(f" to {called} ", " ")  # its name stands beside it
@@ -49,7 +53,14 @@ class Down(Result):
 
     def trouble(self, where: str) -> Trouble:
         """It as a service's glance tells of it."""
-        return Trouble(self.name, where, self.reason, outside=any(outside_text(self)))
+        outside = any(outside_text(self))
+        return Trouble(self.name, where, self.reason, outside=outside, red=not self.awaited, awaited=self.awaited)
+
+
+class Awaited(Down):
+    """One that has not answered yet: nothing is known of it."""
+
+    awaited = True
 
 
 class DownInItsWords(Down):
@@ -170,11 +181,12 @@ class Instances(Mapping[str, M]):
 
 
 async def _tried(member: M, ask: Callable[[M], Awaitable[T]]) -> T | ToolFailed:
-    try:
-        async with member.asking():
-            return await ask(member)
-    except ToolFailed as error:
-        return error
+    return await tried(in_time(member.service, _answer(member, ask)))
+
+
+async def _answer(member: M, ask: Callable[[M], Awaitable[T]]) -> T:
+    async with member.asking():
+        return await ask(member)
 
 
 async def _outcome(member: M, do: Callable[[M], Awaitable[object]]) -> ToolFailed | None:

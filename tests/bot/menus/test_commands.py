@@ -129,7 +129,7 @@ async def test_pending_brings_open_cards_back_and_voids_the_old_message(counter:
     card = await house.card(use("rack_switch_off", item="lamp"))
     old = await house.stores.approvals.card(card)
     assert old is not None and await counter.send("/pending") is None
-    (moved, text), (kind, shown) = await house.deliver()
+    (kind, shown), (moved, text) = await house.deliver()
     assert (moved, kind) == ("view", "card") and shown["card"] == card
     assert "Switch lamp off" in text["text"] and "asked again below" in text["text"] and not text["buttons"]
     assert "newer message" in await house.tap(message=old.message)

@@ -1,7 +1,6 @@
 """What did not work offers what to do next: the same once more, for whoever asked, once, with every approval anew."""
 
 from bot.menus.commands import Request
-from bot.screen.drawing import Drawing
 from bot.screen.press import Press
 from tests.bot.menus.test_commands import a_counter
 from tests.fakes import use
@@ -13,7 +12,7 @@ LOOK = use("rack_get_item", item="lamp")
 async def offered(house: House) -> dict[str, str]:
     """The buttons of the newest message."""
     row = (await house.stores.outbox.open(""))[-1]
-    view = await Drawing(house.stores, house.cards, lambda line: "/status", lambda where: ()).draw(row)
+    view = await house.drawing.draw(row)
     assert view is not None
     return {button.text: button.data for row_ in view.buttons for button in row_}
 

@@ -163,3 +163,20 @@ async def test_what_needs_somebody_keeps_all_from_being_well(counter: Counter, w
         assert "audit log" in await counter.says("/digest")
     said = await counter.says("/digest")
     assert "1 needs you" in said and "All well" not in said, said
+
+
+async def test_while_somebody_is_asked_still_all_is_not_well_yet(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "All well" in await counter.says("/status")
+    monkeypatch.setattr("bot.menus.soon.SOON", 0.0)
+    monkeypatch.setattr("tools.gate.reads.GRACE", 30.0)
+    place_of(counter).lab.traffic.fault("docker", delay=0.5, times=None)
+    view = await counter.send("/status")
+    assert view is not None and view.rest is not None
+    said = plain(view)
+    assert said.startswith("So far all is well\n⏳ nas · docker · is asked still\n⏳ mini")
+    assert "no host answers yet" in said and "🔴" not in said and "🟢" not in said
+    place_of(counter).lab.traffic.clear()
+    whole = await view.rest()
+    assert "All well" in plain(whole) and "⏳" not in plain(whole) and whole.rest is None

@@ -9,7 +9,6 @@ from bot.agent.model import ModelUnavailable
 from bot.doctor import Doctor
 from bot.runs.opener import LONGEST_LINE
 from bot.runs.runner import LATE_SECONDS
-from bot.screen.drawing import Drawing
 from bot.screen.view import View
 from bot.terminal.control import Control
 from memory.models import Outgoing
@@ -35,9 +34,7 @@ async def said(house: House) -> list[str]:
 
 async def drawn(house: House, kind: str, payload: dict[str, Any]) -> str:
     """What a person reads of a row of the outbox."""
-    view = await Drawing(house.stores, house.cards, lambda line: "/status", lambda where: ()).draw(
-        Outgoing(1, kind, ADMIN.id, kind, payload, False, 0)
-    )
+    view = await house.drawing.draw(Outgoing(1, kind, ADMIN.id, kind, payload, False, 0))
     assert view is not None
     return plain(view)
 

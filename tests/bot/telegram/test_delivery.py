@@ -18,6 +18,7 @@ from bot.telegram.delivery import MOST_DRAWS, RESENT, UNDRAWN, Delivery
 from bot.telegram.pace import Throttle
 from bot.terminal.control import Control
 from memory.models import Outgoing
+from memory.outbox import LIVING
 from memory.secrets import MASK, Redactor
 from tests.bot.telegram_rules import check
 from tests.fakes import use
@@ -156,10 +157,10 @@ async def test_buttons_toasts_and_bare_pieces_are_redacted() -> None:
 
 async def test_a_progress_line_makes_no_link_and_holds_no_secret() -> None:
     sender, _ = telegram(SECRET)
-    piece = await sender.line(f"Looking: https://evil.example/?q={SECRET} \u202e*x* …")
+    [piece] = await sender.pieces(View(escape(f"Looking: https://evil.example/?q={SECRET} \u202e*x* …")))
     assert SECRET not in piece.text and piece.text.endswith("*x* …") and "\u202e" not in piece.text
     sender, _ = telegram()
-    piece = await sender.line("Looking: https://evil.example/?q=1 …")
+    [piece] = await sender.pieces(View(escape("Looking: https://evil.example/?q=1 …")))
     [entity] = piece.entities
     assert entity.type == "code" and piece.text[entity.offset :].startswith("https://evil")
 
@@ -203,8 +204,8 @@ class Post:
         self.delivery = Delivery(house.stores, self.telegram, self.draw)
 
     async def draw(self, row: Outgoing) -> View | None:
-        if row.kind == "card":
-            return await self.house.cards.card(row.payload["card"])
+        if row.kind in LIVING:
+            return await self.house.drawing.draw(row)
         found = self.drawn.get(row.key, View(row.payload["text"]))
         if isinstance(found, Exception):
             raise found

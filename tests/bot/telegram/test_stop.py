@@ -34,23 +34,23 @@ async def five_cards(live: Live) -> None:
     await live.quiet()
 
 
-def slow(live: Live) -> None:
+async def slow(live: Live) -> None:
     """From now on the chat's turn comes once a minute, and it has just been."""
-    throttle = live.telegram._throttles[ADMIN] = Throttle(60.0)
-    throttle.hold(60.0)
+    live.telegram._throttles[ADMIN] = Throttle(60.0, 1)
+    await live.telegram._throttles[ADMIN].turn()
 
 
 @pytest.mark.parametrize("line", ["/stop", "/stop all"])
 async def test_stop_is_answered_before_its_five_cards_are_drawn_again(live: Live, line: str) -> None:
     await five_cards(live)
-    slow(live)
+    await slow(live)
     await live.write(line, "Stopped.*5 cards voided")
 
 
 async def test_stop_is_answered_although_something_waits_for_its_turn(live: Live) -> None:
     live.model.script.append(for_ever)
     await live.write("hello", "Thinking")
-    slow(live)
+    await slow(live)
     await live.stores.outbox.say(f"tg:{ADMIN}", "view", "slow", text="Something else.", buttons=[])
     await asyncio.sleep(0.05)
     await live.write("/stop", "1 request halted")
