@@ -51,7 +51,8 @@ class Outbox:
         `message`: where it turned out to be.
         """
         payload[LIVING[kind]] = what
-        await self._put(tx, REDRAWN, f"{kind}:{what}", conversation, kind, message, payload)
+        at = await self._free(tx, conversation, message)
+        await self._put(tx, REDRAWN, f"{kind}:{what}", conversation, kind, at, payload)
 
     async def redraw(self, tx: Transaction, kind: str, what: str) -> None:
         """Draw it again where it is on the screen or about to be."""
@@ -68,14 +69,24 @@ class Outbox:
         await self.draw(tx, conversation, kind, what)
 
     async def turn(self, tx: Transaction, conversation: str, message: int, **payload: Any) -> str:
-        """Let a message of ours show another page, and the key of that; what it has shown from outside stays noted."""
+        """Let a message of ours show another page, and the key of that; what it has shown from outside stays noted.
+
+        Where a card or a receipt stands, the page comes as a message of its own.
+        """
         row = await tx.one(
             "SELECT key FROM outbox WHERE conversation = ? AND message = ? AND kind = 'view' ORDER BY id DESC",
             conversation, message,
         )  # fmt: skip
         key = row["key"] if row else f"page:{conversation}:{message}"
-        await self._put(tx, REDRAWN, key, conversation, "view", message, {"urgent": None, "rest": None, **payload})
+        at = await self._free(tx, conversation, message)
+        await self._put(tx, REDRAWN, key, conversation, "view", at, {"urgent": None, "rest": None, **payload})
         return key
+
+    async def _free(self, tx: Transaction, conversation: str, message: int | None) -> int | None:
+        """The message, unless it shows a card or a receipt: a forged press must not cover what a person decides by."""
+        decided_by = "key GLOB 'card:*' OR key GLOB 'receipt:*'"
+        sql = f"SELECT 1 FROM outbox WHERE conversation = ? AND message = ? AND ({decided_by})"
+        return None if message is None or await tx.one(sql, conversation, message) else message
 
     async def complete(self, tx: Transaction, key: str, rest: int, **payload: Any) -> None:
         """Let a page show the `rest` that it was waiting for, unless it has been turned meanwhile."""

@@ -170,6 +170,20 @@ async def test_a_turned_page_has_shown_what_it_has_shown(stores: Stores, first: 
     assert await stores.outbox.may_show_outside("tg:1", 42)
 
 
+@pytest.mark.parametrize("part", ["card:c1", "card:c1:0:0"])
+async def test_no_page_covers_what_a_person_decides_by(stores: Stores, part: str) -> None:
+    """A press that somebody forges comes from whichever message they like."""
+    await stores.outbox.say("tg:1", "card" if part == "card:c1" else "piece", part, card="c1")
+    [shown] = await stores.outbox.open("tg:")
+    await sent(stores, shown, 42)
+    for number in range(2):
+        async with stores.database.transaction() as tx:
+            await stores.outbox.turn(tx, "tg:1", 42, text=f"page {number}", buttons=[])
+            await stores.outbox.draw(tx, "tg:1", "progress", "r1", 42)
+    page, progress = await stores.outbox.open("tg:")
+    assert (page.payload["text"], page.message, progress.message) == ("page 1", None, None)
+
+
 async def test_of_what_came_in_pieces_the_last_is_where_it_stands(stores: Stores) -> None:
     await sent(stores, await draw(stores))
     await stores.outbox.say("tg:1", "piece", "card:c1:1:0", of="card:c1")

@@ -40,4 +40,7 @@ HEARING = [
     ("who is deaf looks well", "bot/telegram/watchdog.py", "poller.deaf_since or tried", "tried", DEAF),
     ("a dead line gets it restarted", "bot/telegram/poller.py",
      "self.last_completed = self._clock()\n        wait", "wait", DEAF),
+    ("a forged press covers a card", "memory/outbox.py",
+     "return None if message is None or await tx.one(sql, conversation, message) else message", "return message",
+     "tests/memory/test_outbox.py"),
 ]  # fmt: skip

@@ -49,6 +49,14 @@ async def a_key_is_used_on_another_message(stage: Arena) -> None:
     await stage.tap(stage.telegram.sent(ADMIN)[-1], key)
 
 
+async def a_page_is_drawn_over_a_card(stage: Arena) -> bool:
+    """What is decided is not what can be read any more; only a client of one's own can press that."""
+    card, _ = await _card(stage)
+    before = card.text
+    await stage.tap(card, "m:status")
+    return card.text != before
+
+
 async def a_key_is_used_in_another_chat(stage: Arena) -> None:
     card, key = await _card(stage)
     await stage.say("hello @rackhand_bot", chat=GROUP)
