@@ -57,7 +57,7 @@ def hurried(patience: float) -> Iterator[None]:
             **HURRY,
             "bot.telegram.upkeep.SWEEP_SECONDS": 3600.0,
             "bot.telegram.app.App._listen_for_signals": lambda self: None,
-            "bot.telegram.app._freeze": _nothing,
+            "bot.telegram.app.App._warm_up": _nothing,
             "bot.telegram.app.introduce": lambda bot, *_: bot.initialize(),
             "bot.telegram.poller.CONFLICT_SECONDS": -1.0,
             "bot.telegram.poller.random.uniform": lambda *_: 0.02,
