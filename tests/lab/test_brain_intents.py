@@ -10,8 +10,9 @@ from tests.lab.chat import Chat, Json
 
 KNOWN = intents()
 VALUES = {
-    "domain": "ads.example.com", "minutes": "10 min", "address": "192.0.2.9", "container": "jellyfin",
-    "tagged": "redis:7.4-alpine", "text": "the boiler in the attic", "question": "where is the boiler?",
+    "domain": "ads.example.com", "minutes": "10 min", "count": "20 lines", "address": "192.0.2.9",
+    "container": "jellyfin", "tagged": "redis:7.4-alpine", "text": "the boiler in the attic",
+    "question": "where is the boiler?",
 }  # fmt: skip
 
 

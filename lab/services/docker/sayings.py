@@ -5,7 +5,7 @@ from lab.kit.rest import Json
 from lab.kit.telling import condition, facts, figure, key, label, listed, moment, table, unreachable
 
 BROKEN = ("unhealthy", "troubled", "broken", "failing", "crashing", "sick", "kaputten", "rotos")
-STOPPED = ("laufen nicht", "stopped", "exited", "down", "not running", "gestoppten", "parados")
+STOPPED = ("stopped", "exited", "down", "not running", "laufen nicht", "gestoppten", "parados")
 TROUBLE = ("down", "unhealthy", "failing", "failed", "stopped", "offline", "dead", "on fire", "trouble", "restarting",
            "not running", "attention", "los", "kaputt", "caído", "running")  # fmt: skip
 MEASURES = ("memory", "ram", "cpu", "resources", "processor", "arbeitsspeicher", "speicher", "memoria")
