@@ -243,7 +243,7 @@ async def test_an_unknown_outcome_needs_somebody_until_it_is_answered(counter: C
     status = await counter.says("/status")
     assert "1 needs you" in status and "1 outcome unknown: /pending" in status and "today $0.00 · 1 unknown" in status
     assert await counter.send("/pending") is None
-    (_, left), (kind, payload) = await house.deliver()
+    (kind, payload), (_, left) = await house.deliver()
     assert (kind, payload["call"], left["buttons"]) == ("receipt", unknown.id, [])
     assert await counter.says("/pending", OPERATOR) == "Nothing waits for you.", "it stands in another chat"
     await house.known(unknown, "n")
