@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MINUTE, HOUR = r"m(?:in|inutes?|inuten?|inutos?)?", r"(?:h|hours?|hrs?|stunden?|horas?)"
 UNITS = {r"s(?:ec\w*|ek\w*|eg\w*)?": 1 / 60, MINUTE: 1.0, HOUR: 60.0, r"(?:days?|tage?n?|dias?)": 1440.0}
@@ -61,6 +62,7 @@ STEM = 5
 """Letters by which two forms of a word are one: pause, paused, pausing."""
 
 
+@lru_cache(10_000)
 def folded(text: str) -> str:
     """Lower case without accents, letter for letter."""
     return "".join(unicodedata.normalize("NFKD", letter)[0].lower()[0] for letter in text.replace("’", "'"))

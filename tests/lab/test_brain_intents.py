@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from lab.claude.brain.intents import meant
 from lab.kit.intents import Intent, understood
 from lab.kit.twin import intents
 from tests.lab.chat import Chat, Json
@@ -181,3 +182,9 @@ async def test_somebody_else_changes_what_the_card_is_about(chat: Chat) -> None:
     assert [(row["name"], row["state"], row["dot"]) for each in rows for row in each["rows"]] == [
         ("attic", "paused", "odd"), ("cellar", "blocks", "good"),
     ]  # fmt: skip
+
+
+def test_a_paste_is_not_read_to_its_end() -> None:
+    """Clause by clause, ten thousand characters held everybody else up for twenty seconds."""
+    parts, lost = meant("how is radarr?\n" + "the queue was restarted and went on\n" * 300, KNOWN)
+    assert [part.thing for part in parts][:1] == ["radarr"] and len(parts) + len(lost) < 40

@@ -29,6 +29,8 @@ LATER = re.compile(
 NEAREST = re.compile(r"nearest:?\s+`?([\w.-]+)(?: \(([\w.-]+)\))?", re.I)
 ALIKE = 0.7
 """How like a name must be to be asked about."""
+LONGEST = 600
+"""Characters of a line that may ask for something; what comes after them is a paste."""
 AT_ONCE = 10
 """Calls of one look that are made together."""
 
@@ -51,7 +53,7 @@ def meant(said: str, known: Sequence[Intent], earlier: Sequence[str] = ()) -> tu
     """What a line comes to, clause by clause, and the clauses that nothing fits."""
     if found := understood(said, [intent for intent in known if intent.whole == "text"], earlier):
         return [Meant(said, *found)], []
-    known = [intent for intent in known if not intent.whole]
+    known, said = [intent for intent in known if not intent.whole], said[:LONGEST]
     clauses = [clause.strip() for clause in CLAUSES.split(said) if clause.strip(" ?!.¿¡")]
     parts: list[Meant] = []
     lost: list[str] = []
