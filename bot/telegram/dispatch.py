@@ -59,6 +59,8 @@ class Dispatch:
         self._opener, self._runner = core.opener, core.runner
         self._tasks, self._bot, self._chats = core.tasks, chats.bot, chats
         self._commands, self._unreachable, self._owner = commands, unreachable, owner
+        # Known before Telegram has been asked: whoever wrote while we were off is heard at once.
+        self._me = int(chats.bot.token.partition(":")[0])
         self._parts = Parts(names, hearing_since)
 
     async def run(self, arrived: asyncio.Event) -> None:
@@ -119,7 +121,7 @@ class Dispatch:
             await inbox.handled(*updates)
             await self._leave(chat)
             return
-        said = words_of(message, self._bot.id, self._username())
+        said = words_of(message, self._me, self._username())
         around = Around(message.message_id, updates[1:], said.attached)
         request = Request(updates[0], _actor(user), conversation_of(chat.id, _topic(message)), around)
         addressed = private or said.command or said.mentioned or self._answers_us(message)
@@ -135,7 +137,7 @@ class Dispatch:
         elif not clean(said.line)[0].strip():
             await self._say(request, View(TEXT_ONLY))
         else:
-            quote = await quote_of(message, self._bot.id, self._stores.outbox)
+            quote = await quote_of(message, self._me, self._stores.outbox)
             request = replace(request, around=replace(around, quote=quote))
             if said.command:
                 await self._command(request, said.command)
@@ -167,7 +169,7 @@ class Dispatch:
     def _answers_us(self, message: Message) -> bool:
         """Whether it replies to a message of ours."""
         replied = message.reply_to_message and message.reply_to_message.from_user
-        return bool(replied and replied.id == self._bot.id)
+        return bool(replied and replied.id == self._me)
 
     def _username(self) -> str:
         """Our own name; a placeholder nobody can write until Telegram has told us."""

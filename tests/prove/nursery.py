@@ -98,7 +98,13 @@ class Nursery:
         async with self._turn:
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
-            if (victim := await self._born.get()) is None:
+            born = asyncio.ensure_future(self._born.get())
+            try:
+                victim = await asyncio.shield(born)
+            except asyncio.CancelledError:
+                born.add_done_callback(_unwanted)  # or the next to ask would be given this one
+                raise
+            if victim is None:
                 raise RuntimeError("the nursery has died: most likely the bot cannot be imported")
             return victim
 
@@ -119,6 +125,11 @@ class Nursery:
                 self._born.put_nowait(victim)
             elif victim := self._victims.pop(told["ended"], None):
                 victim.ended.set_result(told["status"])
+
+
+def _unwanted(born: "asyncio.Future[Victim | None]") -> None:
+    if not born.cancelled() and (victim := born.result()) is not None:
+        victim.signal(signal.SIGKILL)
 
 
 @cache
