@@ -1,5 +1,6 @@
 """From updates to consequences: what crashes us is said, and strangers cannot fill our books."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -152,3 +153,11 @@ async def test_what_people_say_to_each_other_is_not_answered(tmp_path: Path, fie
         await live.inject(message=in_group(-100, **fields))
         await live.quiet()
         assert [call["body"] for call in live.calls_of("sendMessage") if b"chat_id=-100" in call["body"]] == []
+
+
+async def test_a_line_is_heard_before_the_bot_knows_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telegram may take its time to tell it; whoever wrote while the bot was off has waited long enough."""
+    monkeypatch.setattr("bot.telegram.app.introduce", lambda *_: asyncio.Event().wait())
+    async with Live(tmp_path) as live:
+        assert live.telegram.bot._bot_user is None
+        assert "today" in (await live.write("/cost", "today")).text
