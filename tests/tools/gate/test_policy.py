@@ -6,11 +6,11 @@ from memory.models import Role
 from tools.gate.policy import Autonomy, Circumstances, Verdict, decide
 from tools.kit.service import Risk
 
-FLAGS = (False, True)
+FLAGS = ("own", "tainted", "unattended", "forbidden", "protected", "undoable")
 EVERYTHING = [
-    Circumstances(*row)
-    for row in product(Risk, Role, Role, FLAGS, FLAGS, FLAGS, FLAGS, FLAGS, FLAGS, Autonomy)
-]  # fmt: skip
+    Circumstances(risk, role, asker, **dict(zip(FLAGS, flags, strict=True)), autonomy=autonomy)
+    for risk, role, asker, autonomy, flags in product(Risk, Role, Role, Autonomy, product((False, True), repeat=6))
+]
 
 
 def may_run_by_itself(now: Circumstances) -> bool:
@@ -38,7 +38,7 @@ def expected(now: Circumstances) -> Verdict:
 
 
 def test_every_combination() -> None:
-    assert len(EVERYTHING) == 3 * 4 * 4 * 2**6 * 3
+    assert len({*EVERYTHING}) == 3 * 4 * 4 * 2**6 * 3
     wrong = [now for now in EVERYTHING if decide(now).verdict is not expected(now)]
     assert wrong == []
 
