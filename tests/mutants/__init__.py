@@ -341,6 +341,6 @@ MUTANTS = [
     Mutant("of a chat that is gone, that chat is told", "bot/telegram/unreachable.py",
            "if owner != about), None)", "if owner), None)", UNREACHABLE),
     Mutant("an Undo that did not happen stays away", "bot/runs/decisions.py",
-           'await redraw_receipt(self._stores, tx, run, run.undo_of, "undo again")', "pass", DECISIONS),
+           "await redraw_receipt(self._stores, tx, run, run.undo_of)", "pass", DECISIONS),
     *(Mutant(*row) for row in (*AGENT, *BOOKS, *CLEAN_UP, *DOCKER, *HEARING, *HOUSE, *WIRE)),
 ]  # fmt: skip
