@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 import httpx
-from telegram.error import BadRequest, NetworkError, RetryAfter
+from telegram.error import RetryAfter
 from telegram.warnings import PTBDeprecationWarning
 
 INTERVAL: Final = 1.2
@@ -33,12 +33,6 @@ def retry_after(error: RetryAfter) -> float:
 def never_left(error: BaseException) -> bool:
     """Whether a request surely never reached Telegram, so that trying again repeats nothing."""
     return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-
-
-def may_have_arrived(error: BaseException) -> bool:
-    """Whether Telegram may have done what it was asked and only its answer got lost."""
-    # A BadRequest is a NetworkError, too, but Telegram's own word.
-    return isinstance(error, NetworkError) and not isinstance(error, BadRequest) and not never_left(error)
 
 
 class Throttle:
