@@ -56,8 +56,9 @@ class Drawing:
         """Why a run has failed, what was found before, and the command that comes nearest to what was wanted."""
         run = await self._stores.runs.get(run_id)
         found = plain_results(await self._stores.runs.messages(run_id))
-        near = self._nearest(run.objective if run else "")
-        hint = f"Without me thinking, {near} comes nearest; /help has the rest."
+        # What has been done is not offered once more.
+        near = "" if await self._took_effect(run_id) else self._nearest(run.objective if run else "")
+        hint = f"Without me thinking, {near} comes nearest; /help has the rest." if near else ""
         parts = [escape(error), escape(found), escape(hint), await footer(self._stores, run_id)]
         return View("\n\n".join(filter(None, parts)), await self._what_next(run_id))
 
@@ -79,14 +80,16 @@ class Drawing:
         run = await self._stores.runs.get(run_id)
         if run is None or run.unattended:
             return ((STATUS,),)
-        took_effect = any(
-            row.state in (CallState.DONE, CallState.UNKNOWN) for row in await self._stores.journal.of_run(run_id)
-        )
         failed = any(
             block.get("is_error") and not is_refusal(block["content"])
             for message in await self._stores.runs.messages(run_id)
             for block in message["content"]
             if block["type"] == "tool_result"
         )
-        may = not took_effect and run.undo_of is None and (run.thinks or failed)
+        may = run.undo_of is None and (run.thinks or failed) and not await self._took_effect(run_id)
         return ((*((try_again(run_id),) if may else ()), STATUS),)
+
+    async def _took_effect(self, run_id: str) -> bool:
+        """Whether something of the run was changed, or may have been."""
+        rows = await self._stores.journal.of_run(run_id)
+        return any(row.state in (CallState.DONE, CallState.UNKNOWN) for row in rows)
