@@ -54,6 +54,7 @@ class Item:
     dot: Dot = "🟢"
     shelf: str = "upper"
     group: str = ""
+    settles: float | None = None
 
 
 @dataclass
@@ -172,7 +173,7 @@ async def read_item(api: RackApi, ident: str) -> ItemFacts:
     item = await api.item(ident)
     if item is None:
         return ItemFacts(state="gone")
-    return ItemFacts(state=item.state, watts=item.watts, presses=item.presses)
+    return ItemFacts(state=item.state, watts=item.watts, presses=item.presses).settling(item.settles)
 
 
 async def find(api: RackApi, text: str) -> list[Target]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -32,6 +32,7 @@ class Facts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     _reader: Callable[[Any], Awaitable["Facts"]] | None = PrivateAttr(default=None)
+    _settles: float | None = PrivateAttr(default=None)
 
     def shown(self) -> dict[str, Any]:
         """The facts on the card, as JSON values."""
@@ -42,6 +43,16 @@ class Facts(BaseModel):
         """The same facts, read afresh."""
         assert self._reader is not None, "facts come from ctx.read()"
         return await self._reader(client)
+
+    @property
+    def settles(self) -> float | None:
+        """Seconds from this look until one can tell what has come of a change, where the service knows."""
+        return self._settles
+
+    def settling(self, seconds: float | None) -> Self:
+        """The same facts, after which nobody looks again for so long."""
+        self._settles = seconds
+        return self
 
 
 @dataclass(frozen=True)
