@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -92,6 +92,16 @@ class Tool:
     def about(self, target: str) -> dict[str, Any]:
         """The arguments that make this target its subject, alone."""
         return {self.subject: [target] if self.takes_several(self.subject) else target}
+
+    @property
+    def choice(self) -> tuple[str, tuple[str, ...], str]:
+        """The optional parameter that takes one of a few words, those words, and the one it has by itself.
+
+        Empty unless there is exactly one such parameter.
+        """
+        fields = self.parameters.model_fields.items()
+        found = [(name, get_args(info.annotation), info.default) for name, info in fields if _is_choice(info)]
+        return found[0] if len(found) == 1 else ("", (), "")
 
     def takes_several(self, parameter: str) -> bool:
         """Whether a parameter is a list of targets."""
@@ -233,6 +243,10 @@ def _resolved(parameters: type[Parameters]) -> dict[str, Resolve]:
             if isinstance(mark, Resolve):
                 found[name] = mark
     return found
+
+
+def _is_choice(info: Any) -> bool:
+    return get_origin(info.annotation) is Literal and isinstance(info.default, str)
 
 
 def _origins(annotation: Any) -> Iterator[Any]:
