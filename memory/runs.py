@@ -68,25 +68,34 @@ class Runs:
         )
         return run
 
-    async def get(self, run: str) -> Run | None:
+    async def get(self, run: str, tx: Transaction | None = None) -> Run | None:
         """The run, if there is one of that id."""
-        row = await self._db.one("SELECT * FROM runs WHERE id = ?", run)
+        row = await (tx or self._db).one("SELECT * FROM runs WHERE id = ?", run)
         return _run(row) if row else None
 
-    async def messages(self, run: str) -> list[Message]:
+    async def messages(self, run: str, tx: Transaction | None = None) -> list[Message]:
         """Everything said so far, oldest first."""
-        rows = await self._db.all("SELECT body FROM messages WHERE run = ? ORDER BY seq", run)
+        rows = await (tx or self._db).all("SELECT body FROM messages WHERE run = ? ORDER BY seq", run)
         return [json.loads(row["body"]) for row in rows]
 
     async def append(self, run: str, messages: list[Message], new: Message, *, tainted: bool = False) -> list[Message]:
         """The messages with `new` at the end, committed."""
         async with self._db.transaction() as tx:
-            await tx.run("INSERT INTO messages VALUES (?, ?, ?)", run, len(messages), json.dumps(new))
-            await tx.run(
-                "UPDATE runs SET tainted = max(tainted, ?), updated = ? WHERE id = ?",
-                int(tainted), self._db.now(), run,
-            )  # fmt: skip
+            for sql, *values in self._added(run, len(messages), new, tainted):
+                await tx.run(sql, *values)
         return [*messages, new]
+
+    def append_later(self, run: str, messages: list[Message], new: Message, *, tainted: bool = False) -> list[Message]:
+        """The same with whatever is committed next: for what would only have to be asked for again."""
+        for sql, *values in self._added(run, len(messages), new, tainted):
+            self._db.later(sql.replace("INSERT", "INSERT OR IGNORE"), *values)
+        return [*messages, new]
+
+    def _added(self, run: str, seq: int, new: Message, tainted: bool) -> tuple[tuple[Any, ...], ...]:
+        return (
+            ("INSERT INTO messages VALUES (?, ?, ?)", run, seq, json.dumps(new)),
+            ("UPDATE runs SET tainted = max(tainted, ?), updated = ? WHERE id = ?", int(tainted), self._db.now(), run),
+        )
 
     async def set_state(self, tx: Transaction, run: str, state: RunState, error: str | None = None) -> bool:
         """Move an open run; a finished one stays finished."""
