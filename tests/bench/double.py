@@ -79,7 +79,7 @@ class Double:
 class Connection(asyncio.Protocol):
     """One client's connection, kept open: a request at a time."""
 
-    def __init__(self, double: Double) -> None:
+    def __init__(self, double: Any) -> None:
         self._double, self._buffer, self._began = double, bytearray(), 0.0
         self._transport: Any = None
 
@@ -100,13 +100,19 @@ class Connection(asyncio.Protocol):
             return
         body = bytes(self._buffer[end + 4 : whole])
         self._buffer.clear()
-        path = head.split(" ", 2)[1].partition("?")[0]
-        status, kind, answer = self._double.answer(path, body)
-        self._transport.write(
-            f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer)}\r\n\r\n".encode() + answer
-        )
+        self.asked(head.split(" ", 2)[1], body)
+
+    def asked(self, target: str, body: bytes) -> None:
+        """A whole request has arrived."""
+        path = target.partition("?")[0]
+        self.write(*self._double.answer(path, body))
         if path != "/spent":
             self._double.seconds += time.perf_counter() - self._began
+
+    def write(self, status: int, kind: str, answer: bytes) -> None:
+        """Answer it."""
+        head = f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer)}\r\n\r\n"
+        self._transport.write(head.encode() + answer)
 
 
 async def serve(tools: int) -> None:

@@ -48,21 +48,23 @@ async def measure(folder: Path, rounds: Rounds) -> AsyncIterator[Row]:
 
 
 async def _rounds(folder: Path, rounds: Rounds, tools: int, here: dict[str, Path]) -> dict[str, Taken]:
-    task = {
-        "question": QUESTION, "system": SYSTEM, "result": RESULT,
-        "tools": ours.definitions(tools, folder),
-    }  # fmt: skip
     taken: dict[str, Taken] = {name: {"turn": [], "cpu": [], "stored": []} for name in here}
     async with double(tools) as url:
         for number in range(rounds.pairs):
             for name in rounds.in_turn(number, here):
-                place = folder / f"{name}{number}"
-                place.mkdir(parents=True)
-                (place / "task.json").write_text(json.dumps(task))
-                found = await client(name, here[name], url, place, rounds)
+                place = lay_out(folder / f"{name}{number}", tools)
+                found = await client(name, here[name], url, place, rounds.warm_up, rounds.tasks)
                 for kind, values in taken[name].items():
                     values.append(found[kind])
     return taken
+
+
+def lay_out(folder: Path, tools: int, **more: str) -> Path:
+    """The folder, with the task in it that a client is to do there."""
+    folder.mkdir(parents=True)
+    task = {"question": QUESTION, "system": SYSTEM, "result": RESULT, "tools": ours.definitions(tools, folder), **more}
+    (folder / "task.json").write_text(json.dumps(task))
+    return folder
 
 
 @asynccontextmanager
@@ -79,11 +81,11 @@ async def double(tools: int) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def client(name: str, python: Path, url: str, folder: Path, rounds: Rounds) -> dict[str, Any]:
+async def client(name: str, python: Path, url: str, folder: Path, warm_up: int, tasks: int) -> dict[str, Any]:
     """What a client has measured, in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         str(python), "-W", "ignore", "-m", f"tests.bench.clients.{name}", "--url", url, "--folder", str(folder),
-        "--warm-up", str(rounds.warm_up), "--tasks", str(rounds.tasks),
+        "--warm-up", str(warm_up), "--tasks", str(tasks),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await process.communicate()

@@ -87,7 +87,7 @@ def _settings(folder: Path, url: str) -> Settings:
 
 
 async def client(task: Task) -> None:
-    """Measure it, each task in a conversation of its own."""
+    """Measure it, on top of what is stored already."""
     made = service(len(task.tools))
     bot.core.PROMPT = task.folder / "prompt.md"
     bot.core.PROMPT.write_text(task.system)
@@ -95,9 +95,12 @@ async def client(task: Task) -> None:
     configuration = Configuration([made], _settings(task.database.parent, task.url), {"shelf": shelf})
     stores = await Stores.open(task.database.parent)
     core = assemble(configuration, stores, NoScreen(), Redactor(configuration.secrets()))
+    there = await stores.database.all("SELECT count(*) FROM runs")
 
     async def turn(number: int) -> str:
-        run = await core.opener.say(f"tg:{number}", ADMIN, task.question, trigger=f"update:{number}")
+        number += there[0][0]
+        where = task.conversation or f"tg:{number}"
+        run = await core.opener.say(where, ADMIN, task.question, trigger=f"update:{number}")
         await core.tasks.drain(60.0)
         return final_text(await stores.runs.messages(run))
 

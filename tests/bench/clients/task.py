@@ -32,6 +32,8 @@ class Task:
     system: str
     tools: list[dict[str, Any]]
     result: str
+    conversation: str = ""
+    """Where all of it is said; empty: each task in a place of its own."""
     replies: int = 3
 
     @property
@@ -54,10 +56,9 @@ def given() -> Task:
 async def measure(task: Task, turn: Callable[[int], Awaitable[str]]) -> None:
     """Print what a task takes; `turn` does one and gives the answer."""
     pin(CORE)
-    before, after, taken = 0, 0, []
+    taken, sizes = [], []
     for number in range(task.warm_up + task.tasks):
-        if number == task.warm_up:
-            before = size(task.database)
+        sizes.append(size(task.database))
         spent(task.url)
         wall, cpu = time.perf_counter(), time.process_time()
         answer = await turn(number)
@@ -65,11 +66,11 @@ async def measure(task: Task, turn: Callable[[int], Awaitable[str]]) -> None:
         double = spent(task.url)
         assert double["requests"] == task.replies and len(answer) >= 1200, (double, answer)
         taken.append(((wall - double["seconds"]) / task.replies, cpu, double["seconds"] / task.replies))
-    after = size(task.database)
+    sizes.append(size(task.database))
     walls, cpus, doubles = zip(*taken[task.warm_up :], strict=True)
     print(json.dumps({
         "turn": statistics.median(walls), "cpu": statistics.fmean(cpus), "double": statistics.median(doubles),
-        "stored": (after - before) / task.tasks,
+        "stored": (sizes[-1] - sizes[task.warm_up]) / task.tasks, "turns": walls, "sizes": sizes[task.warm_up :],
     }))  # fmt: skip
 
 
