@@ -45,7 +45,7 @@ async def measure(folder: Path, rounds: Rounds) -> AsyncIterator[Row]:
             signs.append(sign)
             receipts.append(receipt)
         yield Row("tap on Restart → first sign of it", ms(signs))
-        yield Row("tap on Restart → receipt (2 s of it: whether it stays up)", ms(receipts))
+        yield Row("tap on Restart → receipt (2 s of it are watching)", ms(receipts))
 
 
 async def said(home: Home, words: str, seconds: float) -> float:

@@ -48,8 +48,9 @@ RESULTS = (0, 5, 6)
 class Double:
     """What has been asked since somebody looked."""
 
-    def __init__(self, tools: int) -> None:
-        self.tools = tools
+    def __init__(self, tools: int, slow: float = 0.0) -> None:
+        """`slow`: seconds that each answer takes it, besides."""
+        self.tools, self.slow = tools, slow
         self.requests, self.seconds, self.all = 0, 0.0, 0
 
     def answer(self, path: str, body: bytes) -> tuple[int, str, bytes]:
@@ -58,6 +59,7 @@ class Double:
             found = json.dumps({"requests": self.requests, "seconds": self.seconds}).encode()
             self.requests, self.seconds = 0, 0.0
             return 200, "application/json", found
+        time.sleep(self.slow)
         turn = self.requests
         self.requests += 1
         self.all += 1
@@ -115,9 +117,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(head.encode() + answer)
 
 
-async def serve(tools: int) -> None:
+async def serve(tools: int, slow: float) -> None:
     """Serve until the process is ended; its address is the line that it prints."""
-    double = Double(tools)
+    double = Double(tools, slow)
     server = await asyncio.get_running_loop().create_server(lambda: Connection(double), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
@@ -126,5 +128,6 @@ async def serve(tools: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--tools", type=int, required=True)
+    parser.add_argument("--slow", type=float, default=0.0)
     pin(0)
-    asyncio.run(serve(parser.parse_args().tools))
+    asyncio.run(serve(**vars(parser.parse_args())))

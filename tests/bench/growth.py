@@ -32,7 +32,7 @@ async def measure(folder: Path, rounds: Rounds) -> AsyncIterator[Row]:
         last = 3000 if rounds.large else 60
         place = lay_out(folder / "long", TOOLS, conversation="tg:1")
         long = await client("ours", Path(sys.executable), url, place, rounds.warm_up, last)
-        for at in (1, 300, 3000) if rounds.large else (1, last):
+        for at in (300, last) if rounds.large else (last,):
             yield _turns(long["turns"], at)
             yield _bytes(long["sizes"], at)
         runs = 100_000 if rounds.large else 1000
