@@ -55,6 +55,8 @@ class Proxmox(Sdk["Session"]):
         super().__init__(service, access, breaker or Breaker(service), patience=patience, longest=patience)
         self._product: Product = product
         self._places, self._settings = places, settings
+        self.token = settings.secret("token_id", places[0].name)
+        """The id of its token, for advice on what it may not do."""
 
     def open(self, patience: float) -> "Session":
         """A session over every address. Raises ToolFailed when the settings cannot work."""
