@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,10 @@ class Twin(ABC):
     @abstractmethod
     def environment(self, urls: Mapping[str, str]) -> Mapping[str, str]:
         """The variables that point a bot at these servers, given each host's address."""
+
+    def tls(self, host: str) -> ssl.SSLContext | None:
+        """What a host's server shows its certificate with; None for plain HTTP."""
+        return None
 
     def secret(self) -> str:
         """A new credential, which counts as one that must not leak."""
