@@ -4,8 +4,10 @@ A hypervisor tells of its `Guest`s, whatever keeps backups of its `Backup`s; the
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from statistics import median
+from typing import Any, Literal
 
 from tools.kit.contributions import Contributed
 from tools.kit.instances import Down
@@ -13,6 +15,14 @@ from tools.kit.types import Ident, Own, Result
 from tools.kit.words import counted, so_far
 
 Kind = Literal["vm", "ct", "host"]
+Proof = Literal["whole", "broken", "never verified", "not finished"]
+"""What is known of one backup: verified and found so, verified and found damaged, not looked at, or broken off."""
+WRONG: dict[Proof, Literal["was not finished", "failed its verification"]] = {
+    "broken": "failed its verification",
+    "not finished": "was not finished",
+}
+RHYTHM = 5
+"""Newest backups whose distances say how often one is made."""
 Thing = tuple[Kind, str]
 State = Literal["unprotected", "attention", "unknown", "protected"]
 """No good backup; a good one with something wrong; nobody can tell; fresh, and proved to be whole."""
@@ -63,6 +73,24 @@ class Backup(Result):
     """Hours that usually lie between two."""
     offsite: bool | None = None
     """Whether copies are kept elsewhere, by the last run of whatever takes them there; absent where nobody can tell."""
+
+    @staticmethod
+    def of(copies: Sequence[tuple[datetime, Proof]], **what: Any) -> "Backup":
+        """From every backup of one thing in one place: when it was made, and what is known of it."""
+        rows = sorted(copies, reverse=True)
+        times, whole = [time for time, _ in rows], [time for time, proof in rows if proof == "whole"]
+        good, newest = [time for time, proof in rows if proof not in WRONG], rows[0] if rows else None
+        pairs = zip(times[:RHYTHM], times[1:RHYTHM], strict=False)
+        gaps = [(later - earlier).total_seconds() / 3600 for later, earlier in pairs]
+        return Backup(
+            count=len(rows),
+            newest=newest[0] if newest else None,
+            wrong=WRONG.get(newest[1]) if newest else None,
+            good=next(iter(good), None),
+            verified=next(iter(whole), None),
+            every_h=round(median(gaps), 1) if gaps else None,
+            **what,
+        )
 
     @property
     def late(self) -> bool:

@@ -76,13 +76,19 @@ class Proxmox(Sdk["Session"]):
         params: Params | None = None,
     ) -> T:
         """What lies at `at` in an answer's data, as `kind`. Raises ToolFailed; BadAnswer says what is wrong."""
-        found = await self._asked("get", path, segments, params)
+        return self._fit(kind, await self._asked("get", path, segments, params), at)
+
+    def _fit(self, kind: type[T], found: Any, at: tuple[str | int, ...]) -> T:
         try:
             fit: T = fitted(kind, found, at)
         except ValueError as error:
             what = f"without a proper {error}" if str(error) else "with something else than was asked for"
             raise BadAnswer(f"{self.service} answered {what}: check its address and its version.") from None
         return fit
+
+    async def tried(self, kind: type[T], path: str, *segments: str | int, params: Params | None = None) -> T:
+        """What a prune would do, without doing it: the one POST that a reading client may send. Raises ToolFailed."""
+        return self._fit(kind, await self._asked("post", path, segments, {**(params or {}), "dry-run": True}), ())
 
     async def send(self, method: str, path: str, *segments: str | int, params: Params | None = None) -> Any:
         """The data of the answer to a change. Raises ToolFailed."""
@@ -102,7 +108,11 @@ class Proxmox(Sdk["Session"]):
         values = iter(segments)
         # As a list of quoted parts: proxmoxer would make two of an id at its slash.
         filled = [segment(next(values)) if part == "{}" else part for part in parts]
-        sent = {name: int(value) if isinstance(value, bool) else value for name, value in (params or {}).items()}
+        sent = {
+            name: int(value) if isinstance(value, bool) else value
+            for name, value in (params or {}).items()
+            if value is not None
+        }
         call: Callable[[Any], Any] = lambda session: getattr(session.resource(filled), method)(**sent)  # noqa: E731
         return await self.ask(call)
 
