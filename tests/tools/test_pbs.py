@@ -55,6 +55,14 @@ def oldest_is(**values: Any) -> Move:
     return lambda place: twin(place).snapshots.change(rows(place, 102)[-1]["key"], **values)
 
 
+ONE: dict[str, Move] = {
+    "proof": proved(102, "failed", -1),
+    "gb": oldest_is(size=10**9),
+    "left": one_more(102, "vm"),
+    "newest_good_left": one_more(102, "vm"),
+    "prune_job": job("prune", "p-daily", **{"keep-daily": 1}),
+    "protected": oldest_is(protected=True),
+}
 STAGES: dict[str, Stage | Args] = {
     "pbs_start_verify": Stage(
         {"of": "git"},
@@ -80,17 +88,7 @@ STAGES: dict[str, Stage | Args] = {
             "last_run": job("sync", "s-cellar", **{"last-run-endtime": 1_700_000_000}),
         },
     ),
-    "pbs_forget_snapshot": Stage(
-        oldest,
-        {
-            "proof": proved(102, "failed", -1),
-            "gb": oldest_is(size=10**9),
-            "left": one_more(102, "vm"),
-            "newest_good_left": one_more(102, "vm"),
-            "prune_job": job("prune", "p-daily", **{"keep-daily": 1}),
-        },
-        guards=frozenset({"there", "protected"}),
-    ),
-    "pbs_protect_snapshot": Stage(oldest, {"protected": oldest_is(protected=True)}),
+    "pbs_forget_snapshot": Stage(oldest, ONE),
+    "pbs_protect_snapshot": Stage(oldest, ONE),
     "pbs_list_snapshots": {"of": "vault"},
 }

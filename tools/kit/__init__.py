@@ -4,7 +4,7 @@ from pydantic import Field, SecretStr
 
 from tools.kit.answers import at
 from tools.kit.backups import Backup, Guest, Judged, Verdict, judged
-from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task, Tolerance
+from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task, Tolerance, later
 from tools.kit.context import Access, Context, Deed
 from tools.kit.contributions import Contributed, Identity, NamedOutside, Told, at_home, those_of
 from tools.kit.errors import (
@@ -41,7 +41,8 @@ __all__ = [
     "Access", "Addresses", "Answers", "Api", "Area", "at", "at_home", "Backup", "BadAnswer", "Broken", "Call",
     "Change", "Cidr", "CircuitOpen", "Conflict", "Context", "Contributed", "Count", "countdown", "counted", "Deed",
     "Domain", "Done", "Dot", "Down", "Facts", "Field", "Glance", "Gone", "Guest", "HttpSettings", "Ident",
-    "Identity", "Instances", "Ip", "IPv4", "IPv6", "judged", "Judged", "Link", "listed", "Listing", "Login", "Mac",
+    "Identity", "Instances", "Ip", "IPv4", "IPv6", "judged", "Judged", "later", "Link", "listed", "Listing", "Login",
+    "Mac",
     "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note", "one_by_one", "or_else", "OutcomeUnknown", "Outside",
     "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row",
     "Secrets", "SecretStr", "Series", "Service", "ServiceSettings", "Shown", "so_far", "Taken", "Target", "Task",

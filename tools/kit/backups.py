@@ -112,6 +112,7 @@ class Verdict(Result):
     """Whether a recent backup was verified and found whole."""
     offsite: bool | None = None
     where: list[Ident] = []
+    """Its backups, as the tools of their services take them."""
 
 
 class Judged(Result):
@@ -164,7 +165,7 @@ def _verdict(key: Thing, name: str | None, kept: list[Backup], blind: bool) -> V
         last_good=best.good if best else None,
         verified=_proved(best) if best else None,
         offsite=True if True in offsite else None if None in offsite or not kept else False,
-        where=[one.where for one in kept],
+        where=[one.target for one in kept],
     )
 
 

@@ -11,6 +11,7 @@ from tools.kit.context import Access
 from tools.kit.errors import BadAnswer, OutcomeUnknown, or_else
 from tools.kit.failures import quote
 from tools.kit.http import segment
+from tools.kit.instances import Instances
 from tools.kit.sdk import Sdk
 from tools.kit.settings import Each, HttpSettings, Place, Secrets
 from tools.kit.types import Outside, Result
@@ -103,6 +104,11 @@ class Proxmox(Sdk["Session"]):
             raise OutcomeUnknown(f"{self.service} was asked and named no task: look at the target before asking again.")
         return Task(upid, lasts)
 
+    async def holds(self, privilege: str) -> bool:
+        """Whether the token has a privilege anywhere: without it, a list is empty and nothing is wrong."""
+        held = await self.read(dict[str, dict[str, bool]], "/access/permissions")
+        return any(rights.get(privilege) for rights in held.values())
+
     async def _asked(self, method: str, path: str, segments: Sequence[str | int], params: Params | None) -> Any:
         parts = path.strip("/").split("/")
         values = iter(segments)
@@ -135,6 +141,21 @@ class TaskLine(Result):
 
     n: int
     t: Outside
+
+
+async def begun(
+    servers: Instances[Proxmox], server: str, path: str, *segments: str | int, params: Params | None = None
+) -> Task:
+    """What has begun on one of several, by its name and the task's."""
+    task = await servers.one(server).begin("POST", path, *segments, params=params, lasts=86_400.0)
+    return Task(f"{server}/{task.ref}", task.lasts)
+
+
+async def followed(servers: Instances[Proxmox], ref: str) -> AsyncIterator[str | Done | Broken]:
+    """`follow` of what `begun` has begun."""
+    server, upid = servers.at(ref)
+    async for step in follow(server, upid):
+        yield step
 
 
 async def follow(client: Proxmox, upid: str) -> AsyncIterator[str | Done | Broken]:

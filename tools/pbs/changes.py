@@ -3,23 +3,16 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from tools.kit import Change, Conflict, Context, Facts, Field, Gone, Ident, Risk, Shown, Task, Tolerance
+from tools.kit import Change, Conflict, Context, Facts, Field, Gone, Ident, Risk, Shown, Tolerance, later
 from tools.kit.backups import WRONG, Proof
-from tools.kit.proxmox import Params
+from tools.kit.proxmox import Params, begun
+from tools.kit.values import gigabytes
 from tools.pbs.client import Servers, service, sync_jobs
-from tools.pbs.models import Collected, Pruned, Seen, gigabytes, within
+from tools.pbs.models import Collected, Seen, within
 from tools.pbs.targets import BackupName, JobName, Kept, StoreName, parts, rows_of
 
-DAY = 86_400.0
-Again = Annotated[bool, Field(description="Whether what was verified before is read once more.")]
 Protected = Annotated[bool, Field(description="Whether it shall be protected.")]
 Pruning = Literal["would keep it", "would remove it", "there is none"]
-
-
-async def _begun(servers: Servers, server: str, path: str, *segments: str, params: Params | None = None) -> Task:
-    """What goes on now, by the server and its task."""
-    task = await servers.one(server).begin("POST", path, *segments, params=params, lasts=DAY)
-    return Task(f"{server}/{task.ref}", task.lasts)
 
 
 class Proofs(Facts):
@@ -45,17 +38,15 @@ async def _proofs(servers: Servers, of: str) -> Proofs:
 
 
 @service.tool(Risk.CHANGE, word="verify")
-async def start_verify(ctx: Context[Servers], of: Kept, again: Again = False) -> Change[Proofs]:
-    """Read backups of a guest or a datastore once more and check every byte; it takes a while and changes none."""
+async def start_verify(ctx: Context[Servers], of: Kept) -> Change[Proofs]:
+    """Check every byte of the backups of a guest or a datastore: of those never verified, or else of all again."""
     facts, (server, store, ns, kind, id_) = await ctx.read(_proofs, of), parts(of)
-    if not again and not facts.never_verified:
-        raise Conflict(f"All {facts.backups} backups were verified before: ask with again=true to read them once more.")
     only = {"backup-type": kind, "backup-id": id_, "ns": ns or None} if kind else {}
-    params: Params = {**only, "ignore-verified": not again}
+    params: Params = {**only, "ignore-verified": facts.never_verified > 0}
     return Change(
         f"Verify {of}",
         facts=facts,
-        do=lambda servers: _begun(servers, server, "/admin/datastore/{}/verify", store, params=params),
+        do=lambda servers: begun(servers, server, "/admin/datastore/{}/verify", store, params=params),
         expect=lambda before, after: not after.never_verified and after.by != before.by,
         notes=("The disks are busy meanwhile; no backup is changed.",),
     )
@@ -66,7 +57,6 @@ class Collection(Facts):
 
     last_run: Shown[datetime | None]
     frees_gb: Annotated[Shown[float | None], Tolerance(percent=20)]
-    """What it found unused the last time."""
 
 
 async def _collection(servers: Servers, datastore: str) -> Collection:
@@ -84,8 +74,8 @@ async def start_gc(ctx: Context[Servers], datastore: StoreName) -> Change[Collec
     return Change(
         f"Collect garbage in {datastore}",
         facts=await ctx.read(_collection, datastore),
-        do=lambda servers: _begun(servers, server, "/admin/datastore/{}/gc", store),
-        expect=lambda before, after: _later(before.last_run, after.last_run),
+        do=lambda servers: begun(servers, server, "/admin/datastore/{}/gc", store),
+        expect=lambda before, after: later(before.last_run, after.last_run),
         notes=("There is no undo, and none is needed: it frees only what no backup needs.",),
     )
 
@@ -95,8 +85,7 @@ class Copying(Facts):
 
     source: Shown[Ident]
     to: Shown[Ident]
-    removes: Shown[bool]
-    """Whether it also removes there what is gone here."""
+    removes: Shown[bool]  # there what is gone here
     last_run: Shown[datetime | None]
 
 
@@ -118,33 +107,30 @@ async def start_sync_job(ctx: Context[Servers], job: JobName) -> Change[Copying]
     return Change(
         f"Sync {facts.source} to {facts.to}",
         facts=facts,
-        do=lambda servers: _begun(servers, server, "/admin/sync/{}/run", id_),
-        expect=lambda before, after: _later(before.last_run, after.last_run),
+        do=lambda servers: begun(servers, server, "/admin/sync/{}/run", id_),
+        expect=lambda before, after: later(before.last_run, after.last_run),
         notes=(gone,) if facts.removes else ("It only adds; there is no undo.",),
     )
 
 
-class Forgetting(Facts):
+class OneBackup(Facts):
     """One backup, and what is left without it."""
 
-    there: bool
-    proof: Shown[Proof | None]
+    proof: Shown[Proof | None]  # nothing where it is not there
     gb: Shown[float | None]
-    left: Shown[int]
-    """Other backups of the same."""
+    left: Shown[int]  # other backups of the same
     newest_good_left: Shown[datetime | None]
     prune_job: Shown[Pruning]
     """What the datastore's own prune job would do with it, tried without removing anything."""
-    protected: bool
+    protected: Shown[bool]
 
 
-async def _one(servers: Servers, backup: str) -> Forgetting:
+async def _one(servers: Servers, backup: str) -> OneBackup:
     group, _, stamp = backup.rpartition("/")
     rows = [row for _, row in await rows_of(servers, group)]
     row, others = next((one for one in rows if one.stamp == stamp), None), [one for one in rows if one.stamp != stamp]
     good = [one.at for one in others if one.proof not in WRONG]
-    return Forgetting(
-        there=row is not None,
+    return OneBackup(
         proof=row.proof if row else None,
         gb=gigabytes(row.size) if row else None,
         left=len(others),
@@ -163,8 +149,9 @@ async def _pruned(servers: Servers, group: str, row: Seen | None) -> Pruning:
     if not keep or row is None:
         return "there is none"
     asked: Params = {"backup-type": kind, "backup-id": id_, "ns": ns or None, **keep}
-    found = await server.tried(list[Pruned], "/admin/datastore/{}/prune", store, params=asked)
-    return "would keep it" if any(one.at == row.at and one.keep for one in found) else "would remove it"
+    found = await server.tried(list[dict[str, Any]], "/admin/datastore/{}/prune", store, params=asked)
+    kept = [one.get("backup-time") for one in found if one.get("keep")]
+    return "would keep it" if int(row.at.timestamp()) in kept else "would remove it"
 
 
 async def _at(servers: Servers, method: str, what: str, backup: str, **more: bool) -> None:
@@ -177,53 +164,29 @@ async def _at(servers: Servers, method: str, what: str, backup: str, **more: boo
 
 
 @service.tool(Risk.DESTROY, word="forget")
-async def forget_snapshot(ctx: Context[Servers], backup: BackupName) -> Change[Forgetting]:
+async def forget_snapshot(ctx: Context[Servers], backup: BackupName) -> Change[OneBackup]:
     """Remove one backup for good; the card says what is left, and what the prune job would have done with it."""
     facts = await ctx.read(_one, backup)
-    if not facts.there:
-        raise Gone(f"There is no backup {backup}.")
     if facts.protected:
         raise Conflict(f"{backup} is protected: lift that first (protect_snapshot with protected=false).")
-    notes = ["There is no undo: the next garbage collection frees what only it needed."]
-    if facts.newest_good_left is None:
-        notes.insert(0, "It leaves no good backup of this guest.")
+    bare = ("It leaves no good backup of this guest.",) if facts.newest_good_left is None else ()
     return Change(
         f"Forget {backup}",
         facts=facts,
         do=lambda servers: _at(servers, "DELETE", "snapshots", backup),
-        expect=lambda before, after: not after.there,
-        notes=tuple(notes),
+        expect=lambda before, after: after.proof is None,
+        notes=(*bare, "There is no undo: the next garbage collection frees what only it needed."),
     )
-
-
-class Protection(Facts):
-    """Whether a backup is protected."""
-
-    protected: Shown[bool]
-
-
-async def _protection(servers: Servers, backup: str) -> Protection:
-    facts = await _one(servers, backup)
-    if not facts.there:
-        raise Gone(f"There is no backup {backup}.")
-    return Protection(protected=facts.protected)
 
 
 @service.tool(Risk.CHANGE, undo="protect it as before")
-async def protect_snapshot(
-    ctx: Context[Servers], backup: BackupName, protected: Protected = True
-) -> Change[Protection]:
+async def protect_snapshot(ctx: Context[Servers], backup: BackupName, protected: Protected = True) -> Change[OneBackup]:
     """Protect one backup from being pruned or forgotten, or lift that."""
+    back = protect_snapshot.call(backup=backup, protected=not protected)
     return Change(
         f"Protect {backup}" if protected else f"Lift the protection of {backup}",
-        facts=await ctx.read(_protection, backup),
+        facts=await ctx.read(_one, backup),
         do=lambda servers: _at(servers, "PUT", "protected", backup, protected=protected),
         expect=lambda before, after: after.protected == protected,
-        undo=lambda before, _: (
-            protect_snapshot.call(backup=backup, protected=not protected) if before.protected != protected else None
-        ),
+        undo=lambda before, _: back if before.protected != protected else None,
     )
-
-
-def _later(before: datetime | None, after: datetime | None) -> bool:
-    return after is not None and (before is None or after > before)

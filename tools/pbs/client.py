@@ -1,11 +1,10 @@
 """Where the backup servers are, and what one keeps of each guest and host."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from tools import kit
 from tools.kit.errors import tried
-from tools.kit.proxmox import Proxmox, TokenSettings, follow
+from tools.kit.proxmox import Proxmox, TokenSettings, followed
 from tools.pbs.models import Group, Namespace, Seen, Store, SyncJob
 
 Servers = kit.Instances[Proxmox]
@@ -38,18 +37,13 @@ async def connect(link: kit.Link) -> Servers:
 service = kit.Service("pbs", area=kit.Area.INFRASTRUCTURE, settings=Settings, connect=connect, hosts=True)
 
 
-@service.follow
-async def followed(servers: Servers, ref: str) -> AsyncIterator[str | kit.Done | kit.Broken]:
-    """A task by `server/UPID`, to its end."""
-    server, upid = servers.at(ref)
-    async for step in follow(server, upid):
-        yield step
+service.follow(followed)
 
 
 async def stores(server: Proxmox) -> list[Store]:
     """Its datastores. Raises Unauthorised where the token sees none: an empty list is not a healthy one."""
     found = await server.read(list[Store], "/admin/datastore")
-    if not found and not await _may(server, "Datastore.Audit"):
+    if not found and not await server.holds("Datastore.Audit"):
         raise kit.Unauthorised(NO_SIGHT.format(server.service), rejected=False)
     return found
 
@@ -57,7 +51,7 @@ async def stores(server: Proxmox) -> list[Store]:
 async def sync_jobs(server: Proxmox) -> list[SyncJob] | None:
     """The jobs that copy to or from other servers; None where the token may not know."""
     found = await server.read(list[SyncJob], "/admin/sync", params={"sync-direction": "all"})
-    return found if found or await _may(server, "Remote.Audit") else None
+    return found if found or await server.holds("Remote.Audit") else None
 
 
 async def snapshots(server: Proxmox, store: str, ns: str, kind: str | None = None, of: str | None = None) -> list[Seen]:
@@ -70,14 +64,13 @@ async def snapshots(server: Proxmox, store: str, ns: str, kind: str | None = Non
 async def every_group(servers: Servers) -> tuple[list[Group], list[kit.Down]]:
     """What is kept of each thing on all servers, and the servers and datastores that could not be read."""
     found, down = await servers.each(_groups)
-    groups: list[Group] = []
-    for name, by_store in found.items():
-        for store, rows in by_store.items():
-            if isinstance(rows, kit.ToolFailed):
-                down.append(kit.Down.of(f"{name}/{store}", rows, servers[name].service))
-            else:
-                groups += [Group(name, store, *row) for row in rows]
-    return groups, down
+    by_store = {f"{name}/{store}": (name, each) for name, kept in found.items() for store, each in kept.items()}
+    lost = {store: (name, each) for store, (name, each) in by_store.items() if isinstance(each, kit.ToolFailed)}
+    down += [kit.Down.of(store, error, servers[name].service) for store, (name, error) in lost.items()]
+    read = [
+        (store, row) for store, (_, each) in by_store.items() if not isinstance(each, kit.ToolFailed) for row in each
+    ]
+    return [Group(store, *row) for store, row in read], down
 
 
 Kept = list[tuple[str, list[Seen], bool | None]]
@@ -96,8 +89,3 @@ async def _kept(server: Proxmox, store: str, jobs: list[SyncJob] | None) -> Kept
         for one in await snapshots(server, store, space.ns):
             found.setdefault((space.ns, one.kind, one.of), []).append(one)
     return [(ns, rows, SyncJob.offsite(jobs, store, ns, kind, of)) for (ns, kind, of), rows in found.items()]
-
-
-async def _may(server: Proxmox, privilege: str) -> bool:
-    held = await server.read(dict[str, dict[str, bool]], "/access/permissions")
-    return any(rights.get(privilege) for rights in held.values())

@@ -7,15 +7,9 @@ from typing import Annotated, Literal
 from tools.kit import Backup, Down, Ident, Listing, Outside, Result, at
 from tools.kit.backups import Kind, Proof
 
-Way = Literal["pull", "push"]
 LastRun = Annotated[datetime | None, at("last-run-endtime")]
 LastState = Annotated[Outside | None, at("last-run-state")]
 """OK, or why the last run failed."""
-
-
-def gigabytes(size: int | None) -> float | None:
-    """Bytes as people say them."""
-    return round(size / 10**9, 2) if size is not None else None
 
 
 def within(ns: str, above: str | None) -> bool:
@@ -24,11 +18,17 @@ def within(ns: str, above: str | None) -> bool:
 
 
 class Store(Result):
-    """A datastore."""
+    """A datastore, and where it was asked for, how full it is in bytes."""
 
     id: Annotated[Ident, at("store")]
     comment: Outside | None = None
     mount: Annotated[Ident | None, at("mount-status")] = None
+    total: int | None = None
+    used: int | None = None
+    full_on: Annotated[datetime | None, at("estimated-full-date")] = None
+    """When it will be full, if it goes on as in the last month."""
+    before_deduplication: Annotated[int | None, at("gc-status", "index-data-bytes")] = None
+    error: Outside | None = None
 
 
 class Namespace(Result):
@@ -71,9 +71,8 @@ class SyncJob(Result):
     store: Ident
     ns: Ident | None = None
     remote: Ident | None = None
-    """Absent where both datastores are on this server."""
     remote_store: Annotated[Ident, at("remote-store")]
-    direction: Annotated[Way | None, at("sync-direction")] = None
+    direction: Annotated[Literal["pull", "push"] | None, at("sync-direction")] = None
     removes: Annotated[bool | None, at("remove-vanished")] = None
     filters: Annotated[list[Outside] | None, at("group-filter")] = None
     last_run: LastRun = None
@@ -98,58 +97,42 @@ class SyncJob(Result):
 
 @dataclass(frozen=True)
 class Group:
-    """All backups of one thing in one namespace, the newest first."""
+    """All backups of one thing in one namespace of a datastore, the newest first."""
 
-    server: str
     store: str
+    """With its server: `pbs/main`."""
     ns: str
     rows: list[Seen]
     offsite: bool | None
 
     @property
-    def place(self) -> str:
-        """`pbs/main`, with the namespace behind it where there is one."""
-        return "/".join(filter(None, (self.server, self.store, self.ns)))
-
-    @property
     def id(self) -> str:
-        """`pbs/main/vm/101`."""
-        return f"{self.place}/{self.rows[0].kind}/{self.rows[0].of}"
+        """`pbs/main/vm/101`, with the namespace behind the datastore where there is one."""
+        return "/".join(filter(None, (self.store, self.ns, self.rows[0].kind, self.rows[0].of)))
 
     @property
-    def name(self) -> str | None:
-        """What the guest is called, by the newest backup that says it."""
-        return next((row.comment for row in self.rows if row.comment), None)
+    def name(self) -> str:
+        """What the guest is called, by the newest backup that says it, or its number."""
+        return next((row.comment for row in self.rows if row.comment), self.rows[0].of)
 
     def backup(self) -> Backup:
         """It for those who judge."""
-        copies = [(row.at, row.proof) for row in self.rows]
-        what = {"kind": self.rows[0].kind, "id": self.rows[0].of, "name": self.name, "offsite": self.offsite}
-        return Backup.of(copies, where=self.place, target=self.id, **what)
+        newest, copies = self.rows[0], [(row.at, row.proof) for row in self.rows]
+        what = {"kind": newest.kind, "id": newest.of, "name": self.name, "offsite": self.offsite}
+        return Backup.of(copies, where="/".join(filter(None, (self.store, self.ns))), target=self.id, **what)
 
 
-class Usage(Result):
-    """How full a datastore is, in bytes."""
+class Snapshot(Seen):
+    """One backup, by its id."""
 
-    id: Annotated[Ident, at("store")]
-    total: int | None = None
-    used: int | None = None
-    full_on: Annotated[datetime | None, at("estimated-full-date")] = None
-    """When it will be full, if it goes on as in the last month."""
-    error: Outside | None = None
-    before_deduplication: Annotated[int | None, at("gc-status", "index-data-bytes")] = None
-
-    @property
-    def percent(self) -> float:
-        """How much of it is taken; 0 where that is not known."""
-        return 100 * (self.used or 0) / (self.total or 1)
+    id: Ident
+    known: Proof
 
 
 class Snapshots(Listing):
-    """Backups by id, the newest first, what is known of the wholeness of each, and their sizes."""
+    """Backups, the newest first."""
 
-    backups: dict[Ident, Seen]
-    proofs: dict[Ident, Proof]
+    backups: list[Snapshot]
 
 
 class Job(Result):
@@ -162,14 +145,12 @@ class Job(Result):
     last_run: LastRun = None
     last_state: LastState = None
     next_run: Annotated[datetime | None, at("next-run")] = None
-    remote: Ident | None = None
-    direction: Annotated[Way | None, at("sync-direction")] = None
 
 
 class Jobs(Result):
     """The jobs of one server."""
 
-    sync: list[Job]
+    sync: list[SyncJob]
     verify: list[Job]
     prune: list[Job]
     gc: list[Job]
@@ -183,7 +164,6 @@ class Collected(Result):
     last_state: LastState = None
     removed: Annotated[int | None, at("removed-bytes")] = None
     pending: Annotated[int | None, at("pending-bytes")] = None
-    """What it found unused and keeps for another day."""
     broken_chunks: Annotated[int | None, at("still-bad")] = None
 
 
@@ -192,16 +172,8 @@ class Proved(Result):
 
     whole: int
     broken: list[Ident]
-    """Those that failed: parts of them are damaged or gone."""
     never_verified: int
     not_finished: list[Ident]
-
-
-class Pruned(Result):
-    """Whether a prune would keep a backup."""
-
-    at: Annotated[datetime, at("backup-time")]
-    keep: bool
 
 
 class TaskRow(Result):

@@ -1,81 +1,61 @@
 """The backups as people see them: at a glance, and on a page with what may be done; what is told to other services."""
 
-from tools.kit import (
-    Backup,
-    Context,
-    Contributed,
-    Dot,
-    Glance,
-    Guest,
-    Page,
-    Row,
-    Told,
-    Trouble,
-    judged,
-    or_else,
-    so_far,
-)
-from tools.kit.backups import State, Verdict
+from tools import kit
+from tools.kit.backups import State
 from tools.kit.proxmox import Proxmox
 from tools.kit.types import outside_text
 from tools.pbs.changes import start_verify
 from tools.pbs.client import Servers, every_group, service
-from tools.pbs.models import Usage
 from tools.pbs.reads import list_snapshots, usage
 
-DOTS: dict[State, Dot] = {"unprotected": "🔴", "attention": "🟡", "unknown": "⚪", "protected": "🟢"}
-NEARLY_FULL = 90.0
+FULL = 90.0
+DOTS: dict[State, kit.Dot] = {"unprotected": "🔴", "attention": "🟡", "unknown": "⚪", "protected": "🟢"}
 
 
 @service.backups
-async def backups(ctx: Context[Servers]) -> Told[Backup]:
+async def backups(ctx: kit.Context[Servers]) -> kit.Told[kit.Backup]:
     """What is kept of each guest and host, datastore by datastore."""
     groups, down = await every_group(ctx.client)
     return [group.backup() for group in groups], down
 
 
 @service.glance
-async def glance(ctx: Context[Servers]) -> Glance:
+async def glance(ctx: kit.Context[Servers]) -> kit.Glance:
     """How many are protected, the age of the last backup, and which datastores are nearly full."""
     (rows, down), (full, _) = await backups(ctx), await ctx.client.each(_full)
-    verdicts = judged(Contributed({}, []), Contributed({"pbs": rows}, down)).verdicts
-    targets = {(one.kind, one.id): one.target for one in rows}
-    troubles = [one.trouble("pbs") for one in down]
-    for one in verdicts:
-        red, target = one.state == "unprotected", targets[one.kind, one.id]
-        if one.state != "protected":
-            troubles.append(Trouble(one.name or one.id, one.where[0], one.why, None, target, red=red))
-    said = [(server, row.id, f"{row.percent:.0f} % full") for server, each in full.items() for row in each]
-    troubles += [Trouble(store, server, how, red=False) for server, store, how in said]
+    verdicts = kit.judged(kit.Contributed({}, []), kit.Contributed({"pbs": rows}, down)).verdicts
+    bad = [(one, one.state == "unprotected") for one in verdicts if one.state != "protected"]
+    troubles = [one.trouble("pbs") for one in down] + [one for each in full.values() for one in each]
+    troubles += [kit.Trouble(one.name or one.id, "pbs", one.why, target=one.where[0], red=red) for one, red in bad]
     newest = max((row.newest for row in rows if row.newest), default=None)
-    well = sum(one.state == "protected" for one in verdicts)
-    summary = f"{well} of {len(verdicts)} backups fine" + (f", the last {so_far(newest)} ago" if newest else "")
-    items: dict[str, str] = {f"{one.kind}/{one.id}": one.state for one in verdicts}
-    return Glance(summary, tuple(troubles), items, unseen=("vm/", "ct/", "host/") if down else ())
+    last = f", the last {kit.so_far(newest)} ago" if newest else ""
+    items: dict[str, str] = {one.where[0]: one.state for one in verdicts}
+    summary, unseen = f"{len(verdicts) - len(bad)} of {len(verdicts)} backups fine{last}", (one.name for one in down)
+    return kit.Glance(summary, tuple(troubles), items, unseen=tuple(unseen))
 
 
-async def _full(server: Proxmox) -> list[Usage]:
-    rows: list[Usage] = await or_else(usage(server), [])  # how full it is says nothing of the backups
-    return [row for row in rows if row.percent >= NEARLY_FULL]
+async def _full(server: Proxmox) -> list[kit.Trouble]:
+    rows = await kit.or_else(usage(server), [])  # how full it is says nothing of the backups
+    full = [(row.id, 100 * (row.used or 0) / (row.total or 1)) for row in rows]
+    return [kit.Trouble(store, "pbs", f"{percent:.0f} % full", red=False) for store, percent in full if percent >= FULL]
 
 
 @service.page("backups", verbs=(start_verify,), looks=(list_snapshots,))
-async def page(ctx: Context[Servers]) -> Page:
+async def page(ctx: kit.Context[Servers]) -> kit.Page:
     """Whether the backups are fine: the last good one of each guest, verified or not, elsewhere or not."""
-    found = judged(await ctx.contributed(Guest), await ctx.contributed(Backup))
-    ours, _ = await every_group(ctx.client)
-    targets = {(group.rows[0].kind, group.rows[0].of): group.id for group in ours}
-    return Page(
+    found = kit.judged(await ctx.contributed(kit.Guest), await ctx.contributed(kit.Backup))
+    ours = {group.id for group in (await every_group(ctx.client))[0]}
+    return kit.Page(
         found.conclusion,
-        [_row(one, targets.get((one.kind, one.id), "")) for one in found.verdicts],
+        [_row(one, next(filter(ours.__contains__, one.where), "")) for one in found.verdicts],
         down={one.name: one.reason for one in found.down},
         outside=any(outside_text(found.down)),
     )
 
 
-def _row(one: Verdict, target: str) -> Row:
+def _row(one: kit.Verdict, target: str) -> kit.Row:
     elsewhere = {True: " · also elsewhere", False: " · only here", None: ""}[one.offsite if target else None]
-    return Row(
+    return kit.Row(
         DOTS[one.state], one.name or one.id, f"{one.kind} {one.id}", f"{one.why}{elsewhere}", target,
         verbs=(start_verify,) if target and not one.verified else (), outside=any(outside_text(one)),
     )  # fmt: skip

@@ -1,17 +1,17 @@
 """Looking: datastores, backups, jobs, tasks, and what is known of the backups' wholeness."""
 
 import time
-from typing import Any
+from typing import Any, get_args
 
 from tools.kit import Answers, Context, Count, Risk, Which
+from tools.kit.backups import Proof
 from tools.kit.proxmox import Proxmox, TaskLine, TaskState
-from tools.pbs.client import NODE, Servers, every_group, service, stores
-from tools.pbs.models import Collected, Job, Jobs, Proved, Seen, Snapshots, Store, TaskRow, Tasks, Usage
+from tools.pbs.client import NODE, Servers, every_group, service, stores, sync_jobs
+from tools.pbs.models import Collected, Group, Job, Jobs, Proved, Snapshot, Snapshots, Store, TaskRow, Tasks
 from tools.pbs.targets import Kept, Upid, rows_of
 
-RECENT = 2 * 86_400
-"""Seconds in which tasks are the latest."""
-LAST_LINES = 20
+RECENT, LAST_LINES = 2 * 86_400, 20
+"""Seconds in which tasks are the latest, and lines that are the last."""
 
 
 async def _of_each(servers: Servers, ask: Any) -> Any:
@@ -27,23 +27,22 @@ async def list_datastores(ctx: Context[Servers]) -> Answers[Store]:
 
 
 @service.tool(Risk.READ)
-async def get_datastore_usage(ctx: Context[Servers]) -> Answers[Usage]:
+async def get_datastore_usage(ctx: Context[Servers]) -> Answers[Store]:
     """How full each datastore is, when it will be full, and what deduplication saves."""
     return await _of_each(ctx.client, usage)  # type: ignore[no-any-return]
 
 
-async def usage(server: Proxmox) -> list[Usage]:
+async def usage(server: Proxmox) -> list[Store]:
     """How full a server's datastores are."""
-    return await server.read(list[Usage], "/status/datastore-usage")
+    return await server.read(list[Store], "/status/datastore-usage")
 
 
 @service.tool(Risk.READ, word="copies", often=True)
 async def list_snapshots(ctx: Context[Servers], of: Kept, count: Count = 20) -> Snapshots:
     """The backups of a guest or in a datastore, the newest first: when, how large, verified or broken."""
     rows = sorted(await rows_of(ctx.client, of), key=lambda pair: pair[1].at, reverse=True)
-    shown = {f"{group}/{row.stamp}": row for group, row in rows[:count]}
-    proofs = {name: row.proof for name, row in shown.items()}
-    return Snapshots(backups=shown, proofs=proofs, more=len(rows) - len(shown) or None)
+    found = [Snapshot(**vars(row), id=f"{group}/{row.stamp}", known=row.proof) for group, row in rows[:count]]
+    return Snapshots(backups=found, more=len(rows) - len(found) or None)
 
 
 @service.tool(Risk.READ)
@@ -53,8 +52,8 @@ async def list_jobs(ctx: Context[Servers]) -> Answers[Jobs]:
 
 
 async def _jobs(server: Proxmox) -> Jobs:
-    kinds = {"sync": {"sync-direction": "all"}, "verify": {}, "prune": {}, "gc": {}}
-    return Jobs(**{kind: await server.read(list[Job], f"/admin/{kind}", params=more) for kind, more in kinds.items()})
+    verify, prune, gc = [await server.read(list[Job], f"/admin/{kind}") for kind in ("verify", "prune", "gc")]
+    return Jobs(sync=await sync_jobs(server) or [], verify=verify, prune=prune, gc=gc)
 
 
 @service.tool(Risk.READ)
@@ -62,9 +61,8 @@ async def get_task_status(ctx: Context[Servers], task: Upid | None = None, serve
     """How a task stands, with its last lines; without one, the tasks of the last two days, failures included."""
     if task is None:
         since = {"since": int(time.time()) - RECENT, "limit": 100}
-        found, down = await ctx.client.each(
-            lambda one: one.read(list[TaskRow], "/nodes/{}/tasks", NODE, params=since), server
-        )
+        ask = lambda one: one.read(list[TaskRow], "/nodes/{}/tasks", NODE, params=since)  # noqa: E731
+        found, down = await ctx.client.each(ask, server)
         return Tasks(tasks=found, down=down)
     asked, at = ctx.client.one(server), "/nodes/{}/tasks/{}"
     state = await asked.read(TaskState, f"{at}/status", NODE, task)
@@ -76,18 +74,14 @@ async def get_task_status(ctx: Context[Servers], task: Upid | None = None, serve
 async def get_verify_status(ctx: Context[Servers]) -> Answers[Proved]:
     """Which backups were verified, which failed and which never were, by datastore."""
     groups, down = await every_group(ctx.client)
-    by_store: dict[str, list[tuple[str, Seen]]] = {}
-    for group in groups:
-        rows = by_store.setdefault(f"{group.server}/{group.store}", [])
-        rows += [(f"{group.id}/{row.stamp}", row) for row in group.rows]
-    return Answers(found={store: _proved(rows) for store, rows in by_store.items()}, down=down)
+    return Answers(found={store: _proved(store, groups) for store in {one.store: 0 for one in groups}}, down=down)
 
 
-def _proved(rows: list[tuple[str, Seen]]) -> Proved:
-    named = {proof: [name for name, row in rows if row.proof == proof] for proof in {row.proof for _, row in rows}}
-    whole, never = len(named.get("whole", ())), len(named.get("never verified", ()))
-    broken, not_finished = named.get("broken", []), named.get("not finished", [])
-    return Proved(whole=whole, broken=broken, never_verified=never, not_finished=not_finished)
+def _proved(store: str, groups: list[Group]) -> Proved:
+    rows = [(f"{one.id}/{row.stamp}", row.proof) for one in groups if one.store == store for row in one.rows]
+    named = {proof: [name for name, each in rows if each == proof] for proof in get_args(Proof)}
+    counts = {"whole": len(named["whole"]), "never_verified": len(named["never verified"])}
+    return Proved(**counts, broken=named["broken"], not_finished=named["not finished"])
 
 
 @service.tool(Risk.READ)

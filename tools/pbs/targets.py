@@ -10,14 +10,14 @@ from tools.pbs.models import Group, Seen
 async def find_store(servers: Servers, text: str) -> list[Target]:
     """The datastores that a text may mean."""
     found, _ = await servers.each(stores)
-    named = [Target(f"{server}/{row.id}", row.id, "datastore") for server, rows in found.items() for row in rows]
-    return [one for one in named if text in (one.id, one.name)]
+    named = [(f"{server}/{row.id}", row.id) for server, rows in found.items() for row in rows]
+    return [Target(id_, name, "datastore") for id_, name in named if text in (id_, name)]
 
 
 async def find_kept(servers: Servers, text: str) -> list[Target]:
     """The guests' backups and the datastores that a text may mean, by name, number or id."""
-    groups, _ = await every_group(servers)
-    return [*(_target(group) for group in groups if _means(group, text)), *await find_store(servers, text)]
+    groups = [group for group in (await every_group(servers))[0] if _means(group, text)]
+    return [*(Target(one.id, one.name, one.store) for one in groups), *await find_store(servers, text)]
 
 
 async def find_backup(servers: Servers, text: str) -> list[Target]:
@@ -26,18 +26,14 @@ async def find_backup(servers: Servers, text: str) -> list[Target]:
     groups, _ = await every_group(servers)
     named = [(one, row) for one in groups for row in one.rows if _means(one, whole) and row.stamp == stamp]
     named = named or [(one, row) for one in groups for row in one.rows if _means(one, text)]
-    return [Target(f"{one.id}/{row.stamp}", f"{one.name or row.of} of {row.stamp}", one.id) for one, row in named]
+    return [Target(f"{one.id}/{row.stamp}", f"{one.name} of {row.stamp}", one.id) for one, row in named]
 
 
 async def find_job(servers: Servers, text: str) -> list[Target]:
     """The sync jobs that a text may mean, by id or by where they copy to."""
     found, _ = await servers.each(sync_jobs)
-    return [
-        Target(f"{server}/{job.id}", job.id, f"{job.store} and {job.remote or 'this server'}:{job.remote_store}")
-        for server, jobs in found.items()
-        for job in jobs or []
-        if text in (job.id, f"{server}/{job.id}", job.remote)
-    ]
+    listed = [(f"{server}/{job.id}", job) for server, jobs in found.items() for job in jobs or []]
+    return [Target(id_, job.id, job.remote or "") for id_, job in listed if text in (job.id, id_, job.remote)]
 
 
 StoreName = Annotated[str, Field(max_length=99, description="A datastore, by its name."), Resolve(find_store)]
@@ -56,7 +52,7 @@ async def rows_of(servers: Servers, kept: str) -> list[tuple[str, Seen]]:
         groups, down = await every_group(servers)
         if lost := next((one for one in down if one.name in (server, kept)), None):
             raise ToolFailed(f"{kept} could not be read: {lost.reason}")
-        return [(each.id, row) for each in groups if f"{each.server}/{each.store}" == kept for row in each.rows]
+        return [(each.id, row) for each in groups if each.store == kept for row in each.rows]
     return [(kept, row) for row in await snapshots(servers.one(server), store, ns, kind, of)]
 
 
@@ -67,12 +63,7 @@ def parts(kept: str) -> tuple[str, str, str, str, str]:
     return server, store, "/".join(rest[:-2]), kind, of
 
 
-def _target(group: Group) -> Target:
-    row = group.rows[0]
-    return Target(group.id, group.name or row.of, f"{row.kind} {row.of} in {group.store}", aliases=(row.of,))
-
-
 def _means(group: Group, text: str) -> bool:
     row = group.rows[0]
     names = (group.id, group.id.partition("/")[2], f"{row.kind}/{row.of}", row.of, group.name)
-    return text.casefold() in (name.casefold() for name in names if name)
+    return text.casefold() in map(str.casefold, names)

@@ -54,8 +54,8 @@ def test_a_guest_with_none_is_unprotected_and_unknown_when_a_place_did_not_answe
 
 
 def test_the_better_of_two_places_counts() -> None:
-    [one] = asked(backup(good=ago(99), offsite=False), backup(where="nas/dump", offsite=None, good=ago(7))).verdicts
-    assert (one.state, one.where, one.offsite) == ("protected", ["pbs/main", "nas/dump"], None)
+    [one] = asked(backup(good=ago(99), offsite=False), backup(target="nas/dump", offsite=None, good=ago(7))).verdicts
+    assert (one.state, one.where, one.offsite) == ("protected", ["pbs/main/vm/100", "nas/dump"], None)
     [one] = asked(backup(good=None, wrong="was not finished"), backup(good=ago(99))).verdicts
     assert one.state == "attention"
 
