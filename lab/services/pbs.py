@@ -190,12 +190,13 @@ class BackupServer(Twin):
         rows = [row for row in self.meant(store, said) if row["size"] is not None]
         if yes(said.get("ignore-verified", True)):
             rows = [row for row in rows if "verification" not in row]
-        upid = self.server.begin(NODE, "verify", store, 20, lambda: proved(), asked=asked)
+        broken = [row for row in rows if row.get("verification", {}).get("state") == "failed"]
+        fails = "verification failed - please check the log for details" if broken else ""
+        upid = self.server.begin(NODE, "verify", store, 20, lambda: proved(), asked=asked, fails=fails)
 
         def proved() -> None:
             for row in rows:
-                bad = row.get("verification", {}).get("state") == "failed"
-                self.snapshots.change(row["key"], verification={"state": "failed" if bad else "ok", "upid": upid})
+                self.snapshots.change(row["key"], verification={"state": "ok", "upid": upid})
 
         return upid
 
