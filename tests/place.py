@@ -54,6 +54,8 @@ class Place(House):
         self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
         self.lab = Lab(seed, directory=folder)
         self.lab.world.latency = self.lab.world.health_after = 0.0
+        for twin in self.lab.twins.values():
+            twin.pace = 0.0
         self.watch = Watch()
         self._canaries = self.watch.lab(self.lab, self._given)
         self.model = ScriptedModel() if model == "scripted" else model
@@ -86,6 +88,14 @@ class Place(House):
         self.watch.requests()
         self.watch.remains(self.folder, self.model)
         self.watch.end()
+
+    async def settle(self) -> None:
+        """Also what was begun and goes on by itself: here, no work takes time."""
+        await super().settle()
+        following = self.core.execution.following
+        while following.rows:
+            await asyncio.gather(*(task for _, task in following._followed.values()), return_exceptions=True)
+            await super().settle()
 
     async def open(self) -> None:
         """A core over the lab, its settings read the way the bot reads them."""
