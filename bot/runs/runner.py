@@ -12,6 +12,7 @@ from bot.agent.loop import Loop
 from bot.agent.model import RunStopped, open_calls
 from bot.runs.halt import Halt
 from bot.runs.tasks import Tasks
+from bot.screen.charts import charts_of
 from bot.screen.redraw import redraw_cards, redraw_receipt
 from bot.screen.render import escape
 from bot.screen.view import Format, View, stored_buttons, try_again
@@ -23,6 +24,8 @@ from tools.gate.results import refusals
 from tools.gate.standing import UNSEEN, WHY
 
 MOST_RECOVERIES = 3
+MOST_CHARTS = 3
+"""Pictures below an answer."""
 LATE_SECONDS = 600.0
 """An interrupted run that has lain for longer is not carried on: the world has moved, and so has whoever asked."""
 
@@ -131,6 +134,8 @@ class Runner:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
             elif run.thinks and messages[-1]["role"] == "assistant":  # be it without a word: then code finds some
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
+                for use in list(charts_of(messages))[-MOST_CHARTS:]:
+                    await stores.outbox.add(tx, run.conversation, "chart", f"chart:{run_id}:{use}", run=run_id, use=use)
             elif not run.thinks and len(rows) < _untold(messages):
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
             await self._give_back(tx, run)
