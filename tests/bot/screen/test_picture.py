@@ -12,6 +12,7 @@ from bot.screen.charts import MOST_CURVES, chart_text, charts_of, painted, sketc
 from bot.screen.picture import FOOT, PANEL, TITLE, WIDTH, Axis
 from bot.screen.render import render
 from bot.screen.view import Format
+from memory.secrets import Redactor
 from tools.gate.results import fit
 from tools.kit import Chart, Curve
 
