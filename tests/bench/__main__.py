@@ -56,7 +56,7 @@ def write(page: Path, part: str, rows: list[Row]) -> None:
     """Put the rows of a part, and where they were measured, between its marks in a page."""
     text, found = page.read_text(encoding="utf-8"), f"{machine()}\n\n{markdown(rows)}\n"
     between = re.compile(rf"(?<=<!-- {part} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-    page.write_text(between.sub(lambda _: found, text), encoding="utf-8")
+    page.write_text(between.sub(lambda _: found, text, count=1), encoding="utf-8")
 
 
 def machine() -> str:
