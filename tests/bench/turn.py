@@ -77,15 +77,9 @@ def lay_out(folder: Path, tools: int, **more: str) -> Path:
 async def double(tools: int, *more: str) -> AsyncIterator[str]:
     """The double in a process of its own, and where it is."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bench.double",
-        "--tools",
-        str(tools),
-        *more,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
+        sys.executable, "-m", "tests.bench.double", "--tools", str(tools), *more,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdout is not None
     try:
         yield (await process.stdout.readline()).decode().strip()

@@ -52,7 +52,6 @@ def given() -> Task:
 
 async def measure(task: Task, turn: Callable[[int], Awaitable[str]]) -> None:
     """Do as many tasks as each line that comes in says, and print what they took; `turn` does one, gives the answer."""
-    pin(CORE)
     done = 0
     while line := await asyncio.to_thread(sys.stdin.readline):
         taken, sizes = [], [size(task.database)]
@@ -104,6 +103,7 @@ def size(database: Path) -> int:
 
 def main(client: Callable[[Task], Awaitable[None]]) -> None:
     """Run a client's measurement."""
+    pin(CORE)  # before there are threads, which inherit it
     task = given()
     task.database.parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(client(task))  # type: ignore[arg-type]
