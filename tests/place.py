@@ -89,14 +89,6 @@ class Place(House):
         self.watch.remains(self.folder, self.model)
         self.watch.end()
 
-    async def settle(self) -> None:
-        """Also what was begun and goes on by itself: here, no work takes time."""
-        await super().settle()
-        following = self.core.execution.following
-        while following.rows:
-            await asyncio.gather(*(task for _, task in following._followed.values()), return_exceptions=True)
-            await super().settle()
-
     async def open(self) -> None:
         """A core over the lab, its settings read the way the bot reads them."""
         with environment({**self.lab.environment(), **self._canaries, **self._given}):
