@@ -62,10 +62,11 @@ def write(page: Path, part: str, rows: list[Row]) -> None:
 def machine() -> str:
     """What it was measured on, and how busy that was."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    kernel, _, _ = platform.release().partition("-")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"Measured {time.strftime('%Y-%m-%d')} on {cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores,"
-        f" {memory:.0f} GB, Linux {platform.release()}, Python {platform.python_version()};"
+        f" {memory:.0f} GB, Linux {kernel}, Python {platform.python_version()};"
         f" load at the end {os.getloadavg()[1]:.1f}."
     )
 
