@@ -15,8 +15,13 @@ SLOW = 0.3
 
 
 async def test_what_the_double_needs_is_subtracted(tmp_path: Path) -> None:
-    async with turn.double(10, "--slow", str(SLOW)) as url:
-        found = await turn.client("ours", Path(sys.executable), url, turn.lay_out(tmp_path / "ours", 10), 1, 2)
+    place = turn.lay_out(tmp_path / "ours", 10)
+    async with (
+        turn.double(10, "--slow", str(SLOW)) as url,
+        turn.client("ours", Path(sys.executable), url, place) as one,
+    ):
+        await one.do(1)
+        found = await one.do(2)
     assert found["turn"] < SLOW <= found["double"] and found["stored"] > 6 * 6000
 
 
@@ -43,11 +48,12 @@ def test_rounds_alternate_and_are_paired() -> None:
     assert (row.ours, row.ratio) == ("300 ms (200–900)", "3.00× (2.00–9.00)")
 
 
-def test_a_page_keeps_what_is_around_its_table(tmp_path: Path) -> None:
+def test_a_page_keeps_what_is_around_its_tables(tmp_path: Path) -> None:
     page = tmp_path / "figures.md"
-    page.write_text("before\n<!-- measured -->\nold\n<!-- end -->\nafter\n")
+    page.write_text("before\n<!-- turn -->\n<!-- end -->\nbetween\n<!-- chat -->\nother\n<!-- end -->\n")
     for what in ("first", "second"):
-        bench.write(page, [Row(what, "1 ms")])
+        bench.write(page, "turn", [Row(what, "1 ms")])
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("\n<!-- end -->\nafter\n") and "first" not in text
+    assert text.startswith("before\n<!-- turn -->\n") and "first" not in text
+    assert text.endswith("\n<!-- end -->\nbetween\n<!-- chat -->\nother\n<!-- end -->\n")
     assert "| second | 1 ms |" in text and f"{bench.machine()}\n" in text

@@ -6,7 +6,7 @@ import sqlite3
 import statistics
 import sys
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ async def measure(folder: Path, rounds: Rounds) -> AsyncIterator[Row]:
     async with double(TOOLS) as url:
         last = 3000 if rounds.large else 60
         place = lay_out(folder / "long", TOOLS, conversation="tg:1")
-        long = await client("ours", Path(sys.executable), url, place, rounds.warm_up, last)
+        async with client("ours", Path(sys.executable), url, place) as one:
+            await one.do(rounds.warm_up)
+            long = await one.do(last)
         for at in (300, last) if rounds.large else (last,):
             yield _turns(long["turns"], at)
             yield _bytes(long["sizes"], at)
@@ -61,14 +63,21 @@ def _bytes(sizes: list[int], at: int) -> Row:
 async def _on_top(folder: Path, url: str, rounds: Rounds, runs: int) -> Row:
     """A turn over a full database and over an empty one, in turns."""
     place = lay_out(folder / "full", TOOLS)
-    await client("ours", Path(sys.executable), url, place, 0, 1)
+    async with client("ours", Path(sys.executable), url, place) as first:
+        await first.do(1)
     multiply(place / "data" / "rackhand.db", runs)
-    taken: dict[str, list[float]] = {"full": [], "empty": []}
-    for number in range(rounds.pairs):
-        for name in rounds.in_turn(number, taken):
-            there = place if name == "full" else lay_out(folder / f"empty{number}", TOOLS)
-            found = await client("ours", Path(sys.executable), url, there, rounds.warm_up, rounds.tasks)
-            taken[name].append(found["turn"])
+    there = {"full": place, "empty": lay_out(folder / "empty", TOOLS)}
+    taken: dict[str, list[float]] = {name: [] for name in there}
+    async with AsyncExitStack() as stack:
+        clients = {
+            name: await stack.enter_async_context(client("ours", Path(sys.executable), url, here))
+            for name, here in there.items()
+        }
+        for each in clients.values():
+            await each.do(rounds.warm_up)
+        for number in range(rounds.pairs):
+            for name in rounds.in_turn(number, clients):
+                taken[name].append((await clients[name].do(rounds.tasks))["turn"])
     return against(f"a turn, {runs:,} runs stored", taken["full"], NOTHING, taken["empty"])
 
 

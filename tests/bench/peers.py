@@ -33,18 +33,18 @@ class Peer:
         python, done = folder / "bin/python", folder / "complete"
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            pip = (
-                [str(UV), "pip", "install", "--python", str(python)]
-                if UV.exists()
-                else [str(python), "-m", "pip", "install"]
+            with_uv, with_pip = (
+                (str(UV), "pip", "install", "--python", str(python)),
+                (str(python), "-m", "pip", "install"),
             )
-            for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "--quiet", *self.packages]):
+            pip = with_uv if UV.exists() else with_pip
+            for command in ((sys.executable, "-m", "venv", str(folder)), (*pip, "--quiet", *self.packages)):
                 _run(command)
             done.touch()
         return python
 
 
-def _run(command: list[str]) -> None:
+def _run(command: tuple[str, ...]) -> None:
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:

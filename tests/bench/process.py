@@ -47,14 +47,15 @@ async def _first_poll(folder: Path, rounds: Rounds) -> Row:
         async with open_home(folder / f"ours{number}", started=False, forked=False) as home:
             began = time.time()
             await home.start()
-            ours.append(_polled(home.lab) - began)
+            ours.append(await home.until(lambda lab=home.lab: _polls(lab), "the first poll") - began)
         async with echoing(folder / f"echo{number}") as (lab, began):
-            theirs.append(_polled(lab) - began)
+            theirs.append(_polls(lab) - began)
     return against("start → first poll", ours, ECHO, theirs)
 
 
-def _polled(lab: Lab) -> float:
-    return next(request.at for request in lab.traffic.requests if request.path.endswith("/getUpdates"))
+def _polls(lab: Lab) -> float:
+    """When it was polled first; 0 before that."""
+    return next((request.at for request in lab.traffic.requests if request.path.endswith("/getUpdates")), 0.0)
 
 
 async def _resident(home: Home, what: str) -> Row:

@@ -11,7 +11,7 @@ class Rounds:
     pairs: int
     """Rounds in which ours and the others are measured beside each other."""
     tasks: int
-    """Tasks in a round."""
+    """Tasks in a round; the middle one counts."""
     warm_up: int
     """Tasks before them that do not count."""
     large: bool
@@ -23,5 +23,5 @@ class Rounds:
         return list(names)[:: -1 if number % 2 else 1]
 
 
-FULL = Rounds(pairs=7, tasks=20, warm_up=5, large=True)
-QUICK = Rounds(pairs=1, tasks=4, warm_up=2, large=False)
+FULL = Rounds(pairs=9, tasks=7, warm_up=5, large=True)
+QUICK = Rounds(pairs=1, tasks=5, warm_up=3, large=False)

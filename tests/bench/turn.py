@@ -8,7 +8,8 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,17 @@ async def measure(folder: Path, rounds: Rounds) -> AsyncIterator[Row]:
 
 
 async def _rounds(folder: Path, rounds: Rounds, tools: int, here: dict[str, Path]) -> dict[str, Taken]:
+    """All of them are there all the time, and one at a time is at work."""
     taken: dict[str, Taken] = {name: {"turn": [], "cpu": [], "stored": []} for name in here}
-    async with double(tools) as url:
+    async with double(tools) as url, AsyncExitStack() as stack:
+        clients = {}
+        for name, python in here.items():
+            place = lay_out(folder / name, tools)
+            clients[name] = await stack.enter_async_context(client(name, python, url, place))
+            await clients[name].do(rounds.warm_up)
         for number in range(rounds.pairs):
             for name in rounds.in_turn(number, here):
-                place = lay_out(folder / f"{name}{number}", tools)
-                found = await client(name, here[name], url, place, rounds.warm_up, rounds.tasks)
+                found = await clients[name].do(rounds.tasks)
                 for kind, values in taken[name].items():
                     values.append(found[kind])
     return taken
@@ -71,15 +77,9 @@ def lay_out(folder: Path, tools: int, **more: str) -> Path:
 async def double(tools: int, *more: str) -> AsyncIterator[str]:
     """The double in a process of its own, and where it is."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bench.double",
-        "--tools",
-        str(tools),
-        *more,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
+        sys.executable, "-m", "tests.bench.double", "--tools", str(tools), *more,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdout is not None
     try:
         yield (await process.stdout.readline()).decode().strip()
@@ -88,18 +88,37 @@ async def double(tools: int, *more: str) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def client(name: str, python: Path, url: str, folder: Path, warm_up: int, tasks: int) -> dict[str, Any]:
-    """What a client has measured, in a process of its own."""
+@dataclass
+class Client:
+    """A client in a process of its own."""
+
+    name: str
+    _process: asyncio.subprocess.Process
+
+    async def do(self, tasks: int) -> dict[str, Any]:
+        """What it has measured while it did these tasks."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(b"%d\n" % tasks)
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the client {self.name} ended with {await self._process.wait()}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@asynccontextmanager
+async def client(name: str, python: Path, url: str, folder: Path) -> AsyncIterator[Client]:
+    """A client that does the task which is laid out in a folder."""
     process = await asyncio.create_subprocess_exec(
         str(python), "-W", "ignore", "-m", f"tests.bench.clients.{name}", "--url", url, "--folder", str(folder),
-        "--warm-up", str(warm_up), "--tasks", str(tasks),
-        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20,
     )  # fmt: skip
-    out, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"the client {name} ended with {process.returncode}")
-    found: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return found
+    assert process.stdin is not None
+    try:
+        yield Client(name, process)
+    finally:
+        process.stdin.close()
+        await process.wait()
 
 
 def _wall(tools: int, peer: Peer, taken: dict[str, Taken]) -> Row:

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import statistics
+import sys
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -26,8 +27,6 @@ class Task:
 
     url: str
     folder: Path
-    warm_up: int
-    tasks: int
     question: str
     system: str
     tools: list[dict[str, Any]]
@@ -47,31 +46,35 @@ def given() -> Task:
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--warm-up", type=int, required=True)
-    parser.add_argument("--tasks", type=int, required=True)
     options = parser.parse_args()
     return Task(**vars(options), **json.loads((options.folder / "task.json").read_text()))
 
 
 async def measure(task: Task, turn: Callable[[int], Awaitable[str]]) -> None:
-    """Print what a task takes; `turn` does one and gives the answer."""
-    pin(CORE)
-    taken, sizes = [], []
-    for number in range(task.warm_up + task.tasks):
-        sizes.append(size(task.database))
-        spent(task.url)
-        wall, cpu = time.perf_counter(), time.process_time()
-        answer = await turn(number)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        double = spent(task.url)
-        assert double["requests"] == task.replies and len(answer) >= 1200, (double, answer)
-        taken.append(((wall - double["seconds"]) / task.replies, cpu, double["seconds"] / task.replies))
-    sizes.append(size(task.database))
-    walls, cpus, doubles = zip(*taken[task.warm_up :], strict=True)
-    print(json.dumps({
-        "turn": statistics.median(walls), "cpu": statistics.fmean(cpus), "double": statistics.median(doubles),
-        "stored": (sizes[-1] - sizes[task.warm_up]) / task.tasks, "turns": walls, "sizes": sizes[task.warm_up :],
-    }))  # fmt: skip
+    """Do as many tasks as each line that comes in says, and print what they took; `turn` does one, gives the answer."""
+    done = 0
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        taken, sizes = [], [size(task.database)]
+        for number in range(done, done + int(line)):
+            taken.append(await _timed(task, turn, number))
+            sizes.append(size(task.database))
+        done += len(taken)
+        walls, cpus, doubles = zip(*taken, strict=True)
+        print(json.dumps({
+            "turn": statistics.median(walls), "cpu": statistics.median(cpus), "double": statistics.median(doubles),
+            "stored": (sizes[-1] - sizes[0]) / len(taken), "turns": walls, "sizes": sizes,
+        }), flush=True)  # fmt: skip
+
+
+async def _timed(task: Task, turn: Callable[[int], Awaitable[str]], number: int) -> tuple[float, float, float]:
+    """Seconds for each turn without the double's, of CPU for the task, and for each turn of the double's."""
+    spent(task.url)
+    wall, cpu = time.perf_counter(), time.process_time()
+    answer = await turn(number)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    double = spent(task.url)
+    assert double["requests"] == task.replies and len(answer) >= 1200, (double, answer)
+    return (wall - double["seconds"]) / task.replies, cpu, double["seconds"] / task.replies
 
 
 def spent(url: str) -> dict[str, Any]:
@@ -100,6 +103,7 @@ def size(database: Path) -> int:
 
 def main(client: Callable[[Task], Awaitable[None]]) -> None:
     """Run a client's measurement."""
+    pin(CORE)  # before there are threads, which inherit it
     task = given()
     task.database.parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(client(task))  # type: ignore[arg-type]
