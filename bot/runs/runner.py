@@ -124,11 +124,11 @@ class Runner:
     async def _conclude(self, run_id: str, error: str | None = None) -> None:
         """The end of a run and what is said about it, in one commit. Doing it again changes nothing."""
         stores = self._stores
-        run = await stores.runs.get(run_id)
-        assert run is not None, "only stored runs are worked on"
-        messages = await stores.runs.messages(run_id)
-        rows = await stores.journal.of_run(run_id)
         async with stores.database.transaction() as tx:
+            run = await stores.runs.get(run_id, tx)
+            assert run is not None, "only stored runs are worked on"
+            messages = await stores.runs.messages(run_id, tx)
+            rows = await stores.journal.of_run(run_id, tx)
             await stores.runs.set_state(tx, run_id, "failed" if error else "done", error)
             if error is not None:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -149,3 +150,8 @@ class Change(Generic[F]):
     def way_back(self, net: str) -> Call | None:
         """What Undo will call, given the id under which the net is kept; None when there is no way back."""
         return self.undo(self.facts, net) if self.undo else None
+
+
+def later(before: datetime | None, after: datetime | None) -> bool:
+    """Whether it has happened anew: what was never done before, by any time at all."""
+    return after is not None and (before is None or after > before)

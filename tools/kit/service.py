@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_typ
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from tools.kit.backups import Backup, Guest
 from tools.kit.change import Broken, Call, Done
 from tools.kit.context import Access, Context
 from tools.kit.contributions import Identity, Told
@@ -174,6 +175,20 @@ class Service(Generic[C]):
     ) -> Callable[[Context[C]], Awaitable[Told[Identity]]]:
         """Declare what it knows of things that other services know, too, under other names."""
         self.tells[Identity] = tell
+        return tell
+
+    def guests(
+        self, tell: Callable[[Context[C]], Awaitable[Told[Guest]]]
+    ) -> Callable[[Context[C]], Awaitable[Told[Guest]]]:
+        """Declare which guests there are that somebody may want backed up."""
+        self.tells[Guest] = tell
+        return tell
+
+    def backups(
+        self, tell: Callable[[Context[C]], Awaitable[Told[Backup]]]
+    ) -> Callable[[Context[C]], Awaitable[Told[Backup]]]:
+        """Declare which backups it keeps or knows of."""
+        self.tells[Backup] = tell
         return tell
 
     def tool(
