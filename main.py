@@ -5,6 +5,8 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,7 +32,6 @@ async def run(options: argparse.Namespace) -> int:
     from bot.telegram.chats import Chats
     from bot.telegram.poller import Poller
     from bot.telegram.progress import TelegramScreen
-    from bot.terminal.control import Control, control_socket
     from scheduler.clock import Clock, plan_digest
     from scheduler.digests import Digests
 
@@ -51,8 +52,18 @@ async def run(options: argparse.Namespace) -> int:
         digest_to = f"{TELEGRAM}{settings.digest_chat or settings.first_admin}"
         await plan_digest(core.stores, digest_to, settings.digest_time)
         doctor = Doctor(core, poller.polling)
-        door = control_socket(Control(core, doctor), settings.data_dir / "control.sock")
-        await App(core, chats, poller, doctor, digest).run(clock.run(), door=door)
+
+        @asynccontextmanager
+        async def door() -> AsyncIterator[None]:
+            from bot.terminal.control import (
+                Control,
+                control_socket,
+            )  # it brings a web server: not before the first poll
+
+            async with control_socket(Control(core, doctor), settings.data_dir / "control.sock"):
+                yield
+
+        await App(core, chats, poller, doctor, digest).run(clock.run(), door=door())
     return OK
 
 

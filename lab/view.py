@@ -149,8 +149,6 @@ class View:
         known = self.telegram.chats.get(chat)
         return {
             "action": known.live_action() if known else None,
-            "draft": known.live_draft() if known else None,
-            "pinned": known.pinned if known else None,
             "commands": self.telegram.commands_for(chat),
             "unread": self._unread(),
         }
@@ -206,6 +204,5 @@ def _shown(message: Message) -> Json:
         "out": not message.from_bot,
         "silent": message.silent,
         "edits": len(message.history),
-        "reactions": [r["emoji"] for r in message.reactions],
         "request": message.request,
     }

@@ -40,15 +40,16 @@ SETTLED_SECONDS = 2.0
 def telegram_bot(settings: Settings) -> Bot:
     """A client that obeys TELEGRAM_API_URL and nothing in the environment."""
     root = settings.telegram_api_url.rstrip("/")
-    options = {"trust_env": False}
+    request = HTTPXRequest(
+        connection_pool_size=16, connect_timeout=10, read_timeout=15, write_timeout=15,
+        httpx_kwargs={"trust_env": False},
+    )  # fmt: skip
     return Bot(
         settings.telegram_bot_token.get_secret_value(),
         base_url=f"{root}/bot",
         base_file_url=f"{root}/file/bot",
-        request=HTTPXRequest(
-            connection_pool_size=16, connect_timeout=10, read_timeout=15, write_timeout=15, httpx_kwargs=options
-        ),
-        get_updates_request=HTTPXRequest(httpx_kwargs=options),
+        request=request,
+        get_updates_request=request,  # there is none: the poll is ours
     )
 
 

@@ -8,7 +8,6 @@ from lab.telegram.checks import (
     CALLBACK_ANSWER_LIMIT,
     CHAT_ACTIONS,
     DOWNLOAD_LIMIT,
-    REACTIONS,
     bad_request,
     check_commands,
     utf16,
@@ -79,19 +78,6 @@ def send_chat_action(world: TelegramWorld, params: Params) -> bool:
     return True
 
 
-def set_message_reaction(world: TelegramWorld, params: Params) -> bool:
-    """True; the message carries the bot's reaction, or none."""
-    message = world.chat(params.integer("chat_id")).message(params.integer("message_id"), "react")
-    reaction = params.object("reaction") or []
-    if not isinstance(reaction, list) or len(reaction) > 1:
-        raise bad_request("REACTIONS_TOO_MANY")
-    if any(r.get("type") != "emoji" or r.get("emoji") not in REACTIONS for r in reaction):
-        raise bad_request("REACTION_INVALID")
-    message.reactions = reaction
-    world.touch(message)
-    return True
-
-
 def get_file(world: TelegramWorld, params: Params) -> dict[str, Any]:
     """Where to download a file."""
     stored = world.files.by_id.get(params.text("file_id"))
@@ -137,8 +123,6 @@ def get_chat(world: TelegramWorld, params: Params) -> dict[str, Any]:
         "max_reaction_count": 11,
         "accepted_gift_types": dict.fromkeys(gifts, False),
     }
-    if chat.pinned is not None:
-        full["pinned_message"] = chat.messages[chat.pinned].to_dict(nested=True)
     return full
 
 
@@ -148,21 +132,6 @@ def leave_chat(world: TelegramWorld, params: Params) -> bool:
     if chat.type == "private":
         raise bad_request("chat member status can't be changed in private chats")
     chat.refusal = "bot is not a member of the supergroup chat"
-    return True
-
-
-def pin_chat_message(world: TelegramWorld, params: Params) -> bool:
-    """True; the message is pinned."""
-    chat = world.chat(params.integer("chat_id"))
-    chat.pinned = chat.message(params.integer("message_id"), "pin").message_id
-    world.touch()
-    return True
-
-
-def unpin_chat_message(world: TelegramWorld, params: Params) -> bool:
-    """True; nothing is pinned."""
-    world.chat(params.integer("chat_id")).pinned = None
-    world.touch()
     return True
 
 

@@ -33,15 +33,11 @@ METHODS: dict[str, Method] = {
     "getmycommands": account.get_my_commands,
     "getwebhookinfo": account.get_webhook_info,
     "leavechat": account.leave_chat,
-    "pinchatmessage": account.pin_chat_message,
     "sendchataction": account.send_chat_action,
     "senddocument": sending.send_document,
     "sendmessage": sending.send_message,
-    "sendmessagedraft": sending.send_message_draft,
     "sendphoto": sending.send_photo,
-    "setmessagereaction": account.set_message_reaction,
     "setmycommands": account.set_my_commands,
-    "unpinchatmessage": account.unpin_chat_message,
 }
 """Method names in lower case, as Telegram compares them."""
 TOKEN = re.compile(r"\d+:[\w-]+")

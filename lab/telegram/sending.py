@@ -1,6 +1,5 @@
 """Bot API methods that put messages into chats and change or remove them."""
 
-import time
 from typing import Any
 
 from lab.telegram.checks import (
@@ -16,7 +15,6 @@ from lab.telegram.checks import (
 from lab.telegram.params import Params, Upload
 from lab.telegram.state import (
     BOT,
-    DRAFT_SECONDS,
     Chat,
     Message,
     StoredFile,
@@ -45,24 +43,6 @@ def send_document(world: TelegramWorld, params: Params) -> dict[str, Any]:
     chat = _chat(world, params)
     fields = _caption(params)
     return _send(world, chat, params, "sendDocument", _document(world, _upload(params, "document")) | fields)
-
-
-def send_message_draft(world: TelegramWorld, params: Params) -> bool:
-    """True; the text is shown as being written until the next message, or for half a minute."""
-    chat = world.chat(params.integer("chat_id"))
-    if chat.type != "private":
-        raise bad_request("TEXTDRAFT_PEER_INVALID")
-    if params.integer("draft_id") == 0:
-        raise bad_request("DRAFT_ID_INVALID")
-    _refuse_parse_mode(params)
-    thread = thread_of(chat, params)
-    text = params.text("text")
-    check_text(text, what="draft")
-    chat.draft = {"text": text, "entities": check_entities(text, params.object("entities"))}
-    chat.draft |= {} if thread is None else {"thread": thread}
-    chat.draft_until = time.monotonic() + DRAFT_SECONDS
-    world.touch()
-    return True
 
 
 def edit_message_text(world: TelegramWorld, params: Params) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from lab.telegram.checks import bad_request, found_entities
 ADMIN, OPERATOR, VIEWER, STRANGER = 1001, 1002, 1003, 6666
 BOT_ID = 7_000_000_001
 
-DRAFT_SECONDS = 30.0
 ACTION_SECONDS = 5.0
 
 
@@ -64,12 +63,9 @@ class Chat:
     """Why the bot may not write here, in Telegram's words; None when it may."""
     moved_to: int | None = None
     """The supergroup that this group has become."""
-    draft: dict[str, Any] | None = None
-    draft_until: float = 0.0
     action: str | None = None
     action_until: float = 0.0
     action_topic: int | None = None
-    pinned: int | None = None
     topics: dict[int, Topic] = field(default_factory=dict)
     """By thread id. General is none of them: what stands there carries no thread."""
 
@@ -100,10 +96,6 @@ class Chat:
             raise bad_request(f"message to {what} not found")
         return found
 
-    def live_draft(self) -> dict[str, Any] | None:
-        """The draft the bot is writing, unless it has faded."""
-        return self.draft if self.draft is not None and time.monotonic() < self.draft_until else None
-
     def live_action(self) -> str | None:
         """What the header says the bot is doing, unless that was long ago."""
         return self.action if self.action is not None and time.monotonic() < self.action_until else None
@@ -125,7 +117,6 @@ class Message:
     edit_date: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     """Earlier contents, oldest first."""
-    reactions: list[dict[str, Any]] = field(default_factory=list)
     silent: bool = False
     thread: int | None = None
     """The topic it stands in; None for General and for chats without topics."""

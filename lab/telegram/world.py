@@ -124,19 +124,6 @@ class TelegramWorld:
         self.touch()
         return query
 
-    def react(self, user: int, message_id: int, emoji: str, chat: int | None = None) -> None:
-        """Put a reaction on a message; the bot hears of it only if it asked to."""
-        message = self._chat_of(user, chat).messages[message_id]
-        payload = {
-            "chat": message.chat.to_dict(),
-            "message_id": message_id,
-            "user": self.users[user].to_dict(),
-            "date": int(time.time()),
-            "old_reaction": [],
-            "new_reaction": [{"type": "emoji", "emoji": emoji}],
-        }
-        self.updates.add("message_reaction", payload)
-
     def inject(self, update: dict[str, Any]) -> int:
         """Queue an update exactly as given, well-formed or not; its id."""
         return self.updates.add_raw(update)
@@ -258,7 +245,7 @@ class TelegramWorld:
         message = Message(self._next_message, chat, sender, content, **details)
         chat.messages[message.message_id] = message
         if sender.is_bot:
-            chat.draft = chat.action = None
+            chat.action = None
         self.touch(message)
         return message
 

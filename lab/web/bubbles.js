@@ -21,17 +21,9 @@ export function row(message, act, unread) {
     file(message.document),
     text ? el("span", { class: "said" }, render(text, entities, act.command)) : null,
     meta(message, unread, act),
-    message.reactions?.length ? el("div", { class: "reactions" }, message.reactions.join(" ")) : null,
   );
   const stack = el("div", { class: keyboard.length ? "stack keys" : "stack" }, bubble, keys(message, keyboard, act));
   return el("div", { class: message.out ? "row out" : "row", "data-testid": "message", "data-id": message.message_id }, stack);
-}
-
-/** What the bot is writing at the moment. */
-export function draftRow(draft, act) {
-  const shown = draft.text ? render(draft.text, draft.entities, act.command) : ["Thinking"];
-  const said = el("span", { class: "said" }, shown, el("span", { class: "dots" }));
-  return el("div", { class: "row first last draft", "data-testid": "draft" }, el("div", { class: "stack" }, el("div", { class: "bubble" }, said)));
 }
 
 function meta(message, unread, act) {

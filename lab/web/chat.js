@@ -1,6 +1,6 @@
 // The chat: state, live updates, composer, roles. Everything shown comes from the lab's `parts`.
 
-import { draftRow, row, summaryOf } from "./bubbles.js";
+import { row, summaryOf } from "./bubbles.js";
 import { ask, byTest, el, find, modal, toast } from "./dom.js";
 import { showPanel, startPanel } from "./panel.js";
 
@@ -129,10 +129,7 @@ function showChat(state) {
   const before = unread;
   unread = new Set(state.unread);
   for (const id of before) if (!unread.has(id) && messages.has(id)) redraw(id);
-  const writing = state.draft ?? null;
-  subtitle(state.action || writing ? "typing" : "bot", Boolean(state.action || writing));
-  find(".draft")?.remove();
-  if (writing) rows.append(draftRow(writing, act));
+  subtitle(state.action ? "typing" : "bot", Boolean(state.action));
 }
 
 function redraw(id) {
@@ -161,8 +158,6 @@ function toEnd(behavior) {
 }
 
 function settle(fresh, added) {
-  const draft = find(".draft");
-  if (draft && draft !== rows.lastElementChild) rows.append(draft);
   find(".empty").hidden = messages.size > 0;
   if (fresh || following) toEnd(fresh ? "instant" : "smooth");
   else missed += Math.max(0, added);

@@ -3,7 +3,6 @@
 from typing import Final, Literal, TypeAlias
 
 from markdown_it.rules_block.table import escapedSplit
-from prettytable import HRuleStyle, PrettyTable, VRuleStyle
 
 WIDTH: Final = 36
 """Columns of a code block a phone shows without wrapping."""
@@ -19,6 +18,8 @@ def cells(row: str) -> list[str]:
 
 def grid(rows: list[list[str]], aligns: list[Align]) -> str:
     """The rows in aligned columns under a ruled header; empty if a phone would have to wrap them."""
+    from prettytable import HRuleStyle, PrettyTable, VRuleStyle
+
     columns = max(map(len, rows))
     table = PrettyTable(header=False, align="l", padding_width=0, right_padding_width=1)
     table.hrules, table.vrules = HRuleStyle.FRAME, VRuleStyle.NONE

@@ -120,7 +120,8 @@ async def test_where_the_service_knows_when_it_can_tell_nobody_looks_before(
 ) -> None:
     monkeypatch.setattr("tools.gate.outcomes.POLL", (0.005,))
     item = house.rack.items["rack/0001"]
-    house.rack.fault, item.settles = "lie", 0.04
+    monkeypatch.setattr("tests.rack.ItemFacts.settles", 0.04)
+    house.rack.fault = "lie"
     looks: list[int] = []
 
     def written() -> None:
