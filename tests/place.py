@@ -54,6 +54,8 @@ class Place(House):
         self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
         self.lab = Lab(seed, directory=folder)
         self.lab.world.latency = self.lab.world.health_after = 0.0
+        for twin in self.lab.twins.values():
+            twin.pace = 0.0
         self.watch = Watch()
         self._canaries = self.watch.lab(self.lab, self._given)
         self.model = ScriptedModel() if model == "scripted" else model

@@ -74,8 +74,9 @@ class Proxmox:
         pid, pstart = random.randrange(1000, 60_000), random.randrange(10**7, 10**8)
         counted = f"{number:08X}:" if self.product == "PBS" else ""
         start, who = int(self.twin.now() - ago), self.who(asked) if asked else "root@pam"
+        id_ = id_.replace(":", r"\x3a")  # which separates the parts
         upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{counted}{start:08X}:{kind}:{id_}:{who}:"
-        self.twin.tasks.begin(upid, kind, seconds, lambda: void(effect()), fails, ago).log += log
+        self.twin.tasks.begin(upid, kind, seconds * self.twin.pace, lambda: void(effect()), fails, ago).log += log
         return upid
 
     def _task(self, asked: Asked) -> Task:
@@ -114,7 +115,9 @@ class Proxmox:
         self.twin.tasks.settle()
         node, kind = asked.path["node"], asked.query.get("typefilter", "")
         auditing = self.may(asked, f"/nodes/{node}" if self.product == "PVE" else "/system/tasks", "Sys.Audit")
-        rows = [self._row(task) for task in self.twin.tasks.all.values() if f"UPID:{node}:" in task.id]
+        rows = [
+            self._row(task) for task in self.twin.tasks.all.values() if node in ("localhost", _parts(task.id)["node"])
+        ]
         rows = [
             row for row in sorted(rows, key=lambda row: -row["starttime"])
             if kind in str(row.get("worker_type", row.get("type")))
@@ -203,7 +206,7 @@ def _parts(upid: str) -> Json:
     assert found is not None, f"{upid} is none"
     node, pid, pstart, _, start, kind, id_, user = found.groups()
     return {"node": node, "pid": int(pid, 16), "pstart": int(pstart, 16), "starttime": int(start, 16), "type": kind,
-            "id": id_, "user": user}  # fmt: skip
+            "id": id_.replace(r"\x3a", ":"), "user": user}  # fmt: skip
 
 
 def _below(path: str, above: str) -> bool:

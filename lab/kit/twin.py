@@ -33,6 +33,8 @@ class Twin(ABC):
         self.lying = False
         """Whether every operation answers success and changes nothing."""
         self.tasks = Tasks(self)
+        self.pace = 1.0
+        """What work lasts, against what it is said to last."""
         self.secrets: list[str] = []
         """Credentials that no log, model or message may ever hold."""
 

@@ -27,4 +27,6 @@ DOCKER = [
     ("what could not be looked into is well", "tools/docker/glance.py",
            "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
            "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
+    ("what has just come back from a crash is taken for well", "tools/docker/survey.py",
+           "return 2 if row.up and row.up >= SHAKY.total_seconds() else 1", "return 2", TROUBLES),
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from tools.kit.context import Access
 from tools.kit.errors import BadAnswer, OutcomeUnknown, or_else
 from tools.kit.failures import quote
 from tools.kit.http import segment
+from tools.kit.instances import Instances
 from tools.kit.sdk import Sdk
 from tools.kit.settings import Each, HttpSettings, Place, Secrets
 from tools.kit.types import Outside, Result
@@ -78,13 +79,19 @@ class Proxmox(Sdk["Session"]):
         params: Params | None = None,
     ) -> T:
         """What lies at `at` in an answer's data, as `kind`. Raises ToolFailed; BadAnswer says what is wrong."""
-        found = await self._asked("get", path, segments, params)
+        return self._fit(kind, await self._asked("get", path, segments, params), at)
+
+    def _fit(self, kind: type[T], found: Any, at: tuple[str | int, ...]) -> T:
         try:
             fit: T = fitted(kind, found, at)
         except ValueError as error:
             what = f"without a proper {error}" if str(error) else "with something else than was asked for"
             raise BadAnswer(f"{self.service} answered {what}: check its address and its version.") from None
         return fit
+
+    async def tried(self, kind: type[T], path: str, *segments: str | int, params: Params | None = None) -> T:
+        """What a prune would do, without doing it: the one POST that a reading client may send. Raises ToolFailed."""
+        return self._fit(kind, await self._asked("post", path, segments, {**(params or {}), "dry-run": True}), ())
 
     async def send(self, method: str, path: str, *segments: str | int, params: Params | None = None) -> Any:
         """The data of the answer to a change. Raises ToolFailed."""
@@ -99,12 +106,21 @@ class Proxmox(Sdk["Session"]):
             raise OutcomeUnknown(f"{self.service} was asked and named no task: look at the target before asking again.")
         return Task(upid, lasts)
 
+    async def holds(self, privilege: str) -> bool:
+        """Whether the token has a privilege anywhere: without it, a list is empty and nothing is wrong."""
+        held = await self.read(dict[str, dict[str, bool]], "/access/permissions")
+        return any(rights.get(privilege) for rights in held.values())
+
     async def _asked(self, method: str, path: str, segments: Sequence[str | int], params: Params | None) -> Any:
         parts = path.strip("/").split("/")
         values = iter(segments)
         # As a list of quoted parts: proxmoxer would make two of an id at its slash.
         filled = [segment(next(values)) if part == "{}" else part for part in parts]
-        sent = {name: int(value) if isinstance(value, bool) else value for name, value in (params or {}).items()}
+        sent = {
+            name: int(value) if isinstance(value, bool) else value
+            for name, value in (params or {}).items()
+            if value is not None
+        }
         call: Callable[[Any], Any] = lambda session: getattr(session.resource(filled), method)(**sent)  # noqa: E731
         return await self.ask(call)
 
@@ -127,6 +143,21 @@ class TaskLine(Result):
 
     n: int
     t: Outside
+
+
+async def begun(
+    servers: Instances[Proxmox], server: str, path: str, *segments: str | int, params: Params | None = None
+) -> Task:
+    """What has begun on one of several, by its name and the task's."""
+    task = await servers.one(server).begin("POST", path, *segments, params=params, lasts=86_400.0)
+    return Task(f"{server}/{task.ref}", task.lasts)
+
+
+async def followed(servers: Instances[Proxmox], ref: str) -> AsyncIterator[str | Done | Broken]:
+    """`follow` of what `begun` has begun."""
+    server, upid = servers.at(ref)
+    async for step in follow(server, upid):
+        yield step
 
 
 async def follow(client: Proxmox, upid: str) -> AsyncIterator[str | Done | Broken]:

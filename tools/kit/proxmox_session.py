@@ -7,7 +7,7 @@ imports `requests`: whoever needs it does so at the first call.
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 from proxmoxer.core import ANYEVENT_HTTP_STATUS_CODES, SERVICES, ProxmoxResource
@@ -20,7 +20,6 @@ from tools.kit.settings import Place
 from tools.kit.sockets import TcpAdapter
 from tools.kit.strict import strict_json
 from tools.kit.tls import context
-from tools.kit.transport import READING
 
 T = TypeVar("T")
 
@@ -53,11 +52,16 @@ class Way(HttpSession):
         """proxmoxer's resource of a path, its parts quoted."""
         return self._root(list(parts))
 
+    def changes(self, request: requests.PreparedRequest) -> bool:
+        """Whether a request could change something: a prune that says so is only tried."""
+        pruning = request.method == "POST" and urlsplit(request.url or "").path.endswith("/prune")
+        return super().changes(request) and not (pruning and parse_qs(str(request.body)).get("dry-run") == ["1"])
+
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         """A success. Raises ToolFailed."""
         answer = super().request(method, url, **kwargs)
         if answer.status_code >= 400:
-            raise refusal(answer, self.service, write=method not in READING)
+            raise refusal(answer, self.service, write=self.changes(answer.request))
         return answer
 
     def loads(self, answer: requests.Response) -> Any:
@@ -65,7 +69,7 @@ class Way(HttpSession):
         try:
             return strict_json(answer.content)["data"]
         except (ValueError, KeyError, TypeError):
-            raise not_json(self.service, answer.content, write=answer.request.method not in READING) from None
+            raise not_json(self.service, answer.content, write=self.changes(answer.request)) from None
 
 
 class Session:
@@ -128,7 +132,8 @@ def _words(answer: requests.Response) -> str:
     try:
         body = strict_json(answer.content)
     except ValueError:
-        return answer.reason or ""
+        bare = answer.text.strip()  # a backup server writes nothing but its words
+        return bare if bare and not bare.startswith("<") else answer.reason or ""
     errors = body.get("errors") if isinstance(body, dict) else None
     if isinstance(errors, dict) and errors:
         return ", ".join(f"{name}: {str(text).strip()}" for name, text in errors.items())
