@@ -86,9 +86,11 @@ async def create_backup(
     found = await there(ctx.client, guest)
     place = await _store_for(ctx.client, found.node, storage, 0.0)
     if place is None:
-        raise Conflict(f"No storage on {found.node} takes backups: give one the content type backup.")
+        raise Conflict(
+            f"No storage on {found.node} has room for backups: make some, or give one the content type backup."
+        )
     if place.free_gib < 1:
-        raise Conflict(f"The storage {place.storage} is full: make room there first, or name another one.")
+        raise Conflict(f"There is no room on {place.storage}: make some first, or name another storage.")
     facts = await ctx.read(read_backups, guest, place.storage)
     unlocked(facts)
     return Change(

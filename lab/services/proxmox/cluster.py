@@ -38,8 +38,6 @@ CHANGING = {
     "VM.Config.Disk", "VM.Config.Memory", "VM.Config.Options", "VM.Config.Network", "Sys.Modify", "Sys.PowerMgmt",
     "SDN.Use", "Datastore.AllocateTemplate",
 }  # fmt: skip
-PACE = 1.0
-"""How long tasks take, as a share of what they take in the demo."""
 
 
 class Cluster(Twin):
@@ -93,10 +91,6 @@ class Cluster(Twin):
             folder = "qemu-server" if kind == "qemu" else "lxc"
             raise Refusal(500, f"Configuration file 'nodes/{node}/{folder}/{number}.conf' does not exist")
         return row
-
-    def begin(self, node: str, kind: str, id_: str, seconds: float, effect: Callable[[], object], **more: Any) -> str:
-        """A task at the lab's pace."""
-        return self.server.begin(node, kind, id_, seconds * PACE, effect, **more)
 
     def dump(self) -> Json:
         """Its state, whatever is due having happened; a backup that was a safety net stays on purpose."""

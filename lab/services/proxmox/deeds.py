@@ -54,7 +54,7 @@ class Deeds:
     ) -> str:
         """A task on the guest's node: `qmstart`, or `vzstart` for a container."""
         kind = f"{'qm' if row['type'] == 'qemu' else 'vz'}{kind}"
-        return self.cluster.begin(row["node"], kind, str(row["vmid"]), seconds, effect, asked=asked, **more)
+        return self.cluster.server.begin(row["node"], kind, str(row["vmid"]), seconds, effect, asked=asked, **more)
 
     def power(self, asked: Asked) -> str:
         """On or off."""
@@ -151,7 +151,7 @@ class Deeds:
             self.cluster.backups.put(backup(row, begun, said["storage"], notes))
 
         log = [f"INFO: starting new backup job: vzdump {row['vmid']}", "INFO:  42% (1.3 GiB of 3.0 GiB) in 4s"]
-        return self.cluster.begin(
+        return self.cluster.server.begin(
             row["node"], "vzdump", str(row["vmid"]), 8.0, effect, asked=asked, fails=fails, log=log
         )
 
