@@ -85,6 +85,10 @@ def grown(place: Place) -> Any:
     put(110, config={**config, "mp0": "local-zfs:subvol-110-disk-1,size=8G"})(place)
 
 
+def given(**config: Any) -> Move:
+    return lambda place: put(104, config={**cluster(place).one(104)["config"], **config})(place)
+
+
 async def removed(place: Place) -> dict[str, Any]:
     """A backup of a guest that is there no more."""
     cluster(place).guests.remove("lxc/113")
@@ -114,6 +118,18 @@ STAGES: dict[str, Stage | Args] = {
         OFF | {"disks": grown, "snapshots": snapped(110), "needed_by": another_job},
         guards=GUARDS,
         fixed=STOPPED,
+    ),
+    "proxmox_migrate_guest": Stage(MEDIA | {"node": "pve3"}, RUNNING | {"node": put(104, node="pve1")}, guards=LOCK),
+    "proxmox_clone_guest": Stage(
+        {"guest": "110", "name": "copy", "vmid": 150}, OFF, guards=LOCK, fixed=frozenset({"taken_by"})
+    ),
+    "proxmox_set_guest_resources": Stage(
+        MEDIA | {"cores": 2, "memory_mib": 4096},
+        RUNNING | {"cores": given(cores=3), "memory_mib": given(memory="5000")},
+        guards=LOCK,
+    ),
+    "proxmox_resize_disk": Stage(
+        MEDIA | {"disk": "scsi0", "gib": 80}, RUNNING | {"size_gib": given(scsi0="local-zfs:x,size=70G")}, guards=LOCK
     ),
     "proxmox_bring_back": Stage(
         deleted,
@@ -281,5 +297,25 @@ async def test_the_pages_show_guests_and_nodes_and_what_may_be_done(place: Place
     assert "3 of 3 nodes up" in lines(await menus.send("/nodes"))[0]
     view = await menus.send("/vms")
     assert "12 of 14 guests running" in lines(view)[0]
-    opened = await menus.send("/vms media")
+    opened = await menus.press(await menus.send("/vms media"), "media")
     assert {"Shutdown", "Reboot", "Snapshot", "Backup", "Stop"} <= labels(opened), labels(opened)
+
+
+async def test_a_disk_does_not_shrink_and_a_number_is_not_taken_twice(place: Place) -> None:
+    for tool, args, why in (
+        ("resize_disk", {"guest": "media", "disk": "scsi0", "gib": 8}, "cannot shrink"),
+        ("clone_guest", {"guest": "k3s", "name": "copy", "vmid": 109}, "taken by k3s"),
+    ):
+        run = await place.ask(use(f"proxmox_{tool}", **args))
+        assert why in (await place.results(run))[0]["content"] and not await place.has_card()
+
+
+async def test_a_configuration_that_somebody_else_has_just_changed_is_left_alone(place: Place) -> None:
+    await place.ask(use("proxmox_set_guest_resources", guest="media", cores=2))
+    given(description="mine")(place)
+    sent = place.lab.twins["proxmox"].guests.rows["qemu/104"]["config"]
+    place.lab.traffic.fault(
+        "proxmox:pve1", method="PUT", status=500, body='{"message": "detected modified configuration"}'
+    )
+    await place.approve()
+    assert (await place.call()).state != "done" and sent["cores"] == 4

@@ -3,7 +3,22 @@
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from tools.kit import Chart, Context, Curve, Down, Ident, Listing, Outside, Result, Risk, Span, ToolFailed, at, listed
+from tools.kit import (
+    Chart,
+    Context,
+    Curve,
+    Down,
+    Field,
+    Ident,
+    Listing,
+    Outside,
+    Result,
+    Risk,
+    Span,
+    ToolFailed,
+    at,
+    listed,
+)
 from tools.kit.errors import tried
 from tools.kit.proxmox import Params
 from tools.proxmox.client import Cluster, service
@@ -11,6 +26,7 @@ from tools.proxmox.models import Gib, Words
 from tools.proxmox.targets import GuestName, NodeName, all_nodes, there
 
 R = TypeVar("R", bound=Result)
+Back = Annotated[Span, Field(description="How far back.")]
 
 
 class Sample(Result):
@@ -43,14 +59,14 @@ async def samples(client: Cluster, node: str, guest: str | None, span: str) -> l
 
 
 @service.tool(Risk.READ, word="chart")
-async def get_metrics(ctx: Context[Cluster], guest: GuestName, span: Span = "day") -> Chart:
+async def get_metrics(ctx: Context[Cluster], guest: GuestName, span: Back = "day") -> Chart:
     """CPU, memory, network and disk of one guest over an hour up to a month."""
     found = await there(ctx.client, guest)
     return _chart(found.called, await samples(ctx.client, found.node, guest, span))
 
 
 @service.tool(Risk.READ, word="chart")
-async def get_node_metrics(ctx: Context[Cluster], node: NodeName, span: Span = "day") -> Chart:
+async def get_node_metrics(ctx: Context[Cluster], node: NodeName, span: Back = "day") -> Chart:
     """CPU, memory and network of one node over an hour up to a month."""
     return _chart(node, await samples(ctx.client, node, None, span))
 

@@ -1,6 +1,5 @@
 """The cluster: its state, who may see what of it, and what it answers to questions."""
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from lab.services.proxmox.stock import (
     TEMPLATES,
     UPDATE,
     backup,
+    digest,
     guest,
 )
 
@@ -287,8 +287,3 @@ class Cluster(Twin):
     def suggestions(self) -> list[str]:
         """What to ask of it."""
         return ["what is on pve2?"]
-
-
-def digest(row: Json) -> str:
-    """What tells a configuration from the one that it was."""
-    return hashlib.sha1(json.dumps(row["config"], sort_keys=True).encode()).hexdigest()
