@@ -89,6 +89,10 @@ def given(**config: Any) -> Move:
     return lambda place: put(104, config={**cluster(place).one(104)["config"], **config})(place)
 
 
+def newer_template(place: Place) -> Any:
+    cluster(place).templates.append("local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst")
+
+
 async def removed(place: Place) -> dict[str, Any]:
     """A backup of a guest that is there no more."""
     cluster(place).guests.remove("lxc/113")
@@ -130,6 +134,12 @@ STAGES: dict[str, Stage | Args] = {
     ),
     "proxmox_resize_disk": Stage(
         MEDIA | {"disk": "scsi0", "gib": 80}, RUNNING | {"size_gib": given(scsi0="local-zfs:x,size=70G")}, guards=LOCK
+    ),
+    "proxmox_create_lxc": Stage(
+        {"name": "fresh", "vmid": 150},
+        {"template": newer_template},
+        guards=LOCK | {"free_gib"},
+        fixed=frozenset({"taken_by", "state", "storage", "node"}),
     ),
     "proxmox_bring_back": Stage(
         deleted,
@@ -318,4 +328,4 @@ async def test_a_configuration_that_somebody_else_has_just_changed_is_left_alone
         "proxmox:pve1", method="PUT", status=500, body='{"message": "detected modified configuration"}'
     )
     await place.approve()
-    assert (await place.call()).state != "done" and sent["cores"] == 4
+    assert (await place.call()).state == "failed" and sent["cores"] == 4

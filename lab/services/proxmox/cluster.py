@@ -50,7 +50,7 @@ class Cluster(Twin):
         super().__init__(seed, **more)
         self.server = Proxmox(self, "PVE", lambda: list(NODES))
         self.key = self.server.token(TOKEN, {"/": READING | CHANGING})
-        self.quorate, self.full = True, False
+        self.quorate, self.full, self.templates = True, False, list(TEMPLATES)
         self.deaf: set[str] = set()
         """Guests that do not heed a shutdown."""
         self.guests = Store(self, "id", [self._begun(*row) for row in GUESTS], hidden=frozenset({"since", "cpu"}))
@@ -189,7 +189,8 @@ class Cluster(Twin):
         self.server.need(asked, f"/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
         if kind == "vztmpl":
             rows = [
-                {"volid": name, "format": "tzst", "size": 120_000_000, "ctime": 1_760_000_000} for name in TEMPLATES
+                {"volid": name, "format": "tzst", "size": 120_000_000, "ctime": 1_760_000_000}
+                for name in self.templates
             ]
             return rows if storage == "local" else []
         may = self.server.may
