@@ -229,7 +229,7 @@ class Place(House):
 
 
 def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process counts as steady at once, tasks take no time, and nobody waits long for an expectation."""
+    """A process counts as steady at once, and nobody waits long for an expectation."""
     look = Outcomes.look
 
     async def hasty(self, row, change, within):  # type: ignore[no-untyped-def]
@@ -238,7 +238,6 @@ def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Outcomes, "look", hasty)
     monkeypatch.setattr("tools.docker.facts.STEADY_SECONDS", 0.0)
     monkeypatch.setattr("tools.kit.proxmox.LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("lab.services.proxmox.cluster.PACE", 0.0)
 
 
 class _Everything(set[str]):

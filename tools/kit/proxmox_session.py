@@ -26,7 +26,7 @@ T = TypeVar("T")
 _GONE = re.compile(r"does not exist|no such|not found|unable to find", re.I)
 _BUSY = re.compile(
     r"is locked|can't lock|lock .*timeout|already (?:running|exists)|not running|is running|no quorum|protection|"
-    r"cluster not ready|is a template|mounted|in use|must be (?:stopped|running)|shrink",
+    r"cluster not ready|is a template|mounted|in use|modified configuration|must be (?:stopped|running)|shrink",
     re.I,
 )
 """How it says, under 500, that it has not begun."""

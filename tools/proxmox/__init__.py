@@ -1,8 +1,8 @@
 """Proxmox VE: virtual machines, containers, snapshots, backups and nodes of one cluster."""
 
-from tools.proxmox import backups, glance, health, pages, power, reads, snapshots
+from tools.proxmox import backups, create, glance, health, identities, pages, power, reads, shape, snapshots
 from tools.proxmox.client import service
 
 __all__ = ["service"]
-TOOL_MODULES = (backups, glance, health, pages, power, reads, snapshots)
+TOOL_MODULES = (backups, create, glance, health, identities, pages, power, reads, shape, snapshots)
 """Importing them registers their tools."""

@@ -6,25 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel
 
-from tools.kit import (
-    Broken,
-    Change,
-    Conflict,
-    Context,
-    Facts,
-    Field,
-    Gone,
-    Ident,
-    NetId,
-    Resolve,
-    Risk,
-    Shown,
-    Taken,
-    Target,
-    Task,
-    ToolFailed,
-    or_else,
-)
+from tools import kit
 from tools.kit.proxmox import Params, follow
 from tools.proxmox.client import Cluster, service
 from tools.proxmox.models import StorageRow
@@ -38,13 +20,13 @@ HOURS = 6 * 3600.0
 NET_NOTES = "rackhand: before it was deleted"
 ARCHIVE = re.compile(r"(?:vzdump-|backup/)(?P<kind>qemu|lxc|vm|ct)[-/](?P<vmid>\d+)[-/]")
 KINDS = {"qemu": "qemu", "vm": "qemu", "lxc": "lxc", "ct": "lxc"}
-Vmid = Annotated[int, Field(ge=100, le=999_999_999, description="The number of a guest.")]
+Vmid = Annotated[int, kit.Field(ge=100, le=999_999_999, description="The number of a guest.")]
 
 
 class BackupFacts(GuestFacts):
     """A guest and its backups on one storage."""
 
-    newest: Shown[datetime | None]
+    newest: kit.Shown[datetime | None]
     free_gib: float
     """What is left on the storage."""
 
@@ -57,7 +39,7 @@ async def _store_for(client: Cluster, node: str, wanted: str | None, gib: float)
         if row.node == node and row.status == "available" and "backup" in row.content and wanted in (None, row.storage)
     ]  # fmt: skip
     if wanted and not fit:
-        raise Gone(f"{node} has no storage {wanted} that takes backups: see list_storage.")
+        raise kit.Gone(f"{node} has no storage {wanted} that takes backups: see list_storage.")
     fit = [row for row in fit if wanted or row.free_gib > gib]
     return max(fit, key=lambda row: row.free_gib, default=None)
 
@@ -72,26 +54,28 @@ async def read_backups(client: Cluster, guest: str, storage: str) -> BackupFacts
     return BackupFacts(**vars(facts), newest=made[0] if made else None, free_gib=row.free_gib)
 
 
-async def _dump(client: Cluster, node: str, guest: str, storage: str, notes: str) -> Task:
+async def _dump(client: Cluster, node: str, guest: str, storage: str, notes: str) -> kit.Task:
     params = {"vmid": guest.partition("/")[2], "storage": storage, "mode": "snapshot", "compress": "zstd",
               "notes-template": notes}  # fmt: skip
     return await client.begin("POST", "/nodes/{}/vzdump", node, params=params, lasts=HOURS)
 
 
-@service.tool(Risk.CHANGE, word="backup", often=True)
+@service.tool(kit.Risk.CHANGE, word="backup", often=True)
 async def create_backup(
-    ctx: Context[Cluster], guest: GuestName, storage: StorageName | None = None
-) -> Change[BackupFacts]:
+    ctx: kit.Context[Cluster], guest: GuestName, storage: StorageName | None = None
+) -> kit.Change[BackupFacts]:
     """Back a guest up now, while it runs, to the named storage or the one with most room."""
     found = await there(ctx.client, guest)
     place = await _store_for(ctx.client, found.node, storage, 0.0)
     if place is None:
-        raise Conflict(f"No storage on {found.node} takes backups: give one the content type backup.")
+        raise kit.Conflict(
+            f"No storage on {found.node} has room for backups: make some, or give one the content type backup."
+        )
     if place.free_gib < 1:
-        raise Conflict(f"The storage {place.storage} is full: make room there first, or name another one.")
+        raise kit.Conflict(f"There is no room on {place.storage}: make some first, or name another storage.")
     facts = await ctx.read(read_backups, guest, place.storage)
     unlocked(facts)
-    return Change(
+    return kit.Change(
         f"Back {called(found)} up to {place.storage}",
         facts=facts,
         do=lambda client: _dump(client, found.node, guest, place.storage, "{{guestname}}"),
@@ -103,7 +87,7 @@ async def create_backup(
 # -- back from one ----------------------------------------------------------------------------------------------------
 
 
-async def find_backup(client: Cluster, text: str) -> list[Target]:
+async def find_backup(client: Cluster, text: str) -> list[kit.Target]:
     """The backup of this volume id; of a guest's name or number, its newest one."""
     found, _ = await contents_of(client, "backup", None)
     rows = newest_first([backup for backups in found.values() for backup in backups])
@@ -113,31 +97,31 @@ async def find_backup(client: Cluster, text: str) -> list[Target]:
     exact = [row for row in rows if row.volume == text.strip()]
     newest = {row.vmid: row for row in reversed(rows) if row.vmid in meant}
     return [
-        Target(row.volume, row.volume, f"{row.made:%Y-%m-%d %H:%M}" if row.made else "")
+        kit.Target(row.volume, row.volume, f"{row.made:%Y-%m-%d %H:%M}" if row.made else "")
         for row in exact or newest.values()
     ]
 
 
 BackupName = Annotated[
     str,
-    Resolve(find_backup),
-    Field(
+    kit.Resolve(find_backup),
+    kit.Field(
         min_length=1, max_length=300, description="A backup: its volume id as listed, or a guest for its newest one."
     ),
 ]
 
 
-class RestoreFacts(Facts):
+class RestoreFacts(kit.Facts):
     """A backup, and what is where it shall go."""
 
-    made: Shown[datetime | None]
-    size_gib: Shown[float | None]
-    replaces: Shown[Ident | None]
+    made: kit.Shown[datetime | None]
+    size_gib: kit.Shown[float | None]
+    replaces: kit.Shown[kit.Ident | None]
     """The guest that is there now, and would be overwritten."""
-    state: Shown[State]
+    state: kit.Shown[State]
     restored: datetime | None = None
     """When the guest that is there was last made from a backup."""
-    lock: Ident | None = None
+    lock: kit.Ident | None = None
     protected: bool = False
 
 
@@ -146,7 +130,7 @@ async def read_restore(client: Cluster, volume: str, guest: str, node: str) -> R
     found, _ = await contents_of(client, "backup", volume.partition(":")[0])
     backup = next((row for rows in found.values() for row in rows if row.volume == volume), None)
     now, facts = await the_guest(client, guest), await read_guest(client, guest)
-    done = await or_else(last_done(client, now.node if now else node, guest, "restore"), None)
+    done = await kit.or_else(last_done(client, now.node if now else node, guest, "restore"), None)
     return RestoreFacts(
         made=backup.made if backup else None,
         size_gib=backup.size_gib if backup else None,
@@ -158,28 +142,28 @@ async def read_restore(client: Cluster, volume: str, guest: str, node: str) -> R
     )
 
 
-@service.tool(Risk.DESTROY, word="restore")
+@service.tool(kit.Risk.DESTROY, word="restore")
 async def restore_backup(
-    ctx: Context[Cluster],
+    ctx: kit.Context[Cluster],
     backup: BackupName,
     vmid: Vmid | None = None,
     node: NodeName | None = None,
-    start: Annotated[bool, Field(description="Whether it is started afterwards.")] = False,
-) -> Change[RestoreFacts]:
+    start: Annotated[bool, kit.Field(description="Whether it is started afterwards.")] = False,
+) -> kit.Change[RestoreFacts]:
     """Make a guest from a backup: under its own number, where it overwrites what is there, or under another one."""
     archive = ARCHIVE.search(backup)
     if archive is None:
-        raise Conflict("This backup's name says no guest: take one as list_backups names it.")
+        raise kit.Conflict("This backup's name says no guest: take one as list_backups names it.")
     guest = f"{KINDS[archive['kind']]}/{vmid or archive['vmid']}"
     now = await the_guest(ctx.client, guest)
     place = now.node if now else node or await _node_of(ctx.client, backup)
     facts = await ctx.read(read_restore, backup, guest, place)
     if facts.lock or facts.protected:
-        raise Conflict("The guest that is there is locked or protected: restore under another number.")
+        raise kit.Conflict("The guest that is there is locked or protected: restore under another number.")
     if facts.state not in ("stopped", "gone"):
-        raise Conflict("The guest that is there still runs: shut it down first, or restore under another number.")
+        raise kit.Conflict("The guest that is there still runs: shut it down first, or restore under another number.")
     lost = f"{facts.replaces} is overwritten: what it holds now is gone, and there is no undo."
-    return Change(
+    return kit.Change(
         f"Restore {guest.partition('/')[2]} from {backup.partition(':')[2].rpartition('/')[2] or backup}",
         facts=facts,
         do=lambda client: _restore(client, place, guest, backup, start=start, force=now is not None),
@@ -198,11 +182,11 @@ async def _node_of(client: Cluster, volume: str) -> str:
     places = {name for name, rows in found.items() if any(row.volume == volume for row in rows)}
     at = next((row.node for row in storages if row.place in places and row.status == "available"), None)
     if at is None:
-        raise Gone("No node reaches the storage of this backup.")
+        raise kit.Gone("No node reaches the storage of this backup.")
     return at
 
 
-async def _restore(client: Cluster, node: str, guest: str, volume: str, *, start: bool, force: bool) -> Task:
+async def _restore(client: Cluster, node: str, guest: str, volume: str, *, start: bool, force: bool) -> kit.Task:
     kind, _, vmid = guest.partition("/")
     archive: Params = {"archive": volume} if kind == "qemu" else {"ostemplate": volume, "restore": True}
     params: Params = {"vmid": int(vmid), **archive, "force": force, "start": start}
@@ -215,9 +199,9 @@ async def _restore(client: Cluster, node: str, guest: str, volume: str, *, start
 class DeleteFacts(GuestFacts):
     """A guest, and what goes with it or rests on it."""
 
-    disks: Shown[list[Ident]]
-    snapshots: Shown[list[Ident]]
-    needed_by: Shown[list[Ident]]
+    disks: kit.Shown[list[kit.Ident]]
+    snapshots: kit.Shown[list[kit.Ident]]
+    needed_by: kit.Shown[list[kit.Ident]]
     """Backup jobs and high availability that name it."""
     protected: bool = False
 
@@ -253,29 +237,31 @@ def _volume(value: object) -> str:
 async def _needing(client: Cluster, vmid: str) -> list[str]:
     """The backup jobs and the high availability that name a guest."""
     jobs = await client.read(list[dict[str, object]], "/cluster/backup")
-    managed = await or_else(client.read(list[dict[str, object]], "/cluster/ha/resources"), [])
+    managed = await kit.or_else(client.read(list[dict[str, object]], "/cluster/ha/resources"), [])
     named = [f"backup-job:{job.get('id')}" for job in jobs if vmid in str(job.get("vmid", "")).split(",")]
     return named + [f"ha:{one['sid']}" for one in managed if str(one.get("sid", "")).partition(":")[2] == vmid]
 
 
-@service.tool(Risk.DESTROY, undo="restore it from the backup that was taken first", word="delete")
+@service.tool(kit.Risk.DESTROY, undo="restore it from the backup that was taken first", word="delete")
 async def delete_vm(
-    ctx: Context[Cluster],
+    ctx: kit.Context[Cluster],
     guest: GuestName,
-    backup_first: Annotated[bool, Field(description="Whether a backup is taken before, where there is room.")] = True,
-) -> Change[DeleteFacts]:
+    backup_first: Annotated[
+        bool, kit.Field(description="Whether a backup is taken before, where there is room.")
+    ] = True,
+) -> kit.Change[DeleteFacts]:
     """Delete a stopped VM or container with its disks and snapshots, after a backup where a storage has room."""
     found = await there(ctx.client, guest)
     facts = await ctx.read(read_whole, guest)
     unlocked(facts)
     if facts.protected:
-        raise Conflict(f"{found.called} is protected: take the protection off in Proxmox first, if that is meant.")
+        raise kit.Conflict(f"{found.called} is protected: take the protection off in Proxmox first, if that is meant.")
     if facts.state != "stopped":
-        raise Conflict(f"{found.called} is {facts.state}: shut it down first.")
+        raise kit.Conflict(f"{found.called} is {facts.state}: shut it down first.")
     room = await _store_for(ctx.client, found.node, None, found.disk_max_gib or 0.0) if backup_first else None
     why = "No backup is taken first" + (": no storage has room for one." if backup_first else ".")
     kept = f"A backup to {room.storage} is taken first, and stays." if room else f"{why} There is no undo."
-    return Change(
+    return kit.Change(
         f"Delete {called(found)}",
         facts=facts,
         do=lambda client: client.begin("DELETE", "/nodes/{}/{}/{}", found.node, found.type, found.vmid,
@@ -288,26 +274,26 @@ async def delete_vm(
     )  # fmt: skip
 
 
-async def _kept(client: Cluster, node: str, guest: str, room: StorageRow) -> Taken:
+async def _kept(client: Cluster, node: str, guest: str, room: StorageRow) -> kit.Taken:
     """A backup, finished and found again. Raises ToolFailed."""
     before = {backup.volume for backup in await backups_of(client, guest, room)}
     task = await _dump(client, node, guest, room.storage, NET_NOTES)
     async for step in follow(client, task.ref):
-        if isinstance(step, Broken):
-            failed = ToolFailed(f"The backup failed: {step.words}.")
+        if isinstance(step, kit.Broken):
+            failed = kit.ToolFailed(f"The backup failed: {step.words}.")
             failed.outside = True
             raise failed
     made = [backup.volume for backup in await backups_of(client, guest, room) if backup.volume not in before]
     if not made:
-        raise ToolFailed("The backup ended well and cannot be found on its storage.")
-    return Taken(f"backup {made[0]}", Before(volume=made[0], guest=guest, node=node))
+        raise kit.ToolFailed("The backup ended well and cannot be found on its storage.")
+    return kit.Taken(f"backup {made[0]}", Before(volume=made[0], guest=guest, node=node))
 
 
-@service.tool(Risk.CHANGE, hidden=True)
-async def bring_back(ctx: Context[Cluster], net: NetId) -> Change[GuestFacts]:
+@service.tool(kit.Risk.CHANGE, hidden=True)
+async def bring_back(ctx: kit.Context[Cluster], net: kit.NetId) -> kit.Change[GuestFacts]:
     """Restore a deleted guest from the backup that was taken before; for Undo."""
     before = await ctx.kept(net, Before)
-    return Change(
+    return kit.Change(
         f"Restore {before.guest.partition('/')[2]} as it was",
         facts=await ctx.read(read_guest, before.guest),
         do=lambda client: _restore(client, before.node, before.guest, before.volume, start=False, force=False),

@@ -1,9 +1,24 @@
 """How the machines are: measurements over time, disks, pools, updates, high availability, backup jobs."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
-from tools.kit import Context, Down, Field, Ident, Listing, Outside, Result, Risk, Series, ToolFailed, at, listed
+from tools.kit import (
+    Chart,
+    Context,
+    Curve,
+    Down,
+    Field,
+    Ident,
+    Listing,
+    Outside,
+    Result,
+    Risk,
+    Span,
+    ToolFailed,
+    at,
+    listed,
+)
 from tools.kit.errors import tried
 from tools.kit.proxmox import Params
 from tools.proxmox.client import Cluster, service
@@ -11,7 +26,7 @@ from tools.proxmox.models import Gib, Words
 from tools.proxmox.targets import GuestName, NodeName, all_nodes, there
 
 R = TypeVar("R", bound=Result)
-Span = Annotated[Literal["hour", "day", "week", "month", "year"], Field(description="How far back.")]
+Back = Annotated[Span, Field(description="How far back.")]
 
 
 class Sample(Result):
@@ -29,15 +44,8 @@ class Sample(Result):
     diskwrite: float | None = None
 
 
-class Metrics(Result):
-    """What was measured of a guest or a node, the oldest first."""
-
-    of: Ident
-    series: dict[Ident, Series]
-
-
 MEASURED = {
-    "cpu": ("percent", 100.0), "memory": ("GiB", 2.0**-30), "net_in": ("KiB/s", 2.0**-10),
+    "cpu": ("%", 100.0), "memory": ("GiB", 2.0**-30), "net_in": ("KiB/s", 2.0**-10),
     "net_out": ("KiB/s", 2.0**-10), "disk_read": ("KiB/s", 2.0**-10), "disk_write": ("KiB/s", 2.0**-10),
 }  # fmt: skip
 
@@ -51,26 +59,27 @@ async def samples(client: Cluster, node: str, guest: str | None, span: str) -> l
 
 
 @service.tool(Risk.READ, word="chart")
-async def get_metrics(ctx: Context[Cluster], guest: GuestName, span: Span = "day") -> Metrics:
-    """CPU, memory, network and disk of one guest over an hour up to a year."""
+async def get_metrics(ctx: Context[Cluster], guest: GuestName, span: Back = "day") -> Chart:
+    """CPU, memory, network and disk of one guest over an hour up to a month."""
     found = await there(ctx.client, guest)
-    return _metrics(found.called, await samples(ctx.client, found.node, guest, span))
+    return _chart(found.called, await samples(ctx.client, found.node, guest, span))
 
 
-@service.tool(Risk.READ)
-async def get_node_metrics(ctx: Context[Cluster], node: NodeName, span: Span = "day") -> Metrics:
-    """CPU, memory and network of one node over an hour up to a year."""
-    return _metrics(node, await samples(ctx.client, node, None, span))
+@service.tool(Risk.READ, word="chart")
+async def get_node_metrics(ctx: Context[Cluster], node: NodeName, span: Back = "day") -> Chart:
+    """CPU, memory and network of one node over an hour up to a month."""
+    return _chart(node, await samples(ctx.client, node, None, span))
 
 
-def _metrics(of: str, found: list[Sample]) -> Metrics:
-    series = {}
+def _chart(of: str, found: list[Sample]) -> Chart:
+    curves = []
     for name, (unit, scale) in MEASURED.items():
         rows = [(sample.time, value) for sample in found if (value := _value(sample, name)) is not None]
         times = [datetime.fromtimestamp(time, UTC) for time, _ in rows]
         if rows:
-            series[name] = Series(unit=unit, times=times, values=[round(value * scale, 2) for _, value in rows])
-    return Metrics(of=of, series=series)
+            values: list[int | float] = [round(value * scale, 2) for _, value in rows]
+            curves.append(Curve(name=name, unit=unit, times=times, values=values))
+    return Chart(name=of, curves=curves)
 
 
 def _value(sample: Sample, name: str) -> float | None:

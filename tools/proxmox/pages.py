@@ -1,16 +1,23 @@
 """The pages of the cluster: its nodes, and its guests with what may be done to each."""
 
+from dataclasses import replace
+
 from tools.kit import Context, Dot, Page, Row, counted, so_far
+from tools.kit.types import outside_text
+from tools.proxmox.backups import create_backup, delete_vm
 from tools.proxmox.client import Cluster, service
 from tools.proxmox.glance import bar, is_up, memory
-from tools.proxmox.models import Guest
+from tools.proxmox.health import get_metrics, get_node_metrics
+from tools.proxmox.models import FORBID, Guest
+from tools.proxmox.power import reboot_vm, shutdown_vm, start_vm, stop_vm
 from tools.proxmox.reads import get_node_status, get_vm_status, list_snapshots
+from tools.proxmox.snapshots import create_snapshot
 from tools.proxmox.targets import all_guests, all_nodes
 
 DOTS: dict[str, Dot] = {"running": "🟢", "stopped": "⚪", "unknown": "🔴"}
 
 
-@service.page("nodes", looks=(get_node_status,))
+@service.page("nodes", looks=(get_node_status, get_node_metrics))
 async def nodes(ctx: Context[Cluster]) -> Page:
     """The cluster's nodes: load, memory and how many guests run on each."""
     found, guests = await all_nodes(ctx.client), await all_guests(ctx.client)
@@ -23,7 +30,13 @@ async def nodes(ctx: Context[Cluster]) -> Page:
     return Page(f"{sum(map(is_up, found))} of {counted(len(found), 'node')} up", rows)
 
 
-@service.page("vms", label="VMs", looks=(get_vm_status, list_snapshots))
+ALIVE = (shutdown_vm, reboot_vm, create_snapshot, create_backup, stop_vm)
+OFF = (start_vm, create_snapshot, create_backup, delete_vm)
+
+
+@service.page(
+    "vms", label="VMs", verbs=(start_vm, *ALIVE, delete_vm), looks=(get_vm_status, list_snapshots, get_metrics)
+)
 async def vms(ctx: Context[Cluster]) -> Page:
     """Every VM and container, by node: how it is, and what may be done to it."""
     found = [guest for guest in await all_guests(ctx.client) if not guest.template]
@@ -32,10 +45,26 @@ async def vms(ctx: Context[Cluster]) -> Page:
     return Page(f"{running} of {counted(len(found), 'guest')} running", rows)
 
 
+@vms.details
+async def one(ctx: Context[Cluster], target: str) -> Row:
+    """One guest as it stands in the list, with its disks, networks and snapshots."""
+    seen = await get_vm_status.run(ctx, target)
+    snapshots = (await list_snapshots.run(ctx, target)).snapshots
+    lines = [f"{seen.guest.type} {seen.guest.vmid}" + (" · starts with its node" if seen.onboot else "")]
+    lines += [f"{name}: {value}" for name, value in {**seen.disks, **seen.networks}.items()]
+    lines += ["snapshots: " + ", ".join(each.name for each in snapshots)] if snapshots else []
+    lines += ["protected: it cannot be removed"] if seen.protected else []
+    return replace(_row(seen.guest), lines=lines, outside=any(outside_text(seen)))
+
+
 def _row(guest: Guest) -> Row:
     dot = "🟡" if guest.lock else DOTS.get(guest.status, "🟡")
     said = [f"locked ({guest.lock})"] if guest.lock else [] if guest.status == "running" else [guest.status]
     if guest.status == "running":
         since = f"up {so_far(guest.up_since)}" if guest.up_since else "running"
         said += [since, f"CPU {bar(guest.cpu_percent)}", f"memory {bar(memory(guest))}"]
-    return Row(dot, f"{guest.vmid} {guest.called}", guest.node, " · ".join(said), guest.id, group=guest.node)
+    verbs = () if guest.lock or FORBID in guest.tags else ALIVE if guest.status == "running" else OFF
+    return Row(
+        dot, guest.called, guest.node, " · ".join(said), guest.id, group=guest.node, verbs=verbs,
+        outside=any(outside_text(guest)),
+    )  # fmt: skip

@@ -10,6 +10,8 @@ from tools.proxmox.models import Guest
 from tools.proxmox.targets import GuestName, live, the_guest, there
 
 State = Literal["running", "stopped", "paused", "gone"]
+LASTS = 600.0
+"""Seconds after which a start or a stop is followed no more."""
 BY_HA_SECONDS = 180.0
 """How long high availability may take to do what it was told."""
 Seconds = Annotated[int, Field(ge=10, le=3600, description="Seconds that the guest has to shut down by itself.")]
@@ -59,7 +61,7 @@ async def _power(
     undo: Callable[[GuestFacts], Call | None] | None = None,
     *,
     notes: tuple[str, ...] = (),
-    lasts: float = 600.0,
+    lasts: float = 0.0,
     **params: int | bool,
 ) -> Change[GuestFacts]:
     found = await there(ctx.client, guest)
@@ -72,7 +74,7 @@ async def _power(
         facts=facts,
         do=lambda client: client.begin(
             "POST", f"/nodes/{{}}/{{}}/{{}}/status/{action}", found.node, found.type, found.vmid,
-            params=params, lasts=lasts,
+            params=params, lasts=lasts or LASTS,
         ),
         expect=expect,
         undo=(lambda before, _: undo(before)) if undo else None,

@@ -1,6 +1,5 @@
 """The cluster: its state, who may see what of it, and what it answers to questions."""
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from lab.services.proxmox.stock import (
     TEMPLATES,
     UPDATE,
     backup,
+    digest,
     guest,
 )
 
@@ -38,8 +38,6 @@ CHANGING = {
     "VM.Config.Disk", "VM.Config.Memory", "VM.Config.Options", "VM.Config.Network", "Sys.Modify", "Sys.PowerMgmt",
     "SDN.Use", "Datastore.AllocateTemplate",
 }  # fmt: skip
-PACE = 1.0
-"""How long tasks take, as a share of what they take in the demo."""
 
 
 class Cluster(Twin):
@@ -52,7 +50,7 @@ class Cluster(Twin):
         super().__init__(seed, **more)
         self.server = Proxmox(self, "PVE", lambda: list(NODES))
         self.key = self.server.token(TOKEN, {"/": READING | CHANGING})
-        self.quorate, self.full = True, False
+        self.quorate, self.full, self.templates = True, False, list(TEMPLATES)
         self.deaf: set[str] = set()
         """Guests that do not heed a shutdown."""
         self.guests = Store(self, "id", [self._begun(*row) for row in GUESTS], hidden=frozenset({"since", "cpu"}))
@@ -93,10 +91,6 @@ class Cluster(Twin):
             folder = "qemu-server" if kind == "qemu" else "lxc"
             raise Refusal(500, f"Configuration file 'nodes/{node}/{folder}/{number}.conf' does not exist")
         return row
-
-    def begin(self, node: str, kind: str, id_: str, seconds: float, effect: Callable[[], object], **more: Any) -> str:
-        """A task at the lab's pace."""
-        return self.server.begin(node, kind, id_, seconds * PACE, effect, **more)
 
     def dump(self) -> Json:
         """Its state, whatever is due having happened; a backup that was a safety net stays on purpose."""
@@ -195,7 +189,8 @@ class Cluster(Twin):
         self.server.need(asked, f"/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
         if kind == "vztmpl":
             rows = [
-                {"volid": name, "format": "tzst", "size": 120_000_000, "ctime": 1_760_000_000} for name in TEMPLATES
+                {"volid": name, "format": "tzst", "size": 120_000_000, "ctime": 1_760_000_000}
+                for name in self.templates
             ]
             return rows if storage == "local" else []
         may = self.server.may
@@ -293,8 +288,3 @@ class Cluster(Twin):
     def suggestions(self) -> list[str]:
         """What to ask of it."""
         return ["what is on pve2?"]
-
-
-def digest(row: Json) -> str:
-    """What tells a configuration from the one that it was."""
-    return hashlib.sha1(json.dumps(row["config"], sort_keys=True).encode()).hexdigest()

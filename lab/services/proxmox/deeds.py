@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.kit import Asked, Json, Refusal
 from lab.kit.proxmox import sent, yes
-from lab.services.proxmox.stock import backup, guest
+from lab.services.proxmox.stock import backup, digest, guest
 
 if TYPE_CHECKING:
     from lab.services.proxmox.cluster import Cluster
@@ -32,6 +32,10 @@ class Deeds:
                 f"DELETE {one}/snapshot/{{name}}": self.forget,
                 f"POST {one}/snapshot/{{name}}/rollback": self.rollback,
                 f"DELETE {one}": self.destroy,
+                f"POST {one}/migrate": self.migrate,
+                f"POST {one}/clone": self.clone,
+                f"PUT {one}/config": self.configure,
+                f"PUT {one}/resize": self.resize,
                 f"POST /nodes/{{node}}/{kind}": self.create,
             }
         return found
@@ -54,7 +58,7 @@ class Deeds:
     ) -> str:
         """A task on the guest's node: `qmstart`, or `vzstart` for a container."""
         kind = f"{'qm' if row['type'] == 'qemu' else 'vz'}{kind}"
-        return self.cluster.begin(row["node"], kind, str(row["vmid"]), seconds, effect, asked=asked, **more)
+        return self.cluster.server.begin(row["node"], kind, str(row["vmid"]), seconds, effect, asked=asked, **more)
 
     def power(self, asked: Asked) -> str:
         """On or off."""
@@ -136,6 +140,39 @@ class Deeds:
 
         return self.task(asked, row, "destroy", 3.0, effect)
 
+    def migrate(self, asked: Asked) -> str:
+        """To another node."""
+        row, target = self.ready(asked, "VM.Migrate"), sent(asked)["target"]
+        return self.task(asked, row, "migrate", 8.0, lambda: self.cluster.guests.change(row["id"], node=target))
+
+    def clone(self, asked: Asked) -> str:
+        """A copy under another number."""
+        row, said = self.ready(asked, "VM.Clone"), sent(asked)
+        number, name = int(said["newid"]), said.get("name") or said.get("hostname")
+        made = {**row, **FRESH, "id": f"{row['type']}/{number}", "vmid": number, "name": name}
+        return self.task(asked, row, "clone", 8.0, lambda: self.cluster.guests.put(made))
+
+    def _same(self, row: Json, said: Json) -> None:
+        if said.get("digest", digest(row)) != digest(row):
+            raise Refusal(500, "detected modified configuration - file changed by other user? Try again.")
+
+    def configure(self, asked: Asked) -> None:
+        """Other settings, unless somebody has changed them since."""
+        row, said = self.ready(asked, "VM.Config.CPU", "VM.Config.Memory"), sent(asked)
+        self._same(row, said)
+        figures = {name: int(value) for name, value in said.items() if name in ("cores", "memory")}
+        if row["type"] == "qemu" and "memory" in figures:
+            figures["memory"] = str(figures["memory"])  # type: ignore[assignment]
+        self.cluster.guests.change(row["id"], config={**row["config"], **figures})
+
+    def resize(self, asked: Asked) -> str:
+        """A larger disk."""
+        row, said = self.ready(asked, "VM.Config.Disk"), sent(asked)
+        self._same(row, said)
+        disk = f"{row['config'][said['disk']].rpartition('size=')[0]}size={said['size']}"
+        config = {**row["config"], said["disk"]: disk}
+        return self.task(asked, row, "resize", 2.0, lambda: self.cluster.guests.change(row["id"], config=config))
+
     def dump(self, asked: Asked) -> str:
         """A backup of one guest; on a full storage it fails on the way."""
         said = sent(asked)
@@ -151,7 +188,7 @@ class Deeds:
             self.cluster.backups.put(backup(row, begun, said["storage"], notes))
 
         log = [f"INFO: starting new backup job: vzdump {row['vmid']}", "INFO:  42% (1.3 GiB of 3.0 GiB) in 4s"]
-        return self.cluster.begin(
+        return self.cluster.server.begin(
             row["node"], "vzdump", str(row["vmid"]), 8.0, effect, asked=asked, fails=fails, log=log
         )
 

@@ -1,5 +1,7 @@
 """What the cluster begins with: three nodes, fourteen guests and a template, storages, backups."""
 
+import hashlib
+import json
 from time import gmtime, strftime
 
 from lab.kit import Json
@@ -90,3 +92,8 @@ def backup(guest_: Json, made: float, storage: str = "nas", notes: str = "") -> 
     kept = {key: value for key, value in guest_.items() if key not in ("lock", "since")}
     return {"volid": name, "vmid": guest_["vmid"], "ctime": int(made), "size": 3 * GIB, "format": end,
             "notes": notes or guest_["name"], "kept": kept, "storage": storage}  # fmt: skip
+
+
+def digest(row: Json) -> str:
+    """What tells a configuration from the one that it was."""
+    return hashlib.sha1(json.dumps(row["config"], sort_keys=True).encode()).hexdigest()
