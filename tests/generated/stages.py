@@ -338,6 +338,8 @@ CHANGES: dict[str, Stage] = {
 
 READS: dict[str, Args] = {
     "docker_get_container_details": JELLYFIN,
+    "docker_find_oom": JELLYFIN,
+    "docker_get_container_changes": JELLYFIN,
     "docker_get_container_logs": JELLYFIN,
     "docker_get_container_stats": JELLYFIN,
     "memory_search_memories": {"query": "backup"},

@@ -124,7 +124,11 @@ async def rack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rack]:
     world, traffic = World(3), Traffic()
     world.latency = world.health_after = 0.0
     servers = {name: await serve(traffic.wrap(f"docker:{name}", docker_app(world, name))) for name in world.hosts}
-    settings = Settings(docker_hosts={name: f"tcp://127.0.0.1:{server.port}" for name, server in servers.items()})
+    registry = servers["registry"] = await serve(traffic.wrap("registry", world.registries.app()))
+    settings = Settings(
+        docker_hosts={name: f"tcp://127.0.0.1:{servers[name].port}" for name in world.hosts},
+        docker_registries={name: f"{registry.url}/{name}" for name in world.registries.names()},
+    )
     reader = await service.open(settings, Access.READ)
     writer = await service.open(settings, Access.WRITE)
     yield Rack(world, traffic, reader, writer)

@@ -84,11 +84,7 @@ async def pull_facts(client: DockerHosts, host: str, reference: str, look_outsid
     images = records(await engine.ask(lambda api: api.images()))
     known = any(familiar(repository) in repositories_of(image) for image in images)
     local = await engine.image(reference) or {}
-    digests = [
-        _shown(digest.partition("@")[2])
-        for digest in texts(local.get("RepoDigests"))
-        if familiar(digest.partition("@")[0]) == familiar(repository)
-    ]
+    digests = [*map(_shown, digests_of(local, reference))]
     # Asking a registry tells it what was asked for. Before anybody approved, only registries in use are asked, and
     # none at all when text from outside may have chosen the tag.
     registry = await _offered(engine, reference) if known and look_outside else "unknown"
@@ -112,6 +108,13 @@ def familiar(name: str) -> str:
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     return name
+
+
+def digests_of(image: Raw, name: str) -> list[str]:
+    """The digests that an image has by the name of this repository."""
+    repository = familiar(_split(with_tag(name))[0])
+    pairs = (digest.partition("@") for digest in texts(image.get("RepoDigests")))
+    return sorted(digest for named, _, digest in pairs if familiar(named) == repository)
 
 
 def repositories_of(image: Raw) -> set[str]:

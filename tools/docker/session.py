@@ -20,7 +20,6 @@ from docker.errors import DockerException
 from paramiko import SSHException  # type: ignore[import-untyped]
 from requests.adapters import BaseAdapter
 
-from tools.docker.credentials import Keyring
 from tools.docker.podman import in_dockers_words
 from tools.docker.rows import is_hex_id, short
 from tools.docker.settings import Options, there
@@ -30,8 +29,9 @@ from tools.docker.versions import VersionRefused, agreed, refuses, written
 from tools.kit import Access, BadAnswer, Gone, NoAnswer, OutcomeUnknown, ToolFailed
 from tools.kit.failures import from_answer, quote
 from tools.kit.masking import seen
-from tools.kit.raw import Raw, record, texts
+from tools.kit.raw import Raw, record, records, texts
 from tools.kit.reasons import Certificates, causes
+from tools.kit.registries.keyring import Keyring
 from tools.kit.session import HttpSession
 from tools.kit.sockets import TcpAdapter
 from tools.kit.tls import trust
@@ -131,6 +131,20 @@ class Session(HttpSession, APIClient):
         params = {"stdout": 1, "stderr": 1, "follow": 0, "timestamps": 0, "tail": tail}
         path = f"/containers/{quote_path(container)}/logs"
         return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
+
+    def differences(self, container: str) -> list[Raw]:
+        """What a container has otherwise than its image, path by path."""
+        path = f"/containers/{quote_path(container)}/changes"
+        return records(parse_json(self._asked("GET", path).content, self.service))
+
+    def events_of_last(self, seconds: int, filters: dict[str, list[str]]) -> list[Raw]:
+        """What happened until now, oldest first; what happens from now on is not waited for."""
+        until = self.now()
+        params: Raw = {"since": int(until - seconds), "until": f"{until:.6f}"}
+        if filters:
+            params["filters"] = json.dumps(filters)
+        lines = self._asked("GET", "/events", params=params).content.splitlines()
+        return [record(parse_json(line, self.service)) for line in lines if line.strip()]
 
     def disk_usage(self, *kinds: str) -> Raw:
         """What `image`, `container`, `volume` and `build-cache` take, in the engine's own shape; old ones tell all."""
