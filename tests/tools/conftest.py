@@ -55,6 +55,8 @@ class Rack:
     nets: KeptNets = field(default_factory=KeptNets)
     deeds: list[Deed] = field(default_factory=list)
     """What was done through the bot, newest first."""
+    steps: list[str] = field(default_factory=list)
+    """Those of the last change that has any."""
 
     @property
     def ctx(self) -> Context[DockerHosts]:
@@ -83,7 +85,11 @@ class Rack:
     async def carry_out(self, change: Change[Any], within: float = 3.0) -> Outcome:
         error = None
         try:
-            await change.do(self.writer)
+            doing = change.do(self.writer)
+            if isinstance(doing, AsyncIterator):
+                self.steps = [step async for step in doing]
+            else:
+                await doing
         except ToolFailed as failed:
             error = failed
         clock = asyncio.get_running_loop().time

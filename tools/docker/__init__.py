@@ -14,25 +14,14 @@ from tools.docker import (
     reads,
     recreate,
     removal,
+    renewal,
     updates,
 )
 from tools.docker.hosts import service
 
 __all__ = ["service"]
 TOOL_MODULES = (
-    reads,
-    glance,
-    pages,
-    inventory,
-    logs,
-    changes,
-    pull,
-    recreate,
-    removal,
-    images,
-    prune,
-    updates,
-    projects,
-    events,
-)
+    reads, glance, pages, inventory, logs, changes, pull, recreate, removal, images, prune, updates, projects, events,
+    renewal,
+)  # fmt: skip
 """Importing them registers their tools and pages."""

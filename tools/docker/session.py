@@ -180,6 +180,15 @@ class Session(HttpSession, APIClient):
         seen.learn(texts(body.get("Env")))
         return record(self.create_container_from_config(body, name))  # type: ignore[no-untyped-call]
 
+    def tag(self, image: str, repository: str, tag: str) -> None:  # type: ignore[override]
+        """Give an image one more name; the SDK's own sends a parameter that no engine knows any more."""
+        self._asked("POST", f"/images/{quote_path(image)}/tag", params={"repo": repository, "tag": tag})
+
+    def set_restart_policy(self, container: str, policy: Raw) -> None:
+        """When the engine starts it by itself."""
+        path = f"/containers/{quote_path(container)}/update"
+        self._asked("POST", path, json={"RestartPolicy": policy})
+
     def join_network(self, network: str, container: str, endpoint: Raw) -> None:
         """Connect a container to a network with the given endpoint settings."""
         body = {"Container": container, "EndpointConfig": endpoint}

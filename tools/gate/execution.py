@@ -1,7 +1,7 @@
 """Doing it: propose again, compare, commit `started`, and do; what comes of it the outcomes tell."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
 from tools.gate.card import gone
-from tools.gate.following import Following
+from tools.gate.following import Following, Telling
 from tools.gate.outcomes import LOOK_SECONDS, Outcomes, Seen
 from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, Listener, People
@@ -155,7 +155,9 @@ class Execution:
     async def _read(self, row: CallRow, change: Change[Any]) -> None:
         """A read that a person has let out: its answer is kept for the model, and is all there is to verify."""
         client = await self._clients.get(row.service, Access.READ)
-        answer = await self.outcomes.survive(row, change.deadline, change.do(client))
+        doing = change.do(client)
+        assert not isinstance(doing, AsyncIterator), "a read has no steps"
+        answer = await self.outcomes.survive(row, change.deadline, doing)
         came, stores = isinstance(answer, Answer), self._stores
         state = CallState.DONE if came else CallState.FAILED
         async with stores.database.transaction() as tx:
@@ -208,7 +210,11 @@ class Execution:
     async def _write(self, row: CallRow, change: Change[Any]) -> Done | CallRow:
         """Done, or the row with the task that now goes on by itself: it is kept before anything else is done."""
         client, database = await self._clients.get(row.service, Access.WRITE), self._stores.database
-        begun = await change.do(client)
+        doing = change.do(client)
+        if isinstance(doing, AsyncIterator):
+            await self._steps(row, doing)
+            return Done()
+        begun = await doing
         point("answered")
         if not isinstance(begun, Task):
             return Done()
@@ -216,6 +222,15 @@ class Execution:
         async with database.transaction() as tx:
             await self._stores.journal.begun(tx, row.id, begun.ref, until)
         return replace(row, task={"ref": begun.ref, "until": until})
+
+    async def _steps(self, row: CallRow, steps: AsyncIterator[str]) -> None:
+        """Let it go on from step to step; whoever finds it after a crash reads which one was the last to begin."""
+        run = await self._stores.runs.get(row.run)
+        assert run is not None, "a call belongs to a run"
+        telling = Telling(self._stores, row.id, run.conversation, self.outcomes.said)
+        async for step in steps:
+            await telling.step(step)
+            point("stepped")
 
 
 def _touched(row: CallRow) -> set[tuple[str, str]]:

@@ -59,15 +59,24 @@ class Telling:
 
     async def __call__(self, line: str) -> None:
         """One line more; the latest wins."""
+        await self._tell(line)
+
+    async def step(self, line: str) -> None:
+        """A step that now begins: it is kept at once, however soon it comes after the last."""
+        await self._tell(line, always=True)
+
+    async def _tell(self, line: str, *, always: bool = False) -> None:
         now = asyncio.get_running_loop().time()
-        if now < self._due:
+        due = now >= self._due
+        if not due and not always:
             return
-        self._due = now + next(self._pauses, REDRAWN_AFTER[-1])
+        if due:
+            self._due = now + next(self._pauses, REDRAWN_AFTER[-1])
         words = self._said(line)
         words = words if len(words) <= LONGEST_LINE else f"{words[: LONGEST_LINE - 1]}…"
         approval = await self._stores.approvals.latest(self._call)
         async with self._stores.database.transaction() as tx:
-            if await self._stores.journal.progressed(tx, self._call, words):
+            if await self._stores.journal.progressed(tx, self._call, words) and due:
                 await self._redraw(tx, approval.card if approval else None)
 
     async def _redraw(self, tx: Transaction, card: str | None) -> None:

@@ -176,6 +176,14 @@ def _updates(data: Json) -> str:
     return "\n".join([f"{head}\n", *lines, *doubt, *unreachable(data)]).strip() + tip
 
 
+def _due_ones(data: Json) -> list[Json] | str:
+    """What runs an old image of its tag, but for what was named; another tag is only taken when it is asked for."""
+    spared = data["asked"].get("_but", "").split()
+    due = [f"{i['host']}/{name}" for i in data["images"] if i["verdict"] == "new image" for name in i["containers"]]
+    found = [{"container": each} for each in due if each.partition("/")[2] not in spared]
+    return found or "Nothing has a new image of its tag, so there is nothing to update."
+
+
 def _all(found: list[Json]) -> str:
     return "The one image is" if len(found) == 1 else f"All {len(found)} images are"
 
@@ -277,8 +285,15 @@ intents = (
            "elimina {container}", "borra {container}")),
     Intent("docker_remove_image", ("remove {image:tagged}", "delete {image:tagged}", "lösche {image:tagged}",
            "elimina {image:tagged}")),
-    Intent("docker_pull_image", ("update {container}", "upgrade {container}", "pull {container}",
-           "aktualisiere {container}", "actualiza {container}"), look="docker_get_container_details", pick=_image,
+    Intent("docker_update_container", ("update {container}", "upgrade {container}", "aktualisiere {container}",
+           "actualiza {container}")),
+    Intent("docker_update_container", ("update {_all}", "upgrade {_all}", "update {_all} except {_but}",
+           "update {_all} but {_but}", "aktualisiere {_all}", "aktualisiere {_all} außer {_but}", "actualiza {_all}"),
+           look="docker_check_image_updates", pick=_due_ones,
+           words={"_all": ("everything", "all containers", "all", "alles", "todo")}),
+    Intent("docker_roll_back_update", ("roll back {container}", "roll back update {container}",
+           "take back update {container}", "rollback {container}")),
+    Intent("docker_pull_image", ("pull {container}",), look="docker_get_container_details", pick=_image,
            note=NOT_RECREATED),
     Intent("docker_pull_image", ("pull {image:tagged}", "update {image:tagged}"), note=NOT_RECREATED),
     Intent("docker_prune_system", ("clean up", "prune", "tidy up", "free space", "free some space", "make room",
