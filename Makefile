@@ -7,7 +7,7 @@ PY      := $(VENV)/bin/python
 INSTALL := $(PY) .ci/packages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint env bench screenshots prove mutants
+.PHONY: help venv demo test lint env bench figures screenshots prove mutants
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,11 @@ env: $(VENV)/.run ## write .env.example and docs/tools.md again, from the code
 	@$(PY) main.py env > .env.example.new && mv .env.example.new .env.example || { rm -f .env.example.new; exit 1; }
 	@$(PY) main.py tools > docs/tools.md.new && mv docs/tools.md.new docs/tools.md || { rm -f docs/tools.md.new; exit 1; }
 
-bench: $(VENV)/.dev ## measure speed and memory, ours beside the floor
+bench: $(VENV)/.dev ## measure speed, memory and size beside peers (ARGS="turn --quick")
 	@$(PY) -m tests.bench $(ARGS)
+
+figures: $(VENV)/.dev ## the same, all of it, written into docs/figures.md (20 minutes on a quiet machine)
+	@$(PY) -m tests.bench --write docs/figures.md
 
 screenshots: $(VENV)/.dev ## take the pictures in docs/ again, from the demo
 	@$(PY) -m tests.screenshots $(ARGS)

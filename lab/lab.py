@@ -3,6 +3,7 @@
 import json
 import secrets
 import shutil
+import ssl
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -125,13 +126,13 @@ class Lab:
             wrapped = {
                 host: self.traffic.wrap(f"{twin.name}:{host}", app, twin.changes) for host, app in twin.apps().items()
             }
-            urls = {host: (await self._serve(app)).url for host, app in wrapped.items()}
+            urls = {host: (await self._serve(app, tls=twin.tls(host))).url for host, app in wrapped.items()}
             self._reached |= twin.environment(urls)
 
     def _wrapped(self, service: str, app: ASGIApp) -> ASGIApp:
         return self.traffic.wrap(service, app, never if service in ("telegram", "claude") else None)
 
-    async def _serve(self, app: ASGIApp, port: int = 0) -> Server:
-        server = await serve(app, port=port)
+    async def _serve(self, app: ASGIApp, port: int = 0, tls: ssl.SSLContext | None = None) -> Server:
+        server = await serve(app, port=port, tls=tls)
         self._servers.append(server)
         return server

@@ -30,6 +30,8 @@ class Request:
     changes: bool
     """Whether it could change something in the homelab."""
     status: int | None = None
+    ended: float | None = None
+    """When the last byte of the answer had been handed over."""
     answer: bytes = b""
     """What was answered, where `Traffic.keeps_answers`."""
 
@@ -151,6 +153,8 @@ class Traffic:
             elif self.keeps_answers and message["type"] == "http.response.body":
                 request.answer += message.get("body", b"")
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                request.ended = time.time()
 
         return noting
 

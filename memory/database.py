@@ -85,7 +85,7 @@ class Transaction:
 
 
 class Database:
-    """Reads see what is committed; writes go one after another through `transaction()`."""
+    """Reads see what is committed; writes go one after another through `transaction()`, or `later`."""
 
     def __init__(self, path: Path, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self.path = path
@@ -95,6 +95,8 @@ class Database:
         self.driver = ""
         self.sqlite_version: tuple[int, ...] = ()
         self._lock = asyncio.Lock()
+        self._writing: asyncio.Task[Any] | None = None
+        self._late: list[tuple[str, tuple[Any, ...]]] = []
         self._connections: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection
         self._reader: aiosqlite.Connection
@@ -201,18 +203,38 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Everything inside is committed together, or nothing is."""
         async with self._lock:
+            self._writing, late = asyncio.current_task(), [*self._late]
             try:
                 await self._writer.execute("BEGIN IMMEDIATE")
                 tx = Transaction(self._writer)
+                for sql, values in late:
+                    await tx.run(sql, *values)
                 yield tx
                 await self._writer.execute("COMMIT")
+                del self._late[: len(late)]
             except BaseException:
                 # Cancelled in the middle of a statement, the driver's thread may still begin or commit: the
                 # rollback is queued behind it, and finds nothing to do when the commit went through.
                 await asyncio.shield(self._rollback())
                 raise
+            finally:
+                self._writing = None
         for wake in tx.committed:
             wake()
+
+    def later(self, sql: str, *values: Any) -> None:
+        """Write this with whatever is committed next, and before anything is read: only a crash can lose it.
+
+        A commit of which nobody knows whether it went through writes it again: it must come to the same.
+        """
+        self._late.append((sql, values))
+
+    async def _catch_up(self) -> None:
+        """Commit what was to be written later; who is writing now has seen to that, or it comes next."""
+        if self._late and self._writing is not asyncio.current_task():
+            with contextlib.suppress(*DATABASE_ERRORS):  # whoever only reads can do so on a full disk
+                async with self.transaction():
+                    pass
 
     async def _rollback(self) -> None:
         with contextlib.suppress(*DATABASE_ERRORS):
@@ -225,6 +247,7 @@ class Database:
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
         """Every committed row."""
+        await self._catch_up()
         return list(await self._reader.execute_fetchall(sql, values))
 
     async def writable(self) -> bool:
@@ -253,6 +276,7 @@ class Database:
 
     async def close(self) -> None:
         """Both connections closed, the log folded back into the file."""
+        await self._catch_up()
         while self._connections:
             await self._connections.pop().close()
 

@@ -157,9 +157,9 @@ class Journal:
         rows = await tx.all("SELECT id FROM calls WHERE run = ? AND state IN ('proposed', 'waiting')", run)
         return [row["id"] for row in rows]
 
-    async def of_run(self, run: str) -> list[CallRow]:
+    async def of_run(self, run: str, tx: Transaction | None = None) -> list[CallRow]:
         """A run's changes in the model's order."""
-        return await self._select("run = ?", run)
+        return await self._select("run = ?", run, tx=tx)
 
     async def in_state(self, *states: CallState) -> list[CallRow]:
         """Rows that are open in any of these states, oldest first."""
@@ -209,8 +209,8 @@ class Journal:
         )  # fmt: skip
         return [(_call(row), row["who"]) for row in rows]
 
-    async def _select(self, where: str, *values: Any) -> list[CallRow]:
-        rows = await self._db.all(f"SELECT * FROM calls WHERE {where} ORDER BY proposed, position", *values)
+    async def _select(self, where: str, *values: Any, tx: Transaction | None = None) -> list[CallRow]:
+        rows = await (tx or self._db).all(f"SELECT * FROM calls WHERE {where} ORDER BY proposed, position", *values)
         return [_call(row) for row in rows]
 
 

@@ -40,6 +40,6 @@ class Keys:
         return base64.urlsafe_b64encode(self.derive(f"button:{kind}:{ident}")[:16]).rstrip(b"=").decode()
 
 
-def digest(text: str) -> str:
+def digest(of: str | bytes) -> str:
     """SHA-256 as hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(of.encode() if isinstance(of, str) else of).hexdigest()

@@ -71,14 +71,18 @@ class Outbox:
     async def turn(self, tx: Transaction, conversation: str, message: int, **payload: Any) -> str:
         """Let a message of ours show another page, and the key of that; what it has shown from outside stays noted.
 
-        Where a card or a receipt stands, the page comes as a message of its own.
+        Where a card or a receipt stands, the page comes as a message of its own; so does a picture in place of a text,
+        and a text in place of a picture: Telegram turns neither into the other.
         """
         row = await tx.one(
-            "SELECT key FROM outbox WHERE conversation = ? AND message = ? AND kind = 'view' ORDER BY id DESC",
+            "SELECT key, json_extract(payload, '$.picture') IS NOT NULL AS pictured FROM outbox"
+            " WHERE conversation = ? AND message = ? AND kind = 'view' ORDER BY id DESC",
             conversation, message,
         )  # fmt: skip
         key = row["key"] if row else f"page:{conversation}:{message}"
         at = await self._free(tx, conversation, message)
+        if ("picture" in payload) != bool(row and row["pictured"]):
+            key, at = f"{key}:{self._db.now()}", None
         await self._put(tx, REDRAWN, key, conversation, "view", at, {"urgent": None, "rest": None, **payload})
         return key
 

@@ -9,11 +9,14 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from memory.database import Database, Row, Transaction
-from memory.models import Actor, Message, Run, RunState
+from memory.models import Actor, Block, Message, Run, RunState
 from memory.text import HIDING
 
 OPEN = "state IN ('working', 'waiting')"
 """As `runs_open` has it: a partial index serves only who asks in its own words."""
+OF_RUN = "FROM messages WHERE run = runs.id"
+SAID = "said"
+"""A block that stands for what another run has answered: its `run`, and there its `seq`. No row is ever changed."""
 HISTORY_SECONDS = 3600.0
 """Exchanges older than this are not carried into a new run."""
 NO_ANSWER = "(no answer)"
@@ -68,25 +71,35 @@ class Runs:
         )
         return run
 
-    async def get(self, run: str) -> Run | None:
+    async def get(self, run: str, tx: Transaction | None = None) -> Run | None:
         """The run, if there is one of that id."""
-        row = await self._db.one("SELECT * FROM runs WHERE id = ?", run)
+        row = await (tx or self._db).one("SELECT * FROM runs WHERE id = ?", run)
         return _run(row) if row else None
 
-    async def messages(self, run: str) -> list[Message]:
+    async def messages(self, run: str, tx: Transaction | None = None) -> list[Message]:
         """Everything said so far, oldest first."""
-        rows = await self._db.all("SELECT body FROM messages WHERE run = ? ORDER BY seq", run)
-        return [json.loads(row["body"]) for row in rows]
+        source = tx or self._db
+        rows = await source.all("SELECT body FROM messages WHERE run = ? ORDER BY seq", run)
+        return await _in_full(source, [json.loads(row["body"]) for row in rows])
 
     async def append(self, run: str, messages: list[Message], new: Message, *, tainted: bool = False) -> list[Message]:
         """The messages with `new` at the end, committed."""
         async with self._db.transaction() as tx:
-            await tx.run("INSERT INTO messages VALUES (?, ?, ?)", run, len(messages), json.dumps(new))
-            await tx.run(
-                "UPDATE runs SET tainted = max(tainted, ?), updated = ? WHERE id = ?",
-                int(tainted), self._db.now(), run,
-            )  # fmt: skip
+            for sql, *values in self._added(run, len(messages), new, tainted):
+                await tx.run(sql, *values)
         return [*messages, new]
+
+    def append_later(self, run: str, messages: list[Message], new: Message, *, tainted: bool = False) -> list[Message]:
+        """The same with whatever is committed next: for what would only have to be asked for again."""
+        for sql, *values in self._added(run, len(messages), new, tainted):
+            self._db.later(sql.replace("INSERT", "INSERT OR IGNORE"), *values)
+        return [*messages, new]
+
+    def _added(self, run: str, seq: int, new: Message, tainted: bool) -> tuple[tuple[Any, ...], ...]:
+        return (
+            ("INSERT INTO messages VALUES (?, ?, ?)", run, seq, json.dumps(new)),
+            ("UPDATE runs SET tainted = max(tainted, ?), updated = ? WHERE id = ?", int(tainted), self._db.now(), run),
+        )
 
     async def set_state(self, tx: Transaction, run: str, state: RunState, error: str | None = None) -> bool:
         """Move an open run; a finished one stays finished."""
@@ -125,20 +138,22 @@ class Runs:
         return found[1:]
 
     async def history(self, conversation: str, limit: int = 6) -> tuple[list[Message], bool]:
-        """The last finished exchanges as plain text, and whether any of them was tainted."""
+        """The last finished exchanges as they are stored for another run, and whether any of them was tainted."""
         cut = await self._db.one("SELECT value FROM meta WHERE key = ?", f"new:{conversation}")
         since = max(float(cut["value"]) if cut else 0.0, self._db.now() - HISTORY_SECONDS)
         rows = await self._db.all(
-            "SELECT id, objective, tainted FROM runs WHERE conversation = ? AND created > ? AND thinks"
+            f"SELECT id, objective, tainted, (SELECT max(seq) {OF_RUN}) AS seq, (SELECT body {OF_RUN} ORDER BY seq DESC"
+            " LIMIT 1) AS body FROM runs WHERE conversation = ? AND created > ? AND thinks"
             " AND state IN ('done', 'waiting', 'stopped') ORDER BY created DESC LIMIT ?",
             conversation, since, limit,
         )  # fmt: skip
         messages: list[Message] = []
         for row in reversed(rows):
-            answer = final_text(await self.messages(row["id"])) or NO_ANSWER
+            answer = _text(final_text([json.loads(row["body"])]) if row["body"] else "")
+            said = {"type": SAID, "run": row["id"], "seq": row["seq"]}
             asked = row["objective"] if row["objective"].strip() else NO_TEXT
             messages.append({"role": "user", "content": [{"type": "text", "text": asked}]})
-            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+            messages.append({"role": "assistant", "content": [min(answer, said, key=lambda it: len(json.dumps(it)))]})
         return messages, any(row["tainted"] for row in rows)
 
     async def forget(self, tx: Transaction, conversation: str) -> None:
@@ -149,6 +164,29 @@ class Runs:
         """What a person was called when they last asked for something; their id when they never have."""
         row = await self._db.one("SELECT actor_name FROM runs WHERE actor = ? ORDER BY created DESC LIMIT 1", actor)
         return row["actor_name"] if row else actor.partition(":")[2]
+
+
+async def _in_full(source: Database | Transaction, messages: list[Message]) -> list[Message]:
+    """The messages with what they only refer to: where that is forgotten, nothing was answered."""
+    blocks = [block for message in messages for block in message["content"] if block["type"] == SAID]
+    if not blocks:
+        return messages
+    rows = await source.all(
+        "SELECT run, seq, body FROM json_each(?) AS said JOIN messages ON run = said.value ->> 0"
+        " AND seq = said.value ->> 1",
+        json.dumps([(block["run"], block["seq"]) for block in blocks]),
+    )
+    texts = {(row["run"], row["seq"]): final_text([json.loads(row["body"])]) for row in rows}
+    for message in messages:
+        message["content"] = [
+            _text(texts.get((block["run"], block["seq"]), "")) if block["type"] == SAID else block
+            for block in message["content"]
+        ]
+    return messages
+
+
+def _text(text: str) -> Block:
+    return {"type": "text", "text": text or NO_ANSWER}
 
 
 def final_text(messages: list[Message]) -> str:

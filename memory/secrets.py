@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from html import escape
 from itertools import groupby
+from typing import Any
 from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
-from memory.text import ANSI, HIDING, clean
+from memory.text import ANSI, HIDING, clean, every_text, texts
 
 MASK = "•••"
 SHORTEST_SECRET = 6
@@ -56,6 +57,9 @@ PATTERNS = {
 """Each with the words, in small letters, of which one is in every text that it finds something in: most texts have
 none, and to look for a word is a hundred times quicker."""
 
+_DOUBLES = re.compile("[\u0130\u0131\u017f\u212a]")
+"""The only letters that a pattern takes for one of ASCII, though they are no such letter in small."""
+
 
 class Redactor:
     """Replaces known secrets, in every usual spelling, and anything that looks like one."""
@@ -81,6 +85,7 @@ class Redactor:
         ]
         self._pattern = re.compile("|".join([*known, *PATTERNS]))
         self._words = [form.lower() for form in forms]
+        self._odd = not all(map(str.isascii, self._words))
 
     def __call__(self, text: str) -> str:
         """The text with `•••` for every secret; invisible characters in a secret do not hide it."""
@@ -88,10 +93,19 @@ class Redactor:
         text = pattern.sub(_masked, text) if pattern else text
         return self._unhidden(text) if HIDING.search(text) else text
 
+    def everywhere(self, value: Any) -> Any:
+        """A JSON value without a secret in any of its texts; most have none, which one look at them together tells."""
+        together = "\n".join(texts(value))  # no form needs what comes before it or after it to be a text's end
+        pattern = self._fitting(together)
+        found = (pattern and pattern.search(together)) or HIDING.search(together)
+        return every_text(value, self) if found else value
+
     def _fitting(self, text: str) -> re.Pattern[str] | None:
-        """All that may find something in this text, None when nothing can; beyond ASCII letters have odd cases."""
+        """All that may find something in this text, None when nothing can."""
+        if self._odd or _DOUBLES.search(text):
+            return self._pattern
         small = text.lower()
-        if not text.isascii() or any(word in small or not word.isascii() for word in self._words):
+        if any(word in small for word in self._words):
             return self._pattern
         there = [pattern for pattern, words in PATTERNS.items() if any(word in small for word in words)]
         return _either(tuple(there)) if there else None

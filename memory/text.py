@@ -1,7 +1,7 @@
 """Text in is cleaned: one cleaner. What goes out is redacted in `memory.secrets`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -63,3 +63,15 @@ def every_text(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [every_text(item, change) for item in value]
     return change(value) if isinstance(value, str) else value
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, the names of its fields as well."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        yield from texts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts(item)

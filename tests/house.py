@@ -67,8 +67,11 @@ class House:
         }
         configuration = Configuration(services, self.settings, of_services)
         self.core = assemble(configuration, stores, NoScreen(), Redactor(configuration.secrets()), model=self.model)
-        self.cards = Cards(stores, Format(self.settings.zone))
-        self.drawing = Drawing(stores, self.cards, lambda line: "/status", lambda where: (), self.core.screen.view)
+        form = Format(self.settings.zone)
+        self.cards = Cards(stores, form)
+        self.drawing = Drawing(
+            stores, self.cards, lambda line: "/status", lambda where: (), self.core.screen.view, form
+        )
 
     async def crash(self) -> None:
         """The process dies: what it had committed is all that its successor finds. Nothing old ever runs again."""

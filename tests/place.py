@@ -1,5 +1,6 @@
 """A place: a real core with the real services over a lab's HTTP, a scripted model, and what the twins saw of it."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,8 @@ class Place(House):
         self.folder, self.clock, self._given = folder, clock, {**PEOPLE, **settings}  # type: ignore[assignment]
         self.lab = Lab(seed, directory=folder)
         self.lab.world.latency = self.lab.world.health_after = 0.0
+        for twin in self.lab.twins.values():
+            twin.pace = 0.0
         self.watch = Watch()
         self._canaries = self.watch.lab(self.lab, self._given)
         self.model = ScriptedModel() if model == "scripted" else model
@@ -110,6 +113,14 @@ class Place(House):
         await self.core.close(1.0)
         self._given |= settings
         await self.open()
+
+    async def settle(self) -> None:
+        """Wait until nothing runs in the background, what goes on in a service by itself included."""
+        await super().settle()
+        async with asyncio.timeout(60.0):
+            while followed := [task for _, task in self.core.execution.following._followed.values()]:
+                await asyncio.wait(followed)
+                await super().settle()
 
     def screen(self, stores: Stores, redact: Redactor) -> Any:
         """Where progress is shown."""
@@ -218,7 +229,7 @@ class Place(House):
 
 
 def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process counts as steady at once, and nobody waits long for an expectation."""
+    """A process counts as steady at once, tasks take no time, and nobody waits long for an expectation."""
     look = Outcomes.look
 
     async def hasty(self, row, change, within):  # type: ignore[no-untyped-def]
@@ -226,6 +237,8 @@ def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Outcomes, "look", hasty)
     monkeypatch.setattr("tools.docker.facts.STEADY_SECONDS", 0.0)
+    monkeypatch.setattr("tools.kit.proxmox.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("lab.services.proxmox.cluster.PACE", 0.0)
 
 
 class _Everything(set[str]):

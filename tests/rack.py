@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
+from tools import kit
 from tools.kit import (
     Access,
     Area,
     Call,
     Change,
     Context,
-    Dot,
     Facts,
     Field,
     Gone,
@@ -33,8 +34,6 @@ from tools.kit import (
 )
 
 NET_SECRET = "hunter2-the-net-secret"
-
-
 Fault = Literal["hang", "not sent", "sent", "lie", "break", "lost answer"]
 
 
@@ -51,9 +50,10 @@ class Item:
     secret: str = NET_SECRET
     forbidden: bool = False
     protected: str = ""
-    dot: Dot = "🟢"
+    dot: kit.Dot = "🟢"
     shelf: str = "upper"
     group: str = ""
+    settles: float | None = None
 
 
 @dataclass
@@ -103,10 +103,8 @@ class RackApi:
 
     async def item(self, ident: str) -> Item | None:
         rack = self.rack
-        rack.reads += 1
-        rack.reading += 1
+        rack.reads, rack.reading = rack.reads + 1, rack.reading + 1
         rack.most_at_once = max(rack.most_at_once, rack.reading)
-        await asyncio.sleep(0)
         await asyncio.sleep(0.001)
         rack.reading -= 1
         if rack.unreachable:
@@ -172,7 +170,7 @@ async def read_item(api: RackApi, ident: str) -> ItemFacts:
     item = await api.item(ident)
     if item is None:
         return ItemFacts(state="gone")
-    return ItemFacts(state=item.state, watts=item.watts, presses=item.presses)
+    return ItemFacts(state=item.state, watts=item.watts, presses=item.presses).settling(item.settles)
 
 
 async def find(api: RackApi, text: str) -> list[Target]:
@@ -347,7 +345,16 @@ async def put_back(ctx: Context[RackApi], net: Annotated[str, Field(max_length=1
     )
 
 
-@service.page("things", verbs=(switch_on, switch_off, press, remove_item), looks=(get_item, read_label))
+@service.tool(Risk.READ, word="chart")
+async def get_power(ctx: Context[RackApi], item: ItemName, span: kit.Span = "day") -> kit.Chart:
+    """What an item has drawn over time."""
+    step = timedelta(minutes={"hour": 1, "day": 24, "week": 168, "month": 720}[span])
+    times, values = [datetime(2026, 11, 3, tzinfo=UTC) + step * at for at in range(60)], [at % 7 for at in range(60)]
+    drawn = kit.Curve(name="Power", unit="W", times=times, values=values)
+    return kit.Chart(name=ctx.client.rack.items[item].name, curves=[drawn])
+
+
+@service.page("things", verbs=(switch_on, switch_off, press, remove_item), looks=(get_item, read_label, get_power))
 async def things(ctx: Context[RackApi]) -> Page:
     """Everything in the rack: whether it is on, and what it draws."""
     rack = ctx.client.rack

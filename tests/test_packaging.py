@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TARGETS = ("venv", "demo", "test", "lint", "env", "bench", "screenshots")
+TARGETS = ("venv", "demo", "test", "lint", "env", "bench", "figures", "screenshots")
 EXPOSED = {"RootDirectory", "RestrictAddressFamilies", "PrivateNetwork", "DeviceAllow", "IPAddressDeny"}
 """What the unit leaves open on purpose: it reads its checkout, and talks to the network and to local sockets."""
 EXPOSED_WITH_DOCKER = EXPOSED | {"PrivateUsers", "SupplementaryGroups"}

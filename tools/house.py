@@ -102,6 +102,16 @@ async def compare_inventories(ctx: kit.Context[None]) -> Inventories:
     return found.model_copy(update={"lost_names": lost, "nameless_hosts": nameless})
 
 
+@service.tool(kit.Risk.READ, often=True)
+async def check_backups(ctx: kit.Context[None]) -> kit.Judged:
+    """Whether the backups are fine: the last good one of each guest, its age, verified, offsite; guests with none.
+
+    Use it for "are my backups fine?". Say yes or no first: protected, attention, unprotected and unknown are four
+    answers, and what is unknown is neither fine nor lost.
+    """
+    return kit.judged(await ctx.contributed(kit.Guest), await ctx.contributed(kit.Backup))
+
+
 def _disputes(things: list[tuple[str, kit.Identity]]) -> list[Dispute]:
     by_address: dict[str, list[Said]] = {}
     for who, thing in things:

@@ -1,6 +1,5 @@
 """Budgets: the most that a request can cost is set aside before it is made, so that no reply passes a limit."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,18 +26,18 @@ class Reservation:
         """The longest reply, thinking included, that the budget pays for."""
         self.settled = False
 
-    async def settle(self, tokens: Tokens, *, hour_write: int) -> None:
+    def settle(self, tokens: Tokens, *, hour_write: int) -> None:
         """Book what the request has really used."""
-        await self._usage.settle(self._row, tokens, cost(self._model, tokens, hour_write=hour_write))
+        self._usage.settle(self._row, tokens, cost(self._model, tokens, hour_write=hour_write))
         self.settled = True
 
     def keep(self) -> None:
         """What the request has used is not known: all that was set aside stays booked."""
         self.settled = True
 
-    async def release(self) -> None:
+    def release(self) -> None:
         """There was no reply: nothing was used."""
-        await self._usage.release(self._row)
+        self._usage.release(self._row)
 
 
 class Budget:
@@ -46,7 +45,6 @@ class Budget:
 
     def __init__(self, usage: Usage, *, task: float, daily: float, zone: ZoneInfo) -> None:
         self._usage, self.task, self.daily, self._zone = usage, task, daily, zone
-        self._turn = asyncio.Lock()
 
     def midnight(self) -> float:
         """When today began, as a Unix time."""
@@ -62,30 +60,22 @@ class Budget:
         `prefix` is the characters of system prompt and tools. Raises OutOfBudget when not even `least` tokens can be
         paid. The row stands in the books until the request is settled, also across a crash.
         """
-        async with self._turn:  # or two runs would both spend what is left
-            size = await self._size(run, model, prefix, messages)
+        async with self._usage.database.transaction() as tx:  # or two runs would both spend what is left
+            size = _size(await self._usage.last_of(tx, run, model), prefix, messages)
             kept = min(size, prefix // CHARACTERS_PER_TOKEN)
-            output = await self._affordable(run, model, Tokens(0, 0, size, most), kept, least)
-            tokens = Tokens(0, 0, size, output)
-            row = await self._usage.record(run, model, tokens, cost(model, tokens, hour_write=kept))
+            spent = await self._usage.usd(tx, run, self.midnight())
+            tokens = Tokens(0, 0, size, self._affordable(model, spent, Tokens(0, 0, size, most), kept, least))
+            row = await self._usage.record(tx, run, model, tokens, cost(model, tokens, hour_write=kept))
         reservation = Reservation(self._usage, row, model, tokens)
         try:
             yield reservation
         finally:
             if not reservation.settled:
-                await reservation.release()
+                reservation.release()
 
-    async def _size(self, run: str, model: str, prefix: int, messages: list[Message]) -> int:
-        """The most tokens that a prompt can have: what the last request had, and one for each newer character."""
-        last = await self._usage.last_of(run, model)
-        if last is None:
-            return prefix // CHARACTERS_PER_TOKEN + _characters(messages)
-        replies = [number for number, message in enumerate(messages, 1) if message["role"] == "assistant"]
-        return last.prompt + last.output + _characters(messages[replies[-1] if replies else 0 :])
-
-    async def _affordable(self, run: str, model: str, wanted: Tokens, kept: int, least: int) -> int:
+    def _affordable(self, model: str, spent: tuple[float, float], wanted: Tokens, kept: int, least: int) -> int:
         """Tokens of reply that both limits pay for, at the dearest: nothing is cached, everything is written to it."""
-        task, today = (await self._usage.of_run(run)).usd, (await self._usage.since(self.midnight())).usd
+        task, today = spent
         of_task = output_for(model, self.task - task, wanted, hour_write=kept)
         of_day = output_for(model, self.daily - today, wanted, hour_write=kept)
         if of_task < least:
@@ -98,6 +88,14 @@ class Budget:
                 " It is free again at midnight; commands work without the model."
             )
         return min(wanted.output, of_task, of_day)
+
+
+def _size(last: Tokens | None, prefix: int, messages: list[Message]) -> int:
+    """The most tokens that a prompt can have: what the last request had, and one for each newer character."""
+    if last is None:
+        return prefix // CHARACTERS_PER_TOKEN + _characters(messages)
+    replies = [number for number, message in enumerate(messages, 1) if message["role"] == "assistant"]
+    return last.prompt + last.output + _characters(messages[replies[-1] if replies else 0 :])
 
 
 def _characters(messages: list[Message]) -> int:

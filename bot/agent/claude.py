@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,9 @@ class Claude:
         """`tools` gives the toolbox of whoever asks."""
         self._key, self._base_url, self.model = key, base_url, model
         # Frozen for the life of the process: a changed system prompt or tool list voids history and cache.
-        self._system = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+        self._system = json.dumps(
+            [{"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+        )
         self._tools = tools
         self._prefix = len(system)
         self._budget, self._redact = budget, redact
@@ -161,28 +164,40 @@ class Claude:
     async def _request(self, messages: list[Message], box: Toolbox, last: bool, held: Reservation) -> Reply:
         """What has arrived when the stream ends. What has begun is booked, whether it ends well or not."""
         assert self._client is not None, "warm_up() comes first"
-        request: dict[str, Any] = {"system": self._system, "messages": messages}
-        if box.definitions:
-            request |= {"tools": box.definitions, "tool_choice": {"type": "none" if last else "auto"}}
+        from anthropic import AsyncStream
+
+        body = self._body(messages, box, last, held.max_tokens)
         reply = Reply()
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                stream = await self._client.messages.create(
-                    model=self.model,
-                    max_tokens=held.max_tokens,
-                    thinking={"type": "adaptive", "display": "summarized"},
-                    cache_control={"type": "ephemeral"},
-                    stream=True,
-                    **request,
+                stream = await self._client.post(
+                    "/v1/messages", content=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
                 )
                 async with stream:
                     await _listen(stream.response, reply)
         finally:
             if reply.begun:
-                await _book(reply, held)
+                _book(reply, held)
         if not reply.begun:
             raise Incomplete("the reply was empty")
         return reply
+
+    def _body(self, messages: list[Message], box: Toolbox, last: bool, most: int) -> bytes:
+        """The request as JSON; tools and prompt are written down already, since they are the same each time."""
+        request: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": most,
+            "thinking": {"type": "adaptive", "display": "summarized"},
+            "cache_control": {"type": "ephemeral"},
+            "stream": True,
+            "messages": messages,
+        }
+        written = [f'"system": {self._system}']
+        if box.definitions:
+            request["tool_choice"] = {"type": "none" if last else "auto"}
+            written.append(f'"tools": {box.json}')
+        text = json.dumps(request, ensure_ascii=False, allow_nan=False)
+        return f"{', '.join([text[:-1], *written])}}}".encode()
 
 
 async def _listen(response: Any, reply: Reply) -> None:
@@ -202,13 +217,13 @@ async def _listen(response: Any, reply: Reply) -> None:
         raise Incomplete(UNREADABLE) from None
 
 
-async def _book(reply: Reply, held: Reservation) -> None:
+def _book(reply: Reply, held: Reservation) -> None:
     """What the reply has cost; where it does not say, what was set aside."""
     if (used := reply.used(held.max_tokens)) is None:
         held.keep()
     else:
         tokens, hour = used
-        await held.settle(tokens, hour_write=hour)
+        held.settle(tokens, hour_write=hour)
 
 
 def _stopped(reason: str | None) -> Exception:

@@ -36,7 +36,8 @@ class Loop:
                         return "waiting"  # a card is on the table; a tap advances the run again
                     settled = merged(calls, found, settled)
                     point("settled")
-                    messages = await self._runs.append(run_id, messages, settled.message, tainted=settled.tainted)
+                    # What was read can be read again, and the journal has what was done.
+                    messages = self._runs.append_later(run_id, messages, settled.message, tainted=settled.tainted)
                     if not (run.thinks and thinking and settled.go_on):
                         break
                 elif messages[-1]["role"] == "assistant" or not (run.thinks and thinking):
@@ -47,5 +48,8 @@ class Loop:
                 if last and open_calls([reply]):
                     raise RunStopped(f"I did not come to an end within {self._max_steps} steps.")
                 point("thought")
+                if not open_calls([reply]):
+                    self._runs.append_later(run_id, messages, reply)  # with the end of the run, which comes now
+                    break
                 messages = await self._runs.append(run_id, messages, reply)
             return "done"

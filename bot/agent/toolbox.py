@@ -42,6 +42,11 @@ class Toolbox:
         return [*self.eager, *({**tool, "defer_loading": True} for tool in self.deferred)]
 
     @cached_property
+    def json(self) -> str:
+        """The same as JSON: written once, and not for every request."""
+        return json.dumps(self.definitions)
+
+    @cached_property
     def size(self) -> int:
         """Characters of what is in the prompt from the start."""
         return len(json.dumps(self.eager))

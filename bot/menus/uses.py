@@ -12,6 +12,7 @@ from bot.menus.listing import ACTION, BACK, drawn, label, line, listed, ordered,
 from bot.menus.menu import Use, beside, needed, typed
 from bot.menus.places import DOING, Place, data, fingerprint, written
 from bot.menus.soon import soon
+from bot.screen.charts import sketch
 from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
 from bot.screen.result import result_text
@@ -23,9 +24,12 @@ from tools.kit.change import Call
 from tools.kit.errors import Gone, ToolFailed
 from tools.kit.hurry import StillAsked
 from tools.kit.page import Declared, Row
+from tools.kit.series import Chart
 from tools.kit.service import Risk
 from tools.kit.types import Target, outside_text, trusted_name
 
+CHOSEN = "/"
+"""Between the word for a look, and the one that it is to choose."""
 GONE = "It is not there any more."
 OLD = "This button is too old."
 MOST_CHOICES = 8
@@ -70,8 +74,9 @@ async def turn(desk: Desk, request: Request, page: Declared[Any], rest: str) -> 
         target = await _target(desk, request, page, key)
         if not word:
             return single(desk, request, page, await _row(desk, request, page, target), place), ""
+        word, _, chosen = word.partition(CHOSEN)
         tool = page.uses.get(word)
-        return (await _use(desk, request, Use(page, tool), target, place), "") if tool else (None, OLD)
+        return (await _use(desk, request, Use(page, tool), target, place, chosen), "") if tool else (None, OLD)
     except ToolFailed as error:
         ways = (Button("↻", Press(PAGE, page.name, rest).data), Button("‹ Back", data(page, place)))
         return _trouble(desk, error, *ways), ""
@@ -82,10 +87,11 @@ async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | 
     uses = [use for use in desk.menu.uses[word] if desk.may(request, use.tool)]
     if not text:
         return await _which(desk, request, uses, word)
+    text, chosen = _chosen(uses, text)
     found, failed = await _meant(desk, request, uses, text)
     if len(found) == 1:
         try:
-            return await _use(desk, request, *found[0], Place())
+            return await _use(desk, request, *found[0], Place(), chosen)
         except ToolFailed as error:
             return _trouble(desk, error, _again(word, text), BACK)
     if found:
@@ -96,6 +102,13 @@ async def by_name(desk: Desk, request: Request, word: str, text: str) -> View | 
     pages = {use.page.name: Button(use.page.label, data(use.page, Place())) for use in uses}
     hint = " Did you mean:" if near else " What there is:"
     return View(escape(f"Nothing here is called “{line(text)}”.{hint}"), near or beside(pages.values()))
+
+
+def _chosen(uses: Iterable[Use], text: str) -> tuple[str, str]:
+    """The name in `pve1 week`, and the word behind it, where it is one that these may choose between."""
+    name, _, last = text.rpartition(" ")
+    choices = {word for use in uses for word in use.tool.choice[1]}
+    return (name.strip(), last.lower()) if name and last.lower() in choices else (text, "")
 
 
 async def question(desk: Desk, request: Request, word: str, text: str, tail: str) -> View | None:
@@ -186,8 +199,10 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.lower())
 
 
-async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Place) -> View | None:
-    """What a read shows; of a change only the card, which a person asks for without a model."""
+async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Place, chosen: str = "") -> View | None:
+    """What a read shows, by the word that is `chosen` where it has a choice; of a change only the card, which a person
+    asks for without a model.
+    """
     page, tool, key = use.page, use.tool, target.short or target.id
     title, back = f"{tool.word.capitalize()} {target.name}", Button("‹ Back", data(page, place, "", key))
     if not desk.may(request, tool):
@@ -195,10 +210,19 @@ async def _use(desk: Desk, request: Request, use: Use, target: Target, place: Pl
     if tool.risk is not Risk.READ:
         await _put(desk, request, title, tool.call(**tool.about(target.id)))
         return None
-    found = await desk.proposals.reads.look(request.actor, tool, target)
+    name, words, usual = tool.choice
+    chosen = chosen if chosen in words else usual
+    found = await desk.proposals.reads.look(request.actor, tool, target, **({name: chosen} if chosen else {}))
     text = result_text(target.name, found, desk.form, desk.proposals.redact)
-    buttons = ((Button("↻", data(page, place, tool.word, key)), back),)
-    return View(f"{text}\n{desk.looked()}", buttons, outside=any(outside_text(found)))
+    others = tuple(
+        Button(other.capitalize(), data(page, place, f"{tool.word}{CHOSEN}{other}", key))
+        for other in words
+        if other != chosen
+    )
+    again = f"{tool.word}{CHOSEN}{chosen}" if chosen else tool.word
+    buttons = (*filter(None, [others]), (Button("↻", data(page, place, again, key)), back))
+    picture = sketch(found, desk.form) if isinstance(found, Chart) and found.curves else None
+    return View(f"{text}\n{desk.looked()}", buttons, outside=any(outside_text(found)), picture=picture)
 
 
 async def _act_on_all(

@@ -12,6 +12,7 @@ from bot.agent.loop import Loop
 from bot.agent.model import RunStopped, open_calls
 from bot.runs.halt import Halt
 from bot.runs.tasks import Tasks
+from bot.screen.charts import charts_of
 from bot.screen.redraw import redraw_cards, redraw_receipt
 from bot.screen.render import escape
 from bot.screen.view import Format, View, stored_buttons, try_again
@@ -23,6 +24,8 @@ from tools.gate.results import refusals
 from tools.gate.standing import UNSEEN, WHY
 
 MOST_RECOVERIES = 3
+MOST_CHARTS = 3
+"""Pictures below an answer."""
 LATE_SECONDS = 600.0
 """An interrupted run that has lain for longer is not carried on: the world has moved, and so has whoever asked."""
 
@@ -121,16 +124,18 @@ class Runner:
     async def _conclude(self, run_id: str, error: str | None = None) -> None:
         """The end of a run and what is said about it, in one commit. Doing it again changes nothing."""
         stores = self._stores
-        run = await stores.runs.get(run_id)
-        assert run is not None, "only stored runs are worked on"
-        messages = await stores.runs.messages(run_id)
-        rows = await stores.journal.of_run(run_id)
         async with stores.database.transaction() as tx:
+            run = await stores.runs.get(run_id, tx)
+            assert run is not None, "only stored runs are worked on"
+            messages = await stores.runs.messages(run_id, tx)
+            rows = await stores.journal.of_run(run_id, tx)
             await stores.runs.set_state(tx, run_id, "failed" if error else "done", error)
             if error is not None:
                 await stores.outbox.add(tx, run.conversation, "stuck", f"stuck:{run_id}", run=run_id, error=error)
             elif run.thinks and messages[-1]["role"] == "assistant":  # be it without a word: then code finds some
                 await stores.outbox.add(tx, run.conversation, "answer", f"answer:{run_id}", run=run_id)
+                for use in list(charts_of(messages))[-MOST_CHARTS:]:
+                    await stores.outbox.add(tx, run.conversation, "chart", f"chart:{run_id}:{use}", run=run_id, use=use)
             elif not run.thinks and len(rows) < _untold(messages):
                 await stores.outbox.add(tx, run.conversation, "verdict", f"verdict:{run_id}", run=run_id)
             await self._give_back(tx, run)

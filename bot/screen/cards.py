@@ -1,7 +1,7 @@
 """Cards and receipts on screen: written from the journal's rows, so they can be drawn again at any time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,7 @@ from memory.text import short_ids
 from tools.gate import results
 from tools.gate.outcomes import is_loud
 from tools.gate.policy import ONLY_LOOKING
-from tools.gate.standing import WHY, may_ask_again
+from tools.gate.standing import WHY, ending, may_ask_again
 from tools.kit.service import Risk
 
 MARKS = {
@@ -187,9 +187,10 @@ class Cards:
     async def _outcome(self, row: CallRow, approval: Approval) -> str:
         if row.settled and self._loud(row, approval):
             return f"{bold(row.title)}\nsee the receipt below"
-        if row.state is CallState.WAITING:
-            now = "approved …" if approval.state == "approved" else WHY.get(approval.reason, "")
-            return f"{bold(row.title)}\n{now}".strip()
+        if row.state is CallState.WAITING and (ended := ending(approval)):
+            row = replace(row, state=ended, detail=WHY.get(approval.reason, ""))  # as it is a moment later
+        elif row.state is CallState.WAITING:
+            return f"{bold(row.title)}\napproved …"
         return await self.receipt_text(row, approval)
 
     def _loud(self, row: CallRow, approval: Approval) -> bool:
@@ -272,7 +273,7 @@ class Cards:
             return f"{mark} {bold(past(row.title))}{took}"
         if row.state is CallState.UNKNOWN:
             return f"**?** {bold(row.title)}: **outcome unknown**"
-        state = "under way" if row.state is CallState.STARTED and row.task else row.state
+        state = "under way" if row.state is CallState.STARTED else row.state
         return f"{mark} {bold(row.title)}: {state}"
 
     async def _who(self, row: CallRow, approval: Approval | None) -> str:

@@ -1,13 +1,15 @@
 """What each kind of row in the outbox says."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from bot.screen.cards import Cards
+from bot.screen.charts import chart_text, charts_of, sketch
 from bot.screen.footer import DID_NOT_WORK, footer
 from bot.screen.plain import plain_results, without_words
 from bot.screen.press import PAGE, Press
 from bot.screen.render import escape
-from bot.screen.view import STATUS, Button, View, try_again, view_of
+from bot.screen.view import STATUS, Button, Format, View, try_again, view_of
 from memory.models import CallState, Outgoing
 from memory.runs import final_text
 from memory.stores import Stores
@@ -20,14 +22,14 @@ class Drawing:
 
     def __init__(
         self, stores: Stores, cards: Cards, nearest: Callable[[str], str], ways_on: Callable[[str], tuple[Button, ...]],
-        progress: Callable[[str], Awaitable[View | None]],
+        progress: Callable[[str], Awaitable[View | None]], form: Format,
     ) -> None:  # fmt: skip
         """`nearest`: the command that comes nearest to a line; `ways_on`: what a conversation is led to by a digest.
 
         `progress`: what is to be seen of a run.
         """
         self._stores, self._cards, self._nearest, self._ways_on = stores, cards, nearest, ways_on
-        self._progress = progress
+        self._progress, self._form = progress, form
 
     async def draw(self, row: Outgoing) -> View | None:
         """What the row says, or None when it has nothing left to say."""
@@ -42,14 +44,21 @@ class Drawing:
                 return view_of(row.payload)
             case "digest":
                 return View(row.payload["text"], (self._ways_on(row.conversation),))
+        return await self._of_run(row.kind, row.payload)
+
+    async def _of_run(self, kind: str, payload: dict[str, Any]) -> View | None:
+        """What is said of a run as a whole."""
+        match kind:
             case "stuck":
-                return await self._stuck(row.payload["run"], row.payload["error"])
+                return await self._stuck(payload["run"], payload["error"])
             case "answer":
-                return await self._answer(row.payload["run"])
+                return await self._answer(payload["run"])
+            case "chart":
+                return await self._chart(payload["run"], payload["use"])
             case "progress":
-                return await self._progress(row.payload["run"])
+                return await self._progress(payload["run"])
             case "verdict":
-                return await self._verdict(row.payload["run"])
+                return await self._verdict(payload["run"])
         return None
 
     async def _stuck(self, run_id: str, error: str) -> View:
@@ -68,6 +77,11 @@ class Drawing:
         answer, below = final_text(messages), await footer(self._stores, run_id)
         text = f"{answer or escape(without_words(messages))}\n\n{below}".strip()
         return View(text, () if answer and DID_NOT_WORK not in below else await self._what_next(run_id))
+
+    async def _chart(self, run_id: str, use: str) -> View | None:
+        """A picture of what the model has read in a run."""
+        found = charts_of(await self._stores.runs.messages(run_id)).get(use)
+        return View(chart_text(found, self._form), picture=sketch(found, self._form)) if found else None
 
     async def _verdict(self, run_id: str) -> View:
         """What came of a one-call run that left no journal row: refused, failed, or nothing to do."""

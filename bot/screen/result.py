@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from bot.screen.charts import chart
+from bot.screen.charts import chart, chart_text
 from bot.screen.render import escape
 from bot.screen.view import Format, bold
 from memory.text import escaped
 from tools.gate.results import moments_of
-from tools.kit.series import Series
+from tools.kit.series import Chart, Series
 
 LONGEST_LINE, MOST_LINES = 150, 20
 LONGEST_TEXT = 3000
@@ -17,6 +17,8 @@ LONGEST_TEXT = 3000
 
 def result_text(name: str, found: BaseModel, form: Format, redact: Callable[[str], str]) -> str:
     """The texts that it lists, as code, whatever they say; where it lists none, its plain fields and its charts."""
+    if isinstance(found, Chart):
+        return redact(chart_text(found, form))
     fields = found.model_dump(mode="json", exclude_none=True, exclude={"name"})
     host = fields.pop("host", "")
     head = bold(escaped(name)) + (f" · {escape(host)}" if host else "")

@@ -53,13 +53,16 @@ class View:
     """Whether it goes ahead of whatever else is still to be said in its chat."""
     outside: bool = False
     """Whether it shows text that nobody here has written: whoever answers it brings that text along."""
+    picture: dict[str, Any] | None = None
+    """The `sketch` of a picture that it shows above the text, which says the same where no picture can be."""
     rest: Callable[[], Awaitable["View"]] | None = None
     """The whole, when all who are asked still have answered; None where this is the whole."""
 
     def stored(self) -> dict[str, Any]:
         """The view as JSON values."""
         marks = {"urgent": self.urgent, "outside": self.outside}
-        marked = {name: True for name, is_so in marks.items() if is_so}
+        marked: dict[str, Any] = {name: True for name, is_so in marks.items() if is_so}
+        marked |= {"picture": self.picture} if self.picture else {}
         return {"text": self.text, "buttons": stored_buttons(self.buttons), **marked}
 
 
@@ -75,7 +78,7 @@ def buttons_of(stored: list[list[list[Any]]]) -> tuple[tuple[Button, ...], ...]:
 
 def view_of(stored: dict[str, Any]) -> View:
     """A stored view."""
-    return View(stored["text"], buttons_of(stored["buttons"]))
+    return View(stored["text"], buttons_of(stored["buttons"]), picture=stored.get("picture"))
 
 
 def bold(text: str) -> str:

@@ -72,7 +72,7 @@ class App:
         self._dispatch = Dispatch(
             core, chats, Commands(desk), unreachable, owner, menu.commands, lambda: poller.hearing_since
         )
-        drawing = Drawing(stores, Cards(stores, form), menu.nearest, self._ways_on, core.screen.view)
+        drawing = Drawing(stores, Cards(stores, form), menu.nearest, self._ways_on, core.screen.view, form)
         self._delivery = Delivery(stores, chats, drawing.draw, unreachable.refused)
         self._upkeep = Upkeep(core, chats, poller, owner)
         self._stop = asyncio.Event()

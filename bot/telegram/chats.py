@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -10,21 +11,27 @@ from telegram import (
     CallbackQuery,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputMediaPhoto,
     LinkPreviewOptions,
+    MessageEntity,
     ReplyParameters,
 )
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
+from bot.screen.charts import painted
 from bot.screen.render import Piece, render
+from bot.screen.render.split import utf16
 from bot.screen.view import View
 from bot.telegram.pace import GROUP_INTERVAL, OVERALL, Throttle, retry_after
 from memory.secrets import Redactor
-from memory.text import clean
+from memory.text import clean, every_text
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 SHORT_TEXT = 1000
 """Characters that are rendered at once; 100 KB of hostile Markdown take seconds, and others would wait for them."""
 LONGEST_TOAST = 200
+CAPTION_LIMIT = 1024
+"""UTF-16 units below a picture."""
 
 T = TypeVar("T")
 
@@ -61,12 +68,17 @@ class Chats:
         """A new message's id; as a reply to what it `answers`, if that is still there."""
 
         async def attempt(safe: Piece) -> int:
-            message = await self._heeding(chat, self.bot.send_message(
-                chat, safe.text, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
-                disable_notification=silent, link_preview_options=NO_PREVIEW, message_thread_id=topic,
-                reply_parameters=ReplyParameters(answers, allow_sending_without_reply=True) if answers else None,
-            ))  # fmt: skip
-            return message.message_id
+            entities: list[MessageEntity] = list(safe.entities)
+            more: dict[str, Any] = {
+                "reply_markup": self._keyboard(buttons), "disable_notification": silent, "message_thread_id": topic,
+                "reply_parameters": ReplyParameters(answers, allow_sending_without_reply=True) if answers else None,
+            }  # fmt: skip
+            if safe.picture:
+                call = self.bot.send_photo(chat, safe.picture, safe.text, caption_entities=entities, **more)
+            else:
+                more["link_preview_options"] = NO_PREVIEW
+                call = self.bot.send_message(chat, safe.text, entities=entities, **more)
+            return (await self._heeding(chat, call)).message_id
 
         try:
             sent: int = await self._or_plain(attempt, piece)
@@ -81,10 +93,16 @@ class Chats:
         """Change a message in place; one that says this already is left alone."""
 
         async def attempt(safe: Piece) -> None:
-            await self._heeding(chat, self.bot.edit_message_text(
-                safe.text, chat, message, entities=list(safe.entities), reply_markup=self._keyboard(buttons),
-                link_preview_options=NO_PREVIEW,
-            ))  # fmt: skip
+            entities, keyboard = list(safe.entities), self._keyboard(buttons)
+            call: Awaitable[Any]
+            if safe.picture:
+                media = InputMediaPhoto(safe.picture, safe.text, caption_entities=entities)
+                call = self.bot.edit_message_media(media, chat, message, reply_markup=keyboard)
+            else:
+                call = self.bot.edit_message_text(
+                    safe.text, chat, message, entities=entities, reply_markup=keyboard, link_preview_options=NO_PREVIEW
+                )
+            await self._heeding(chat, call)
 
         try:
             await self._or_plain(attempt, piece)
@@ -119,9 +137,12 @@ class Chats:
 
     async def pieces(self, view: View) -> list[Piece]:
         """The view's text as messages, without secrets and without invisible characters."""
-        if len(view.text) <= SHORT_TEXT:
-            return self._pieces(view.text)
-        return await asyncio.to_thread(self._pieces, view.text)
+        if len(view.text) > SHORT_TEXT:
+            return await asyncio.to_thread(self._pieces, view.text)
+        pieces = self._pieces(view.text)
+        if view.picture is not None and len(pieces) == 1 and utf16(pieces[0].text) <= CAPTION_LIMIT:
+            return [replace(pieces[0], picture=await painted(every_text(view.picture, self.shown)))]
+        return pieces
 
     def _pieces(self, text: str) -> list[Piece]:
         # Once as it is written, which keeps the formatting; and as it is read, where no Markdown can part a secret.
@@ -132,7 +153,7 @@ class Chats:
         text, languages = self.shown(piece.text), [entity.language or "" for entity in piece.entities]
         if text == piece.text and languages == list(map(self.shown, languages)):
             return piece
-        return Piece(text.strip() or "…", ())
+        return replace(piece, text=text.strip() or "…", entities=())
 
     def _keyboard(self, rows: Any) -> InlineKeyboardMarkup | None:
         """Buttons as Telegram has them."""
@@ -160,4 +181,4 @@ class Chats:
         except BadRequest as error:
             if "entit" not in str(error).lower() or not piece.entities:
                 raise
-            return await attempt(Piece(piece.text, ()))
+            return await attempt(replace(piece, entities=()))

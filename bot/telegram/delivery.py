@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from loguru import logger
@@ -254,7 +255,8 @@ class Delivery:
             # Into the chat's General rather than lost; its buttons still count as pressed in the topic.
             note = f"{FALLEN}\n\n"
             if utf16(note + piece.text) <= TEXT_LIMIT:
-                piece = Piece(note + piece.text, tuple(MessageEntity.shift_entities(utf16(note), piece.entities)))
+                shifted = tuple(MessageEntity.shift_entities(utf16(note), piece.entities))
+                piece = replace(piece, text=note + piece.text, entities=shifted)
             else:
                 await self._beside(chat, FALLEN)
             message = await self._new(row, chat, None, piece, buttons)
@@ -286,7 +288,7 @@ class Delivery:
         if row.ambiguous:
             marked = f"{piece.text}\n{RESENT}"
             if utf16(marked) <= TEXT_LIMIT:
-                piece = Piece(marked, piece.entities)
+                piece = replace(piece, text=marked)
             else:  # no room for it: it goes ahead by itself
                 await self._beside(chat, RESENT, topic)
         point("telling" if row.passing else "sending")
@@ -319,7 +321,8 @@ class Delivery:
 
 def fingerprint(piece: Piece, buttons: Any) -> str:
     """What tells whether a message shows this already."""
-    return digest(canonical([piece.text, [_entity(entity) for entity in piece.entities], stored_buttons(buttons)]))
+    shown = [piece.text, [_entity(entity) for entity in piece.entities], stored_buttons(buttons)]
+    return digest(canonical([*shown, digest(piece.picture)] if piece.picture else shown))
 
 
 def _grips(row: Outgoing) -> set[object]:

@@ -38,10 +38,12 @@ class Tasks:
         self._clock = clock
         self.all: dict[str, Task] = {}
 
-    def begin(self, id_: str, kind: str, seconds: float, effect: Callable[[], None], fails: str = "") -> Task:
-        """Begin something that is done in so many seconds."""
-        now = self._clock.now()
-        self.all[id_] = Task(id_, kind, now, now + seconds, effect, fails)
+    def begin(
+        self, id_: str, kind: str, seconds: float, effect: Callable[[], None], fails: str = "", ago: float = 0.0
+    ) -> Task:
+        """Begin something that is done in so many seconds, counted from `ago` before now."""
+        began = self._clock.now() - ago
+        self.all[id_] = Task(id_, kind, began, began + seconds, effect, fails)
         return self.all[id_]
 
     def look(self, id_: str) -> Task | None:

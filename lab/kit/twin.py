@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,8 @@ class Twin(ABC):
         self.lying = False
         """Whether every operation answers success and changes nothing."""
         self.tasks = Tasks(self)
+        self.pace = 1.0
+        """What work lasts, against what it is said to last."""
         self.secrets: list[str] = []
         """Credentials that no log, model or message may ever hold."""
 
@@ -42,6 +45,10 @@ class Twin(ABC):
     @abstractmethod
     def environment(self, urls: Mapping[str, str]) -> Mapping[str, str]:
         """The variables that point a bot at these servers, given each host's address."""
+
+    def tls(self, host: str) -> ssl.SSLContext | None:
+        """What a host's server shows its certificate with; None for plain HTTP."""
+        return None
 
     def secret(self) -> str:
         """A new credential, which counts as one that must not leak."""

@@ -36,11 +36,25 @@ def _compared(data: Json) -> str:
     return "\n".join([*(lost + nameless + disputes or [alike]), *_down(data)])
 
 
+DOTS = {"unprotected": "🔴", "attention": "🟡", "unknown": "⚪", "protected": "🟢"}
+
+
+def _backups(data: Json) -> str:
+    bad = [one for one in data["verdicts"] if one["state"] != "protected"]
+    lines = [f"- {DOTS[one['state']]} **{one.get('name') or one['id']}** ({one['kind']} {one['id']}): {one['why']}"
+             for one in bad]  # fmt: skip
+    home = [str(one.get("name") or one["id"]) for one in data["verdicts"] if one.get("offsite") is False]
+    lines += [f"Only here, with no copy elsewhere: {', '.join(home)}."] if home else []
+    return "\n".join([data["conclusion"], *lines, *_down(data)])
+
+
 intents = (
     Intent("house_explain", ("what is {name:address}", "explain {name:address}", "was ist {name:address}",
            "qué es {name:address}"), _explained),
     Intent("house_explain", ("explain {name}", "what is {name}", "erkläre {name}", "was ist {name}", "explica {name}",
            "qué es {name}"), _explained, words={"name": NAMES}, most_left=0),
+    Intent("house_check_backups", ("are my backups fine", "is my backup fine", "backups ok", "backups working",
+           "sind meine Backups in Ordnung", "están bien mis copias", "copias de seguridad bien"), _backups),
     Intent("house_compare_inventories", ("my inventories agree", "compare inventories", "names lead nowhere",
            "Inventare einig", "inventarios coinciden"), _compared),
 )  # fmt: skip

@@ -335,6 +335,7 @@ CHANGES: dict[str, Stage] = {
     "docker_start_container": Stage(stopped_jellyfin, ENDED, fixed=frozenset({"health"})),
     "docker_stop_container": Stage(JELLYFIN, RUNNING),
     "docker_restart_container": Stage(JELLYFIN, RUNNING),
+    "docker_restart_project": Stage({"project": "nas/media"}, {"states": paused}),
     "docker_pull_image": Stage(outdated_image, {"local": pulled, "registry": newer_offer}),
     "docker_recreate_container": Stage(removed_container, {"state": named_again, "image_present": without_its_image}),
     "docker_remove_container": Stage(JELLYFIN, RUNNING | VOLUMES),

@@ -48,6 +48,8 @@ async def questions(place: Place, service: Service[Any]) -> dict[str, Callable[[
     for tool in (tool for tool in service.tools if tool.risk is Risk.READ):
         args = await set_up(place, read_args(tool.name, tool.input_schema))
         for name, resolve in tool.resolved.items():
+            if name not in args:
+                continue
             args[name] = (await resolve.find(client, args[name]))[0].id
         given = dict(tool.parameters.model_validate(args))
         asking[tool.name] = lambda tool=tool, given=given: tool.run(ctx, **given)  # type: ignore[misc]

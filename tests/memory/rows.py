@@ -5,6 +5,7 @@ from typing import Any
 from memory.approvals import Ask
 from memory.models import Actor, CallState
 from memory.stores import Stores
+from memory.usage import Tokens
 
 ADMIN = Actor("tg:1", "Admin")
 
@@ -58,3 +59,9 @@ async def a_done_call(stores: Stores, run: str, call: str = "c1", **back: Any) -
         assert await stores.journal.start(tx, call, 1, None, **{**values, **back})
         await stores.journal.finish(tx, call, CallState.DONE, verified=True)
     return call
+
+
+async def spend(stores: Stores, run: str, model: str, tokens: Tokens, usd: float) -> None:
+    """One request that has cost this."""
+    async with stores.database.transaction() as tx:
+        await stores.usage.record(tx, run, model, tokens, usd)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -211,3 +212,38 @@ async def test_another_programs_tables_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatabaseBroken, match="another program"):
         await Stores.open(tmp_path)
     assert path.read_bytes() == before
+
+
+NOTED = "INSERT OR IGNORE INTO meta VALUES ('noted', ?)"
+
+
+async def noted(database: Database) -> Any:
+    row = await database.one("SELECT value FROM meta WHERE key = 'noted'")
+    return row and row["value"]
+
+
+async def test_what_is_written_later_is_seen_by_whoever_reads(database: Database) -> None:
+    database.later(NOTED, "x")
+    assert await noted(database) == "x"
+
+
+async def test_what_is_written_later_goes_with_the_next_commit(database: Database) -> None:
+    async def committed() -> bool:
+        return bool(await database._reader.execute_fetchall("SELECT value FROM meta WHERE key = 'noted'"))
+
+    database.later(NOTED, "x")
+    assert not await committed()
+    with pytest.raises(ValueError, match="mistake"):
+        async with database.transaction():
+            raise ValueError("another's mistake")
+    assert not await committed()
+    async with database.transaction() as tx:
+        assert await tx.one("SELECT value FROM meta WHERE key = 'noted'"), "and comes before whatever is in it"
+    assert await committed()
+
+
+async def test_whoever_writes_may_read_while_something_waits_to_be_written(database: Database) -> None:
+    async with asyncio.timeout(5), database.transaction():
+        database.later(NOTED, "x")
+        assert await noted(database) is None
+    assert await noted(database) == "x"

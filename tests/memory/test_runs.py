@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from memory.database import DATABASE_ERRORS
+from memory.models import Message
 from memory.runs import HISTORY_SECONDS, final_text
 from memory.stores import Stores
 from tests.fakes import Clock
@@ -108,6 +109,14 @@ async def test_two_runs_do_not_wait_for_each_other(stores: Stores) -> None:
         pass
 
 
+async def history(stores: Stores, conversation: str = "tg:1", **more: Any) -> tuple[list[Message], bool]:
+    """What a new run would find of what was said before."""
+    messages, tainted = await stores.runs.history(conversation, **more)
+    if not messages:
+        return messages, tainted
+    return await stores.runs.messages(await a_run(stores, repr(messages), messages=messages)), tainted
+
+
 # -- history ------------------------------------------------------------------------------------------------------
 
 
@@ -115,37 +124,54 @@ async def test_history_is_the_last_exchanges_as_text(stores: Stores, clock: Cloc
     for number in range(8):
         clock.move(1)
         await talk(stores, f"q{number}", f"a{number}")
-    messages, tainted = await stores.runs.history("tg:1", limit=2)
+    messages, tainted = await history(stores, "tg:1", limit=2)
     assert [m["content"][0]["text"] for m in messages] == ["q6", "a6", "q7", "a7"] and not tainted
-    assert await stores.runs.history("tg:2") == ([], False)
+    assert await history(stores, "tg:2") == ([], False)
 
 
 @pytest.mark.parametrize(("state", "kept"), [("done", 2), ("waiting", 2), ("stopped", 2), ("failed", 0)])
 async def test_which_runs_are_history(stores: Stores, clock: Clock, state: str, kept: int) -> None:
     await talk(stores, "q", "a", state=state)
-    assert len((await stores.runs.history("tg:1"))[0]) == kept
+    assert len((await history(stores, "tg:1"))[0]) == kept
 
 
 async def test_a_run_without_an_answer_says_so(stores: Stores) -> None:
     run = await a_run(stores, messages=[said("user", "x")])
     async with stores.database.transaction() as tx:
         await stores.runs.set_state(tx, run, "waiting")
-    assert (await stores.runs.history("tg:1"))[0][1] == said("assistant", "(no answer)")
+    assert (await history(stores, "tg:1"))[0][1] == said("assistant", "(no answer)")
 
 
 @pytest.mark.parametrize("blank", ["", " \n"])
 async def test_a_line_of_which_nothing_was_left_says_so(stores: Stores, blank: str) -> None:
     await talk(stores, blank, "a")
-    assert (await stores.runs.history("tg:1"))[0][0] == said("user", "(no text)")
+    assert (await history(stores, "tg:1"))[0][0] == said("user", "(no text)")
+
+
+LONG = "It is down, because its disk is full. " * 9
+
+
+async def test_a_long_answer_is_stored_once_and_stays_what_it_was(stores: Stores) -> None:
+    before = await a_run(stores, objective="q", messages=[said("user", "q"), said("assistant", LONG.strip())])
+    async with stores.database.transaction() as tx:
+        await stores.runs.set_state(tx, before, "waiting")
+    messages, _ = await stores.runs.history("tg:1")
+    run = await a_run(stores, "t2", messages=messages)
+    assert LONG.strip() not in str(await stores.database.all("SELECT body FROM messages WHERE run = ?", run))
+    await stores.runs.append(before, [{}, {}], said("assistant", "It is up again."))
+    assert await stores.runs.messages(run) == [said("user", "q"), said("assistant", LONG.strip())]
+    async with stores.database.transaction() as tx:
+        await tx.run("DELETE FROM messages WHERE run = ?", before)
+    assert await stores.runs.messages(run) == [said("user", "q"), said("assistant", "(no answer)")], "it is forgotten"
 
 
 async def test_taint_comes_with_the_history_and_goes_with_it(stores: Stores, clock: Clock) -> None:
     await talk(stores, "q", "a", tainted=True)
     clock.move(1)
     await talk(stores, "q2", "a2")
-    assert (await stores.runs.history("tg:1"))[1] is True
+    assert (await history(stores, "tg:1"))[1] is True
     clock.move(HISTORY_SECONDS)
-    assert await stores.runs.history("tg:1") == ([], False)
+    assert await history(stores, "tg:1") == ([], False)
 
 
 async def test_new_forgets_one_conversation(stores: Stores, clock: Clock) -> None:
@@ -153,10 +179,10 @@ async def test_new_forgets_one_conversation(stores: Stores, clock: Clock) -> Non
     clock.move(1)
     async with stores.database.transaction() as tx:
         await stores.runs.forget(tx, "tg:2")
-    assert len((await stores.runs.history("tg:1"))[0]) == 2
+    assert len((await history(stores, "tg:1"))[0]) == 2
     async with stores.database.transaction() as tx:
         await stores.runs.forget(tx, "tg:1")
-    assert await stores.runs.history("tg:1") == ([], False)
+    assert await history(stores, "tg:1") == ([], False)
 
 
 def test_the_final_text_is_the_models_last_word() -> None:

@@ -3,6 +3,8 @@
 import base64
 import html
 import json
+import re
+from typing import Any
 from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
@@ -11,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from memory.secrets import (
+    _DOUBLES,
     MASK,
     Redactor,
     _masked,
@@ -19,6 +22,7 @@ from memory.secrets import (
     secrets_of,
     without_secrets,
 )
+from memory.text import every_text
 from tests.memory.test_text import HIDDEN
 
 SECRET = 'p4$$/w+rd "é" & so=on'
@@ -189,3 +193,20 @@ def test_each_form_is_found_by_itself(form: str, around: str) -> None:
     redact = Redactor(["correct-horse"])
     assert redact(around + FORMS[form]) == redact._pattern.sub(_masked, around + FORMS[form])
     assert MASK in redact(around + FORMS[form])
+
+
+@example({"a": ["hunter2", "hunter\u200b2secret"], "hunter2secret": "x"})
+@example({"": "-----BEGIN RSA PRIVATE KEY-----", "b": "beyond"})
+@given(
+    some.recursive(some.text() | some.sampled_from([*FORMS.values()]), lambda one: some.dictionaries(some.text(), one))
+)
+def test_one_look_at_all_texts_of_a_value_is_as_good_as_one_at_each(value: Any) -> None:
+    redact = Redactor(["hunter2secret", "correct-horse"])
+    assert redact.everywhere(value) == every_text(value, redact)
+
+
+def test_no_other_letter_stands_for_one_of_ascii() -> None:
+    every = "".join(map(chr, {*range(128, 0x110000)} - {*range(0xD800, 0xE000)}))
+    alike = re.findall("(?i)[a-z]", every)
+    assert {*alike} == {*_DOUBLES.findall(every)}
+    assert Redactor(["desk-pin"])("a de\u017f\u212a-p\u0131n") == f"a {MASK}"

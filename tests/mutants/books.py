@@ -16,4 +16,9 @@ BOOKS = [
      "await asyncio.to_thread(_write_down, folder", "(folder", RETENTION),
     ("a full disk looks healthy", "memory/database.py",
      "await self.note_clock(tx)  # a value that is there already would never reach the disk", "pass", DATABASE),
+    ("what was to be written later goes with another's mistake", "memory/database.py",
+     "asyncio.current_task(), [*self._late]", "asyncio.current_task(), [self._late.pop() for _ in [*self._late]]",
+     DATABASE),
+    ("whoever writes waits for themselves", "memory/database.py",
+     "if self._late and self._writing is not asyncio.current_task():", "if self._late:", DATABASE),
 ]  # fmt: skip

@@ -217,6 +217,9 @@ async def f17(cast: Cast) -> None:
         async with struck(cast, moment) as stage:
             assert stage.states() == ["unknown"] and stage.effects() == ["POST stop"], stage.states()
             await stage.hear("outcome unknown.*(running → exited|[Aa]lready)")
+    async with struck(cast, "watching:1", "an undo") as stage:
+        assert stage.states() == ["done", "unknown"] and stage.effects() == ["POST stop", "POST start"], stage.states()
+        assert not answers(stage, "… Start radarr"), "nothing says that somebody watches"
 
 
 @row("F18", "killed after `done`, before the outbox sends it")

@@ -30,6 +30,18 @@ async def test_a_start_that_dies_is_not_a_start(rack: Rack, monkeypatch: pytest.
     assert outcome.error is None and not outcome.verified
 
 
+@pytest.mark.parametrize("ahead", [0.0, 3600.0])
+async def test_what_has_just_started_says_when_its_start_can_be_judged(rack: Rack, ahead: float) -> None:
+    """Be it by a clock that differs from the engine's."""
+    target, (_, container) = await rack.id("jellyfin"), rack.at("nas/jellyfin")
+    container.started_at = rack.world.now() + ahead
+    young = await container_facts(rack.reader, target)
+    assert not young.steady and young.settles == pytest.approx(0.1, abs=0.05)
+    container.started_at = rack.world.now() - 0.1
+    old = await container_facts(rack.reader, target)
+    assert old.steady and old.settles is None
+
+
 async def test_a_crash_loop_has_facts_that_stand_still(rack: Rack) -> None:
     culprit = rack.world.story.culprit
     target = await rack.id(f"{culprit.host}/{culprit.name}")

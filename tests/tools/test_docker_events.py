@@ -56,6 +56,17 @@ async def test_projects_and_what_they_take(rack: Rack) -> None:
     assert row.volumes_mb == pytest.approx(volumes / 1e6, abs=0.1) and row.containers_mb > 0
 
 
+async def test_a_project_is_restarted_in_order_and_what_is_off_stays_off(rack: Rack) -> None:
+    host, redis = rack.at("nas/redis")
+    redis.config["Labels"]["com.docker.compose.depends_on"] = "postgres:service_started:false"
+    change = await rack.read("restart_project", project="nas/databases")
+    assert (await rack.carry_out(change)).verified
+    at = [each.attributes["name"] for each in host.events if each.action == "restart"]
+    assert at == ["postgres", "redis"]
+    host.stop("redis")
+    assert "stay off" in (await rack.read("restart_project", project="nas/databases")).notes[0]
+
+
 @pytest.mark.engine
 async def test_real_engines_tell_the_same(bench: Bench) -> None:
     target = await bench.make("scribe", "echo x > /written; sleep 1000")

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lab.kit.tls import Identity, identity
 from lab.server import serve
 from lab.services.docker.app import docker_app
 from lab.traffic import Traffic
 from lab.world import World
-from tests.tools.kit.test_tls import Identity, identity
 from tools.docker import service
 from tools.docker.hosts import DockerHosts
 from tools.docker.settings import Settings

@@ -1,5 +1,6 @@
 """What needs a person and what does not: what should run and does not, why, and who stopped it."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from lab.services.docker.engine.model import Container, Json
 from lab.services.docker.engine.rules import EngineError
 from tests.tools.conftest import Rack
+from tools.docker.hosts import service
 from tools.docker.models import ContainerRow
 from tools.kit import Deed
 
@@ -265,6 +267,30 @@ async def test_what_could_not_be_looked_into_is_not_taken_for_well(rack: Rack) -
     glance, listing = await rack.glance(), await rack.read("list_containers")
     assert [str(trouble) for trouble in glance.troubles] == ["🟡 1 container · nas · could not be looked into"]
     assert listing.unread == 1 and listing.containers[0].why is None
+
+
+def inspections(rack: Rack) -> int:
+    return sum(
+        re.search("/containers/[0-9a-f]{64}/json", request.path) is not None for request in rack.traffic.requests
+    )
+
+
+async def test_of_what_has_run_well_for_a_while_the_list_tells_enough(rack: Rack) -> None:
+    rack.world.hosts["mini"].all.clear()
+    rack.world.hosts["nas"].all.clear()
+    for number in range(40):
+        rack.world.hosts["nas"].start((container := made(rack, f"calm-{number:02}")).id)
+        container.started_at -= 3 * DAY
+    [page] = service.pages
+    rows = (await page.read(rack.ctx)).rows
+    assert inspections(rack) == 12 and {row.detail for row in rows} == {"up 3 d · healthy"}
+    for number in range(150):
+        rack.world.hosts["nas"].start((container := made(rack, f"young-{number}")).id)
+    container.restart_count = 60
+    assert (await rack.glance()).summary.startswith("189 containers running, 1 restarting")
+    assert inspections(rack) == 12 + 162, "whatever is young may be a loop"
+    await page.one(rack.ctx, await rack.id("calm-30"))
+    assert inspections(rack) == 12 + 162 + 2
 
 
 async def test_a_glance_sees_beyond_the_end_of_a_list(rack: Rack) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from lab.services.docker.engine.model import Fault, Trait
 from tests.tools import recreated
-from tests.tools.conftest import Outcome, Rack
+from tests.tools.conftest import Rack
+from tests.tools.test_docker_recreate import build, inspect
 from tools.docker import replace
 from tools.docker.replace import Pair, for_image
 from tools.kit import Conflict, OutcomeUnknown, Refused
@@ -26,32 +27,29 @@ async def outdated(rack: Rack, name: str = "jellyfin") -> Any:
     return host
 
 
-def running(host: Any, name: str) -> list[str]:
-    return [c.name for c in host.containers() if c.name.startswith(name) and c.alive]
-
-
-def names(host: Any, name: str = "jellyfin") -> list[str]:
-    return sorted(c.name.partition("-")[0] for c in host.containers() if c.name.startswith(name))
+def names(host: Any, *, alive: bool = False) -> list[str]:
+    found = [c for c in host.containers() if c.name.startswith("jellyfin") and (c.alive or not alive)]
+    return sorted(c.name.partition("-")[0] for c in found)
 
 
 async def test_everything_stays_but_the_image(rack: Rack) -> None:
     host = await outdated(rack)
     old = host.get("jellyfin")
     old.config["Env"].append("MINE=1")
-    before = await rack.reader["nas"].ask(lambda api: api.inspect_container("jellyfin"))
+    before = await inspect(rack, "jellyfin")
     change = await update(rack)
     assert any("compose" in note for note in change.notes) and change.partial
     outcome = await rack.carry_out(change)
     assert outcome.error is None and outcome.verified
     assert len(rack.steps) == 8 and rack.steps[0].startswith("Pulling")
-    after = await rack.reader["nas"].ask(lambda api: api.inspect_container("jellyfin"))
+    after = await inspect(rack, "jellyfin")
     assert after["Id"] != before["Id"] and after["Image"] != before["Image"]
     found = recreated.differences(before, after)
     places = {line.partition(":")[0] for line in found}
     assigned = {f"Networks.media_default.{each}" for each in ("IPAddress", "MacAddress")}
     assert places - assigned == {"Image", "Config.Env", "Config.Labels.org.opencontainers.image.created"}, found
     assert {*after["Config"]["Env"]} == {*before["Config"]["Env"]}
-    assert names(host) == ["jellyfin", "jellyfin.before"] and running(host, "jellyfin") == ["jellyfin"]
+    assert names(host) == ["jellyfin", "jellyfin.before"] and names(host, alive=True) == ["jellyfin"]
     assert old.host_config["RestartPolicy"]["Name"] == "no", "the engine does not start it at the next boot"
     undone = await rack.undo(outcome)
     assert undone.error is None and undone.verified
@@ -62,18 +60,13 @@ async def test_everything_stays_but_the_image(rack: Rack) -> None:
 
 @pytest.mark.parametrize("case", recreated.CASES)
 async def test_whatever_it_was_made_with(rack: Rack, case: str) -> None:
-    host, sample = rack.at("nas/redis")
-    for name, subnet in recreated.SUBNETS.items():
-        host.networks.create({"Name": name, "IPAM": {"Config": [{"Subnet": subnet}]}})
-    made = host.create(recreated.body(case, sample.config["Image"]), "precious")
-    if case == "everything":
-        host.networks.connect("two", made, recreated.SECOND | {"MacAddress": "02:42:0a:d5:4e:77"})
+    host = build(rack, case)
     host.start("precious")
-    rack.world._outdate(sample.config["Image"])
-    before = await rack.reader["nas"].ask(lambda api: api.inspect_container("precious"))
+    rack.world._outdate("redis:7.4-alpine")
+    before = await inspect(rack)
     outcome = await rack.carry_out(await update(rack, "precious"))
     assert outcome.error is None and outcome.verified
-    after = await rack.reader["nas"].ask(lambda api: api.inspect_container("precious"))
+    after = await inspect(rack)
     moving = ["Image", *(["Networks.one.IPAddress", "Networks.one.MacAddress"] if case != "everything" else [])]
     found = [line for line in recreated.differences(before, after) if line.partition(":")[0] not in moving]
     assert [line for line in found if "opencontainers" not in line] == []
@@ -112,40 +105,33 @@ async def test_what_cannot_be_made_leaves_the_old_one_alone(rack: Rack) -> None:
     for path in ("containers/create", "images/create"):
         rack.traffic.fault("docker", path=path, status=500, body='{"message": "no"}', method="POST")
         outcome = await rack.carry_out(await update(rack), within=0.1)
-        assert outcome.error is not None and running(host, "jellyfin") == ["jellyfin"] == names(host)
+        assert outcome.error is not None and names(host, alive=True) == ["jellyfin"] == names(host)
     rack.traffic.fault("docker", path="/connect", drop=True, method="POST")
     host.networks.connect("cloud_default", host.get("jellyfin"), {})
     outcome = await rack.carry_out(await update(rack), within=0.1)
     assert isinstance(outcome.error, Refused) and names(host) == ["jellyfin"]
 
 
-STEPS = 8
-
-
 @pytest.mark.parametrize("then", ["finish", "roll back"])
-@pytest.mark.parametrize("at", range(1, STEPS + 1))
+@pytest.mark.parametrize("at", range(1, 9))
 async def test_killed_at_any_step_it_can_be_finished_or_rolled_back(rack: Rack, at: int, then: str) -> None:
     host = await outdated(rack)
     old, target = host.get("jellyfin"), await rack.id("jellyfin")
     steps: AsyncIterator[str] = (await update(rack)).do(rack.writer)
     for _ in range(at):  # the process dies when this step has been kept, and has not begun
         await anext(steps)
-    assert len(running(host, "jellyfin")) <= 1, "the two never run at the same time"
-    pair = await Pair.of(rack.reader["nas"], "jellyfin", old.id)
-    if pair.new is None and then == "roll back":
-        assert running(host, "jellyfin") == ["jellyfin"], "nothing has been changed"
+    assert len(names(host, alive=True)) <= 1, "the two never run at the same time"
+    if (await Pair.of(rack.reader["nas"], "jellyfin", old.id)).new is None and then == "roll back":
+        assert names(host, alive=True) == ["jellyfin"], "nothing has been changed"
         return
-    tool = "update_container" if then == "finish" else "roll_back_update"
-    change = await rack.read(tool, container=target)
+    change = await rack.read("update_container" if then == "finish" else "roll_back_update", container=target)
     if not change.fits(change.facts, change.facts):
         outcome = await rack.carry_out(change)
         assert outcome.error is None and outcome.verified
-    assert running(host, "jellyfin") == ["jellyfin"]
+    assert names(host, alive=True) == ["jellyfin"]
     assert (host.get("jellyfin").id == old.id) == (then == "roll back")
-    expected = ["jellyfin"] if then == "roll back" else ["jellyfin", "jellyfin.before"]
-    assert names(host) == expected
-    policy = host.get("jellyfin").host_config["RestartPolicy"]["Name"]
-    assert policy == "unless-stopped"
+    assert names(host) == ["jellyfin", "jellyfin.before"][: 1 if then == "roll back" else 2]
+    assert host.get("jellyfin").host_config["RestartPolicy"]["Name"] == "unless-stopped"
 
 
 async def test_a_rollback_that_fails_is_unknown(rack: Rack) -> None:
@@ -193,5 +179,5 @@ async def test_another_offer_than_the_card_said_changes_nothing(rack: Rack) -> N
     host = await outdated(rack)
     change = await update(rack)
     await outdated(rack)
-    outcome: Outcome = await rack.carry_out(change, within=0.1)
+    outcome = await rack.carry_out(change, within=0.1)
     assert isinstance(outcome.error, Conflict) and names(host) == ["jellyfin"]

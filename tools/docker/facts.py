@@ -93,6 +93,8 @@ def facts_from(raw: Raw | None, now: float, target: str) -> ContainerFacts:
     state, config, settings = record(raw.get("State")), record(raw.get("Config")), record(raw.get("HostConfig"))
     restarts, started = whole(raw.get("RestartCount")), moment(state.get("StartedAt"))
     looping, running = is_looping(state, restarts, now), state.get("Status") == "running"
+    age = now - started.timestamp() if running and not looping and started is not None else None
+    left = None if age is None or age >= STEADY_SECONDS else min(STEADY_SECONDS - age, STEADY_SECONDS)
     return ContainerFacts(
         state="restarting" if looping else state_of(state.get("Status")),
         health=health_of(state) if running and not looping else "none",
@@ -102,13 +104,13 @@ def facts_from(raw: Raw | None, now: float, target: str) -> ContainerFacts:
         host=host,
         started=started,
         alive=state.get("Status") in ("running", "paused", "restarting"),
-        steady=running and not looping and started is not None and now - started.timestamp() >= STEADY_SECONDS,
+        steady=age is not None and left is None,
         restarts=restarts,
         restart_policy=policy_of(raw),
         auto_remove=settings.get("AutoRemove") is True,
         grace=_grace(config.get("StopTimeout")),
         owner=owner_of(labels_of(config)),
-    )
+    ).settling(left)
 
 
 async def dependents(client: DockerHosts, target: str) -> list[str]:

@@ -23,15 +23,7 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
         for host, count in look.unread.items()
     ]
     troubles = [
-        Trouble(
-            row.name,
-            row.host,
-            row.condition,
-            _when(row),
-            row.id,
-            any(outside_text(row)),
-            red=row.state not in WELL_ENOUGH,
-        )  # fmt: skip
+        Trouble(row.name, row.host, row.condition, _when(row), row.id, _outside(row), red=row.state not in WELL_ENOUGH)
         for row in look.troubled
     ]
     quiet = [row for row, standing in look.rows if standing is Standing.QUIET]
@@ -40,9 +32,7 @@ async def glance(ctx: Context[DockerHosts]) -> Glance:
         _summary(look, len(ctx.client)),
         (*down, *sorted(troubles, key=lambda trouble: not trouble.red), *unread),
         items={f"{row.host}/{row.name}": row.state for row, _ in look.rows},
-        quiet=tuple(
-            Note(row.name, row.host, row.condition, row.since, row.id, any(outside_text(row))) for row in quiet
-        ),
+        quiet=tuple(Note(row.name, row.host, row.condition, row.since, row.id, _outside(row)) for row in quiet),
         unseen=tuple(f"{host.name}/" for host in look.down),
     )
 
@@ -53,6 +43,10 @@ def _summary(look: Survey, hosts: int) -> str:
         return ("no host answers" if hosts > 1 else "the host does not answer") + " yet" * look.down[0].awaited
     of_all = counted(hosts, "host") if not look.down else f"{answering} of {counted(hosts, 'host')}"
     return f"{counted(look.states['running'], 'container')} running, {look.others} · {of_all}"
+
+
+def _outside(row: ContainerRow) -> bool:
+    return any(outside_text(row))
 
 
 def _when(row: ContainerRow) -> datetime | None:

@@ -9,6 +9,7 @@ from tools.kit import Access, Area, Gone, Instances, Link, Service
 from tools.kit.breaker import Breaker
 from tools.kit.raw import Raw
 from tools.kit.sdk import Sdk
+from tools.kit.spare import spared
 
 if TYPE_CHECKING:
     from tools.docker.session import Session
@@ -32,6 +33,7 @@ class Engine(Sdk["Session"]):
 
     def open(self, patience: float) -> "Session":
         """A connection to the engine. Raises ToolFailed."""
+        spared("docker.transport", without="docker.transport.sshconn")  # and with it all of paramiko
         from tools.docker.session import Session
 
         return Session(self.service, self.address, self.access, patience, self._options)

@@ -93,6 +93,8 @@ class ContainerRow(ContainerState):
     ports: list[Ident] = []
     project: Ident | None = Field(default=None, exclude=True)
     """Its compose project: what a page groups by, and the model asks for with the details."""
+    up: float | None = Field(default=None, exclude=True)
+    """About how many seconds it has run for, as a list tells of all of them."""
 
 
 class Containers(Listing):

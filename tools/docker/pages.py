@@ -12,6 +12,7 @@ from tools.docker.survey import survey
 from tools.docker.troubles import Standing
 from tools.kit import Context, Dot, Gone, Page, Row, counted, so_far
 from tools.kit.types import outside_text
+from tools.kit.words import lasting
 
 ALIVE = (restart_container, stop_container)
 OFF = (start_container,)
@@ -35,7 +36,7 @@ async def containers(ctx: Context[DockerHosts]) -> Page:
 async def container(ctx: Context[DockerHosts], target: str) -> Row:
     """One container as it stands in the list, with its error, its restart policy and its image."""
     seen = await get_container_details.run(ctx, target)
-    for one, standing in (await survey(ctx, seen.host)).rows:
+    for one, standing in (await survey(ctx, seen.host, seen.id)).rows:
         if one.id == seen.id:
             row = _row(one, standing, seen.error or "", f"restart policy {seen.restart_policy}", seen.image)
             return replace(row, outside=row.outside or bool(seen.error))
@@ -54,7 +55,8 @@ def _how(one: ContainerRow) -> str:
     """`up 3 d · healthy`, `unhealthy · up 3 d`, `killed (exit code 137) · 9 h ago`."""
     if one.state == "running":
         well = one.health if one.health != "none" and not one.why else ""
-        words = [one.condition if one.why else "", f"up {so_far(one.since)}" if one.since else "running", well]
+        up = so_far(one.since) if one.since else lasting(one.up) if one.up else ""
+        words = [one.condition if one.why else "", f"up {up}" if up else "running", well]
     else:
         ended = one.since if one.state in ("exited", "dead") else None
         words = [one.condition, f"{so_far(ended)} ago" if ended else ""]

@@ -85,10 +85,11 @@ async def recreate_facts(client: DockerHosts, host: str, name: str, image_id: st
     """Who has the name now, and whether the image is there."""
     engine = client.one(host)
     holder = next((item for item in await list_all(engine) if name_of(item) == name), None)
-    steady = False
+    steady, settles = False, None
     if holder is not None:
         raw, now = await inspect(client, f"{host}/{holder['Id']}")
-        steady = facts_from(raw, now, f"{host}/{holder['Id']}").steady
+        found = facts_from(raw, now, f"{host}/{holder['Id']}")
+        steady, settles = found.steady, found.settles
     return RecreateFacts(
         state="gone" if holder is None else state_of(holder.get("State")),
         image_present=await engine.image(image_id) is not None,
@@ -96,7 +97,7 @@ async def recreate_facts(client: DockerHosts, host: str, name: str, image_id: st
         host=host,
         image=short(image),
         steady=steady,
-    )
+    ).settling(settles)
 
 
 async def way_back(client: DockerHosts, target: str) -> tuple[Raw | None, str]:

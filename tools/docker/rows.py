@@ -20,6 +20,9 @@ NO_TAG = "<none>:<none>"
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _EXITED = re.compile(r"(?:Exited|Restarting) \((\d{1,5})\)")
+_UP = re.compile(r"Up (?:About an?|(\d{1,4})) (minute|hour|day|week|month|year)s?\b")
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_592_000, "year": 31_536_000}
+_HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)$")
 _PORT = re.compile(r"[0-9]{1,5}")
 _STATES: tuple[State, ...] = get_args(State)
 _HEALTHS: tuple[Health, ...] = get_args(Health)
@@ -131,7 +134,7 @@ def _port(inside: int, protocol: str, address: str, outside: int | None) -> str:
 def row_of(host: str, listed: Raw) -> ContainerRow:
     """A listed container; what only an inspection knows is left out."""
     status, state = text(listed.get("Status")), state_of(listed.get("State"))
-    code = _EXITED.match(status)
+    code, up, health = _EXITED.match(status), _UP.match(status), _HEALTH.search(status)
     return ContainerRow(
         host=host,
         project=project_of(labels_of(listed)) or None,
@@ -139,9 +142,10 @@ def row_of(host: str, listed: Raw) -> ContainerRow:
         id=f"{host}/{text(listed.get('Id'))[:12]}",
         image=short(text(listed.get("Image"))) or "unknown",
         state=state,
-        health=_listed_health(status),
+        health=one_of(health and health[1], _HEALTHS, "none"),
         exit_code=int(code[1]) if code else None,
         ports=listed_ports(listed),
+        up=int(up[1] or 1) * _SECONDS[up[2]] if up else None,
     )
 
 
@@ -165,11 +169,3 @@ def tags_of(image: Raw) -> list[str]:
 def volume_label(name: str) -> str:
     """A volume's name; one that the engine made up, in twelve digits."""
     return name[:12] if is_hex_id(name) else name
-
-
-def _listed_health(status: str) -> Health:
-    if status.endswith("(healthy)"):
-        return "healthy"
-    if status.endswith("(unhealthy)"):
-        return "unhealthy"
-    return "starting" if status.endswith("(health: starting)") else "none"

@@ -17,13 +17,11 @@ import requests
 from docker import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION, DEFAULT_USER_AGENT
 from docker.errors import DockerException
-from paramiko import SSHException  # type: ignore[import-untyped]
 from requests.adapters import BaseAdapter
 
 from tools.docker.podman import in_dockers_words
 from tools.docker.rows import is_hex_id, short
 from tools.docker.settings import Options, there
-from tools.docker.ssh import FarSideEnded, ssh_adapter
 from tools.docker.unix import UnixAdapter
 from tools.docker.versions import VersionRefused, agreed, refuses, written
 from tools.kit import Access, BadAnswer, Gone, NoAnswer, OutcomeUnknown, ToolFailed
@@ -33,7 +31,7 @@ from tools.kit.raw import Raw, record, records, texts
 from tools.kit.reasons import Certificates, causes
 from tools.kit.registries.keyring import Keyring
 from tools.kit.session import HttpSession
-from tools.kit.sockets import TcpAdapter
+from tools.kit.sockets import FarSideEnded, TcpAdapter
 from tools.kit.tls import trust
 from tools.kit.transport import READING
 
@@ -49,7 +47,6 @@ class Session(HttpSession, APIClient):
         theirs="put the certificate of its authority into ca.pem (see DOCKER_CERT_PATH)",
         ours="put cert.pem and key.pem that it knows beside ca.pem (see DOCKER_CERT_PATH)",
     )
-    lost = (*HttpSession.lost, SSHException)
 
     def __init__(self, service: str, address: str, access: Access, patience: float, options: Options) -> None:
         # Not the SDK's own: it reads the docker command's files, breaks where those are damaged, and asks the engine.
@@ -73,6 +70,9 @@ class Session(HttpSession, APIClient):
     def _way(self, address: str, options: Options) -> tuple[str, BaseAdapter]:
         match address.partition("://"):
             case "ssh", _, _:
+                from tools.docker.ssh import LOST, ssh_adapter  # slow, and only here of use
+
+                self.lost += LOST
                 return "http://ssh", ssh_adapter(self.service, address)
             case "unix", _, path:
                 return "http+docker://localhost", UnixAdapter(self.service, path)
@@ -264,8 +264,7 @@ def parse_json(body: bytes, service: str, *, write: bool = False) -> Any:
     try:
         return json.loads(body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
     except (ValueError, RecursionError):
+        said = f"{service} did not answer with JSON"
         if write:
-            raise OutcomeUnknown(
-                f"{service} did not answer with JSON: look at the target before asking again."
-            ) from None
-        raise BadAnswer(f"{service} did not answer with JSON: check that its address is really an engine.") from None
+            raise OutcomeUnknown(f"{said}: look at the target before asking again.") from None
+        raise BadAnswer(f"{said}: check that its address is really an engine.") from None

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from docker.transport import SSHHTTPAdapter
-from docker.transport.sshconn import SSHConnection, SSHConnectionPool
+from docker.transport.sshconn import SSHConnection, SSHConnectionPool, SSHHTTPAdapter
 from paramiko import (  # type: ignore[import-untyped]
     AuthenticationException,
     BadHostKeyException,
@@ -26,9 +25,10 @@ from tools.kit import Conflict, NoAnswer, ToolFailed, Unauthorised
 from tools.kit.failures import quote, unreachable
 from tools.kit.masking import seen
 from tools.kit.reasons import unconnected
-from tools.kit.sockets import CONNECT_SECONDS, LOOK_SECONDS, Buffered, Reader, Timed
+from tools.kit.sockets import CONNECT_SECONDS, LOOK_SECONDS, Buffered, FarSideEnded, Reader, Timed
 from tools.kit.threads import term
 
+LOST = (SSHException,)  # what a lost connection may end with as well
 LOGIN_SECONDS = 10
 MOST_SAID = 4096
 NOT_FOUND = 127
@@ -45,10 +45,6 @@ _FAR = (
 """What the far side prints when no byte has got to Docker, what that means, and what to do."""
 _NOT_SSH = ("banner", "No existing session", "Negotiation failed")
 _NO_COMMANDS = ("it runs no command for this user", "permit `docker system dial-stdio` there")
-
-
-class FarSideEnded(ConnectionResetError):
-    """The command on the far side ended without an answer; `str()` is what it printed."""
 
 
 class _Channel(Timed):

@@ -8,14 +8,13 @@ from tools.docker.hosts import DockerHosts, Engine
 from tools.docker.models import ContainerRow
 from tools.docker.names import list_all
 from tools.docker.rows import condition_of, labels_of, row_of
-from tools.docker.troubles import Found, Standing, found, judge
+from tools.docker.troubles import SHAKY, Found, Standing, found, judge
 from tools.kit import Context, Down, ToolFailed
 from tools.kit.raw import Raw, text
 
-MOST_INSPECTED = 100
-"""Why, and whether it should run, takes one more question per container: those in trouble and the young come first."""
-OLD = ("hour", "hours", "days", "weeks", "months", "years")
-"""How the age of what is no crash loop between two crashes ends in a list."""
+MOST_INSPECTED, MOST_CALM = 200, 12
+"""Of one host. Why, and whether it should run, takes one more question per container: for those in trouble, the young,
+and as many of those that have run well for a while as a page shows; the list tells enough of the others."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,33 @@ class Survey:
         return ", ".join([*between, f"{self.stopped} stopped"])
 
 
-async def survey(ctx: Context[DockerHosts], host: str | None = None) -> Survey:
-    """The containers of one host, or of all."""
+async def survey(ctx: Context[DockerHosts], host: str | None = None, only: str = "") -> Survey:
+    """The containers of one host, or of all; `only` of one of them, by its id, more is asked than the list tells."""
     answers, down = await ctx.client.each(list_all, host)
-    listed = [(ctx.client[name], item, row_of(name, item)) for name, items in answers.items() for item in items]
-    listed.sort(key=lambda each: (_calm(each[1], each[2]), each[2].name, each[2].host))
-    unread = [Found(row, text(item["Id"]), labels_of(item)) for _, item, row in listed]
-    asked = (_look(engine, one) for (engine, _, _), one in zip(listed[:MOST_INSPECTED], unread, strict=False))
-    seen = [*await asyncio.gather(*asked), *unread[MOST_INSPECTED:]]
+    looks = await asyncio.gather(*(_looked(ctx.client[name], items, only) for name, items in answers.items()))
+    seen = [one for found, _ in looks for one in found]
     deeds = await ctx.deeds() if any(each.seen.state == "exited" for each in seen) else []
     judged = zip(seen, judge(seen, deeds), strict=True)
     rows = [(each.seen.model_copy(update=judgement.said), judgement.standing) for each, judgement in judged]
     rows.sort(key=lambda pair: (pair[1] is not Standing.TROUBLE, pair[0].host, pair[0].name))
-    matter = [at < MOST_INSPECTED or _calm(item, row) < 2 for at, (_, item, row) in enumerate(listed)]
-    unknown = Counter(one.seen.host for one, matters in zip(seen, matter, strict=True) if matters and not one.now)
-    return Survey(rows, down, unknown)
+    unread = Counter({name: unread for name, (_, unread) in zip(answers, looks, strict=True) if unread})
+    return Survey(rows, down, unread)
 
 
-def _calm(item: Raw, row: ContainerRow) -> int:
+async def _looked(engine: Engine, items: list[Raw], only: str) -> tuple[list[Found[ContainerRow]], int]:
+    """The containers of one host, and of how many nothing can be said, for want of an answer or of time."""
+    listed = [Found(row_of(engine.name, item), text(item["Id"]), labels_of(item)) for item in items]
+    listed.sort(key=lambda one: (one.seen.id != only, _calm(one.seen), one.seen.name))
+    matter = 1 if only else sum(_calm(one.seen) < 2 for one in listed)
+    asked = 1 if only else min(matter + MOST_CALM, MOST_INSPECTED)
+    seen = [*await asyncio.gather(*(_look(engine, one) for one in listed[:asked])), *listed[asked:]]
+    return seen, sum(not one.now for one in seen[: max(matter, asked)])
+
+
+def _calm(row: ContainerRow) -> int:
     """How little there is to find out about a container, as far as the list tells."""
     if row.state == "running" and row.health != "unhealthy":
-        return 2 if text(item.get("Status")).partition(" (")[0].endswith(OLD) else 1
+        return 2 if row.up and row.up >= SHAKY.total_seconds() else 1
     return 1 if row.exit_code == 0 else 0
 
 

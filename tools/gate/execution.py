@@ -11,7 +11,7 @@ from memory.points import point
 from memory.stores import Stores
 from tools.gate import results
 from tools.gate.card import gone
-from tools.gate.following import Following, Telling
+from tools.gate.following import Following
 from tools.gate.outcomes import LOOK_SECONDS, Outcomes, Seen
 from tools.gate.policy import Verdict
 from tools.gate.ports import CLOSING, Guard, Listener, People
@@ -225,11 +225,8 @@ class Execution:
 
     async def _steps(self, row: CallRow, steps: AsyncIterator[str]) -> None:
         """Let it go on from step to step; whoever finds it after a crash reads which one was the last to begin."""
-        run = await self._stores.runs.get(row.run)
-        assert run is not None, "a call belongs to a run"
-        telling = Telling(self._stores, row.id, run.conversation, self.outcomes.said)
         async for step in steps:
-            await telling.step(step)
+            await self.outcomes.told(row, self.outcomes.said(step))
             point("stepped")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from loguru import logger
 
-from memory.database import Transaction
 from memory.models import CallRow
 from memory.stores import Stores
 from tools.gate.outcomes import LOOK_SECONDS, Look, Outcomes
@@ -51,38 +50,21 @@ async def _asked(follow: Follow[Any], client: Any, ref: str, told: Callable[[str
 
 
 class Telling:
-    """Shows how far a call is, in its receipt's place, at a pace that a chat can bear."""
+    """Shows how far a call is, at a pace that a chat can bear."""
 
-    def __init__(self, stores: Stores, call: str, conversation: str, said: Callable[[object], str]) -> None:
-        self._stores, self._call, self._conversation, self._said = stores, call, conversation, said
+    def __init__(self, outcomes: Outcomes, row: CallRow) -> None:
+        self._outcomes, self._row = outcomes, row
         self._due, self._pauses = 0.0, iter(REDRAWN_AFTER)
 
     async def __call__(self, line: str) -> None:
         """One line more; the latest wins."""
-        await self._tell(line)
-
-    async def step(self, line: str) -> None:
-        """A step that now begins: it is kept at once, however soon it comes after the last."""
-        await self._tell(line, always=True)
-
-    async def _tell(self, line: str, *, always: bool = False) -> None:
         now = asyncio.get_running_loop().time()
-        due = now >= self._due
-        if not due and not always:
+        if now < self._due:
             return
-        if due:
-            self._due = now + next(self._pauses, REDRAWN_AFTER[-1])
-        words = self._said(line)
+        self._due = now + next(self._pauses, REDRAWN_AFTER[-1])
+        words = self._outcomes.said(line)
         words = words if len(words) <= LONGEST_LINE else f"{words[: LONGEST_LINE - 1]}…"
-        approval = await self._stores.approvals.latest(self._call)
-        async with self._stores.database.transaction() as tx:
-            if await self._stores.journal.progressed(tx, self._call, words) and due:
-                await self._redraw(tx, approval.card if approval else None)
-
-    async def _redraw(self, tx: Transaction, card: str | None) -> None:
-        """Its card, or what stands in the place of one that it did not need."""
-        kind, what = ("receipt", self._call) if card is None else ("card", card)
-        await self._stores.outbox.draw(tx, self._conversation, kind, what)
+        await self._outcomes.told(self._row, words)
 
 
 class Following:
@@ -124,10 +106,9 @@ class Following:
             task.add_done_callback(over)
 
     async def _follow(self, row: CallRow, look: Look, within: float) -> None:
-        run = await self._stores.runs.get(row.run)
-        assert run is not None and row.task is not None, "a call belongs to a run, and this one has begun something"
+        assert row.task is not None, "it has begun something"
         left = max(0.0, row.task["until"] - self._stores.database.steady())
-        telling = Telling(self._stores, row.id, run.conversation, self._outcomes.said)
+        telling = Telling(self._outcomes, row)
         came = await self._outcomes.survive(row, left + LOOK_SECONDS, self._ended(row, row.task["ref"], left, telling))
         if isinstance(came, ToolFailed) and not came.sent:  # it had begun, whatever keeps us from seeing its end
             came = OutcomeUnknown(f"I can follow it no more: {came}")

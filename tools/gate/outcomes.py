@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from loguru import logger
 
+from memory.database import DATABASE_ERRORS
 from memory.models import RAN, CallRow, CallState
 from memory.points import point
 from memory.secrets import Redactor
@@ -53,7 +55,8 @@ LOOK_SECONDS = 5.0
 SETTLE_SECONDS = 2.0
 """How long an interrupted change is given to come to rest before it is judged."""
 POLL = (0.1, 0.2, 0.4, 0.8, 1.0)
-"""Seconds between looks at the target while the expectation does not hold yet."""
+"""Seconds between looks at the target while the expectation does not hold yet, and nobody knows when it will."""
+WATCHING = "It was accepted; I am watching what comes of it."
 
 
 class Outcomes:
@@ -115,8 +118,9 @@ class Outcomes:
         """The target as it is now, waiting up to `within` seconds for the expectation."""
         client = await self._clients.get(row.service, Access.READ)
         clock = asyncio.get_running_loop().time
-        deadline, waits, seen = clock() + within, iter(POLL), Seen()
+        deadline, waits, seen, told = clock() + within, iter(POLL), Seen(), False
         while True:
+            pause = next(waits, POLL[-1])
             try:
                 async with asyncio.timeout(max(LOOK_SECONDS, within)):
                     now = await change.facts.again(client)
@@ -126,9 +130,14 @@ class Outcomes:
                 seen = seen if seen.facts else Seen(failed=failed)
             else:
                 seen = Seen.of(change, change.facts, now)
+                pause = pause if now.settles is None else now.settles
             if seen.held or clock() >= deadline:
                 return seen
-            await asyncio.sleep(next(waits, POLL[-1]))
+            if not told:
+                told = True
+                await self.told(row, WATCHING)
+                point("watching")
+            await asyncio.sleep(min(pause, max(0.0, deadline - clock())))
 
     async def came_of(self, row: CallRow, change: Change[Any]) -> Seen:
         """What is there after a change that was begun from a row's facts."""
@@ -162,14 +171,28 @@ class Outcomes:
         """Why something came to nothing, as it may be stored and shown: a service's own words are in it."""
         return escaped(short_ids(self._redact(str(words))))
 
+    async def told(self, row: CallRow, words: str) -> None:
+        """Show how far a call that is under way has come, where its receipt will be. It is a nicety."""
+        stores = self._stores
+        with suppress(*DATABASE_ERRORS):
+            run, approval = await stores.runs.get(row.run), await stores.approvals.latest(row.id)
+            assert run is not None, "a call belongs to a run"
+            kind, what = ("card", approval.card) if approval else ("receipt", row.id)
+            async with stores.database.transaction() as tx:
+                if await stores.journal.progressed(tx, row.id, words):
+                    await stores.outbox.draw(tx, run.conversation, kind, what)
+
     async def announce(self, tx: Any, row: CallRow, state: CallState, verified: bool) -> None:
         stores = self._stores
         run = await stores.runs.get(row.run)
         approval, now = await stores.approvals.latest(row.id), await stores.journal.get(row.id)
         assert run is not None and now is not None, "a call belongs to a run"
-        if approval is not None:
+        loud = is_loud(state, verified, approval.decided if approval else now.started, stores.database.now())
+        if approval is not None and not loud:
             await stores.outbox.draw(tx, run.conversation, "card", approval.card)
-        if is_loud(state, verified, approval.decided if approval else now.started, stores.database.now()):
+        elif approval is not None:  # a tap on Undo is an approval without a card: then there is none to lead to it
+            await stores.outbox.redraw(tx, "card", approval.card)
+        if loud:
             await stores.outbox.move_down(tx, run.conversation, "receipt", row.id, text=BELOW, buttons=[])
         elif approval is None:
             await stores.outbox.draw(tx, run.conversation, "receipt", row.id)

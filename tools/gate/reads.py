@@ -55,10 +55,10 @@ class Reads:
         except TimeoutError:
             raise ToolFailed(f"{service.name} did not answer within {within:.0f} s.") from None
 
-    async def look(self, actor: Actor, tool: Tool, target: Target) -> BaseModel:
-        """The typed result of a read of one target. Raises ToolFailed."""
+    async def look(self, actor: Actor, tool: Tool, target: Target, **more: str) -> BaseModel:
+        """The typed result of a read of one target, with `more` of its arguments. Raises ToolFailed."""
         assert tool.risk is Risk.READ, "only reads run without a journal row"
-        args = validated(tool, tool.about(target.id))
+        args = validated(tool, {**tool.about(target.id), **more})
         found: BaseModel = await self.read(actor, tool.service, lambda ctx: tool.run(ctx, **args.__dict__))
         return found
 

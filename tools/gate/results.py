@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel
 
 from memory.models import Block, CallRow, CallState, Message
+from memory.secrets import Redactor
 from memory.text import every_text
 from tools.gate import taint
 from tools.kit.change import Facts, Tolerance
@@ -35,10 +36,10 @@ def cap(text: str) -> str:
     return f"{head}\n… {len(text) - CAP} of {len(text)} characters left out; ask for less …\n{tail}"
 
 
-def fit(result: BaseModel, redact: Callable[[str], str]) -> str:
+def fit(result: BaseModel, redact: Redactor) -> str:
     """A result as JSON within the cap, without secrets: long lists lose their ends, and say how much."""
     # Nothing is cut before: half a secret would not be recognised.
-    body = every_text(result.model_dump(mode="json", exclude_none=True), redact)
+    body = redact.everywhere(result.model_dump(mode="json", exclude_none=True))
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     left_out: dict[str, int] = {}
     while len(text) > CAP:

@@ -3,7 +3,8 @@
 from pydantic import Field, SecretStr
 
 from tools.kit.answers import at
-from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task, Tolerance
+from tools.kit.backups import Backup, Guest, Judged, Verdict, judged
+from tools.kit.change import Broken, Call, Change, Done, Facts, Shown, Taken, Task, Tolerance, later
 from tools.kit.context import Access, Context, Deed
 from tools.kit.contributions import Contributed, Identity, NamedOutside, Told, at_home, those_of
 from tools.kit.errors import (
@@ -28,7 +29,7 @@ from tools.kit.instances import Answers, Down, Instances, Listing, Which, listed
 from tools.kit.link import Link
 from tools.kit.login import Login
 from tools.kit.page import Dot, Page, Row
-from tools.kit.series import Series
+from tools.kit.series import Chart, Curve, Series, Span
 from tools.kit.service import Area, Risk, Service, Tool
 from tools.kit.settings import Addresses, HttpSettings, Secrets, ServiceSettings
 from tools.kit.threads import Threads
@@ -37,12 +38,13 @@ from tools.kit.values import Cidr, Count, Domain, Ip, IPv4, IPv6, Mac, Minutes, 
 from tools.kit.words import countdown, counted, so_far
 
 __all__ = [
-    "Access", "Addresses", "Answers", "Api", "Area", "at", "at_home", "BadAnswer", "Broken", "Call", "Change", "Cidr",
-    "CircuitOpen", "Conflict", "Context", "Contributed", "Count", "countdown", "counted", "Deed", "Domain", "Done",
-    "Dot", "Down", "Facts", "Field", "Glance", "Gone", "HttpSettings", "Ident", "Identity", "Instances", "Ip", "IPv4",
-    "IPv6", "Link", "listed", "Listing", "Login", "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note",
-    "one_by_one", "or_else", "OutcomeUnknown", "Outside", "Own", "Page", "partly", "Percent", "Port", "RateLimited",
-    "Refused", "Resolve", "Result", "Risk", "Row", "Secrets", "SecretStr", "Series", "Service", "ServiceSettings",
-    "Shown", "so_far", "Taken", "Target", "Task", "those_of", "Threads", "Told", "Tolerance", "Tool", "ToolFailed",
-    "Trouble", "Unauthorised", "Unreachable", "Which",
+    "Access", "Addresses", "Answers", "Api", "Area", "at", "at_home", "Backup", "BadAnswer", "Broken", "Call", "Change",
+    "Chart", "Cidr", "CircuitOpen", "Conflict", "Context", "Contributed", "Count", "countdown", "counted", "Curve",
+    "Deed", "Domain", "Done", "Dot", "Down", "Facts", "Field", "Glance", "Gone", "Guest", "HttpSettings", "Ident",
+    "Identity", "Instances", "Ip", "IPv4", "IPv6", "judged", "Judged", "later", "Link", "listed", "Listing", "Login",
+    "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note", "one_by_one", "or_else", "OutcomeUnknown", "Outside",
+    "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets",
+    "SecretStr", "Series", "Service", "ServiceSettings", "Shown", "so_far", "Span", "Taken", "Target", "Task",
+    "those_of", "Threads", "Told", "Tolerance", "Tool", "ToolFailed", "Trouble", "Unauthorised", "Unreachable",
+    "Verdict", "Which",
 ]  # fmt: skip

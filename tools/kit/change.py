@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -32,6 +33,7 @@ class Facts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     _reader: Callable[[Any], Awaitable["Facts"]] | None = PrivateAttr(default=None)
+    _settles: float | None = PrivateAttr(default=None)
 
     def shown(self) -> dict[str, Any]:
         """The facts on the card, as JSON values."""
@@ -42,6 +44,16 @@ class Facts(BaseModel):
         """The same facts, read afresh."""
         assert self._reader is not None, "facts come from ctx.read()"
         return await self._reader(client)
+
+    @property
+    def settles(self) -> float | None:
+        """Seconds from this look until one can tell what has come of a change, where the service knows."""
+        return self._settles
+
+    def settling(self, seconds: float | None) -> Self:
+        """The same facts, after which nobody looks again for so long."""
+        self._settles = seconds
+        return self
 
 
 @dataclass(frozen=True)
@@ -141,3 +153,8 @@ class Change(Generic[F]):
     def way_back(self, net: str) -> Call | None:
         """What Undo will call, given the id under which the net is kept; None when there is no way back."""
         return self.undo(self.facts, net) if self.undo else None
+
+
+def later(before: datetime | None, after: datetime | None) -> bool:
+    """Whether it has happened anew: what was never done before, by any time at all."""
+    return after is not None and (before is None or after > before)

@@ -288,10 +288,10 @@ def _last(state: RetryCallState) -> Any:
 def _filled(path: str, segments: tuple[str | int, ...]) -> str:
     if path.count("{}") != len(segments):
         raise ValueError(f"{path} takes {path.count('{}')} segments")
-    return path.format(*map(_segment, segments))
+    return path.format(*map(segment, segments))
 
 
-def _segment(value: str | int) -> str:
+def segment(value: str | int) -> str:
     text = str(value)
     if text in ("", ".", ".."):
         raise Refused(f'"{text}" cannot be part of an address: use the name or id as listed.')

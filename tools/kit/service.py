@@ -4,10 +4,11 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from tools.kit.backups import Backup, Guest
 from tools.kit.change import Broken, Call, Done
 from tools.kit.context import Access, Context
 from tools.kit.contributions import Identity, Told
@@ -93,6 +94,16 @@ class Tool:
         """The arguments that make this target its subject, alone."""
         return {self.subject: [target] if self.takes_several(self.subject) else target}
 
+    @property
+    def choice(self) -> tuple[str, tuple[str, ...], str]:
+        """The optional parameter that takes one of a few words, those words, and the one it has by itself.
+
+        Empty unless there is exactly one such parameter.
+        """
+        fields = self.parameters.model_fields.items()
+        found = [(name, get_args(info.annotation), info.default) for name, info in fields if _is_choice(info)]
+        return found[0] if len(found) == 1 else ("", (), "")
+
     def takes_several(self, parameter: str) -> bool:
         """Whether a parameter is a list of targets."""
         return list in _origins(self.parameters.model_fields[parameter].annotation)
@@ -166,6 +177,20 @@ class Service(Generic[C]):
         self.tells[Identity] = tell
         return tell
 
+    def guests(
+        self, tell: Callable[[Context[C]], Awaitable[Told[Guest]]]
+    ) -> Callable[[Context[C]], Awaitable[Told[Guest]]]:
+        """Declare which guests there are that somebody may want backed up."""
+        self.tells[Guest] = tell
+        return tell
+
+    def backups(
+        self, tell: Callable[[Context[C]], Awaitable[Told[Backup]]]
+    ) -> Callable[[Context[C]], Awaitable[Told[Backup]]]:
+        """Declare which backups it keeps or knows of."""
+        self.tells[Backup] = tell
+        return tell
+
     def tool(
         self,
         risk: Risk,
@@ -233,6 +258,10 @@ def _resolved(parameters: type[Parameters]) -> dict[str, Resolve]:
             if isinstance(mark, Resolve):
                 found[name] = mark
     return found
+
+
+def _is_choice(info: Any) -> bool:
+    return get_origin(info.annotation) is Literal and isinstance(info.default, str)
 
 
 def _origins(annotation: Any) -> Iterator[Any]:

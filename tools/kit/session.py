@@ -47,9 +47,13 @@ class HttpSession(requests.Session):
         """What `call(self)` returns. Raises ToolFailed."""
         return call(self)
 
+    def changes(self, request: requests.PreparedRequest) -> bool:
+        """Whether a request could change something."""
+        return request.method not in READING
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The service's answer, whole unless `stream` was asked for; our own errors only."""
-        write = request.method not in READING
+        write = self.changes(request)
         if write and self.access is not Access.WRITE:
             raise WriteRefused(f"The reading client of {self.service} was asked for {request.method}.")
         patience = kwargs.get("timeout") or self.patience
@@ -88,7 +92,7 @@ class HttpSession(requests.Session):
         except self.lost as error:
             if taken and time.monotonic() >= until:
                 return  # it ends at its time, with what has come
-            raise self.translated(error, write=response.request.method not in READING) from error
+            raise self.translated(error, write=self.changes(response.request)) from error
         finally:
             response.close()
 

@@ -27,6 +27,10 @@ LOOK_SECONDS = 0.25
 """How often whoever waits looks whether the call has been given up."""
 
 
+class FarSideEnded(ConnectionResetError):
+    """The command on the far side ended without an answer; `str()` is what it printed."""
+
+
 class Timed:
     """A socket or SSH channel whose every wait ends with the time of the thread that waits.
 

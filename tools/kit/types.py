@@ -4,12 +4,14 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 IDENT = re.compile(r"[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
+IDENTS = re.compile(rf"[/:@]*(?:{IDENT.pattern}[/:@]+)*(?:{IDENT.pattern})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -72,39 +74,68 @@ class Resolve:
 
 def trusted_name(text: str) -> bool:
     """Whether a text is a plain identifier, or several joined by `/`, `:` or `@`."""
-    parts = [part for part in re.split(r"[/:@]", text) if part]
-    return len(text) <= 255 and all(IDENT.fullmatch(part) for part in parts)
+    return len(text) <= 255 and IDENTS.fullmatch(text) is not None
+
+
+class _Marks:
+    """What an annotation says of the texts in a value: found out once, since every row of a result is of one type."""
+
+    def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
+        kinds = {mark.kind for mark in _metadata(annotation) if isinstance(mark, Trust)}
+        self._kind = next((kind for kind in ("outside", "own", "ident") if kind in kinds), "")
+        self._ours = frozenset(part for part in _flat(annotation) if isinstance(part, str))
+        self._items: dict[type, tuple[_Marks, ...]] = {}
+
+    def items(self, kind: type) -> tuple["_Marks", ...]:
+        """What a container of this kind holds."""
+        if kind not in self._items:
+            self._items[kind] = tuple(map(_Marks, _items_of(self.annotation, kind)))
+        return self._items[kind]
+
+    def trusts(self, text: str) -> bool:
+        """Whether its owner has written this."""
+        if self._kind == "ident":
+            return trusted_name(text)
+        if self._kind:
+            return self._kind == "own"
+        return isinstance(text, Enum) or text in self._ours  # one of an Enum or a Literal
 
 
 def outside_text(value: Any, annotation: Any = None) -> Iterator[str]:
     """Every text in a result that its owner did not write, by the types of its fields."""
-    if isinstance(value, BaseModel):
-        for name, info in type(value).model_fields.items():
-            marked: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-            yield from outside_text(getattr(value, name), marked)
+    yield from _outside(value, UNMARKED if annotation is None else _Marks(annotation))
+
+
+def _outside(value: Any, marks: _Marks) -> Iterator[str]:
+    """By what a value is: what its type promises counts for nothing but trust."""
+    if isinstance(value, str):
+        if value and not marks.trusts(value):
+            yield value
+    elif isinstance(value, BaseModel):
+        for name, of_field in _fields(type(value)):
+            yield from _outside(getattr(value, name), of_field)
     elif isinstance(value, dict):
-        key, item = (*_items_of(annotation, dict), Any, Any)[:2]
+        key, item = (*marks.items(dict), UNMARKED, UNMARKED)[:2]
         for k, v in value.items():
-            yield from outside_text(k, key)
-            yield from outside_text(v, item)
+            yield from _outside(k, key)
+            yield from _outside(v, item)
     elif isinstance(value, list | tuple | set | frozenset):
-        inner = _items_of(annotation, type(value))
-        fixed = isinstance(value, tuple) and len(inner) == len(value) and Ellipsis not in inner
+        inner = marks.items(type(value))
+        endless = any(each.annotation is Ellipsis for each in inner)
+        fixed = isinstance(value, tuple) and len(inner) == len(value) and not endless
         for index, item in enumerate(value):
-            yield from outside_text(item, inner[index] if fixed else (*inner, Any)[0])
-    elif isinstance(value, str) and value and not _is_trusted(value, annotation):
-        yield value
+            yield from _outside(item, inner[index] if fixed else (*inner, UNMARKED)[0])
 
 
-def _is_trusted(value: str, annotation: Any) -> bool:
-    kinds = {m.kind for m in _metadata(annotation) if isinstance(m, Trust)}
-    if "outside" in kinds:
-        return False
-    if "own" in kinds:
-        return True
-    if "ident" in kinds:
-        return trusted_name(value)
-    return isinstance(value, Enum) or value in _flat(annotation)  # one of an Enum or a Literal
+@cache
+def _fields(kind: type[BaseModel]) -> tuple[tuple[str, _Marks], ...]:
+    """The fields of a model, and what each says of its texts."""
+    marked: dict[str, Any] = {
+        name: Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        for name, info in kind.model_fields.items()
+    }
+    return tuple((name, _Marks(annotation)) for name, annotation in marked.items())
 
 
 def _items_of(annotation: Any, kind: type) -> tuple[Any, ...]:
@@ -129,3 +160,7 @@ def _flat(annotation: Any) -> Iterator[Any]:
         yield annotation
     for part in args:
         yield from _flat(part)
+
+
+UNMARKED = _Marks(None)
+"""Nothing is known of whose it is."""

@@ -99,3 +99,8 @@ Minutes = Annotated[int, Field(ge=1, le=1440, description="Minutes, at most a da
 Count = Annotated[int, Field(ge=1, le=100, description="How many, at most 100.")]
 Percent = Annotated[float, Field(ge=0, le=100, description="From 0 to 100.")]
 Port = Annotated[int, Field(ge=1, le=65535, description="A TCP or UDP port.")]
+
+
+def gigabytes(size: int | None) -> float | None:
+    """Bytes as people say them; nothing where they are not known."""
+    return round(size / 10**9, 2) if size is not None else None

@@ -26,6 +26,7 @@ from tools.kit import (
     Tolerance,
     ToolFailed,
     Which,
+    later,
     partly,
 )
 from tools.pihole.client import Holes, Names, Some, service
@@ -244,14 +245,10 @@ async def update_gravity(ctx: Context[Holes], piholes: Some | None = None) -> Ch
         do=lambda holes: holes.change(
             lambda api: api.request("POST", "/action/gravity", deadline=GRAVITY_SECONDS), piholes
         ),
-        expect=lambda before, after: all(_later(before.updated[n], after.updated.get(n)) for n in before.updated),
+        expect=lambda before, after: all(later(before.updated[n], after.updated.get(n)) for n in before.updated),
         notes=("There is no undo: the lists are as their keepers have them now.",),
         deadline=GRAVITY_SECONDS + 20,
     )
-
-
-def _later(before: datetime | None, after: datetime | None) -> bool:
-    return after is not None and (before is None or after > before)
 
 
 class Step(BaseModel):

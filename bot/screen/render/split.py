@@ -30,6 +30,8 @@ class Piece:
 
     text: str
     entities: tuple[MessageEntity, ...]
+    picture: bytes = b""
+    """A PNG above the text."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from memory.models import Message
 from memory.stores import Stores
 from memory.usage import Tokens
 from tests.fakes import Clock
+from tests.memory.rows import spend
 
 MODEL = "claude-sonnet-5-5"
 PREFIX = 3000
@@ -84,7 +85,7 @@ async def test_beyond_the_step_a_request_costs_five_times_as_much(stores: Stores
 
 
 async def test_what_was_spent_counts_for_its_run_alone(stores: Stores, midnight: float) -> None:
-    await stores.usage.record("r1", "another model", ZERO, 0.5)
+    await spend(stores, "r1", "another model", ZERO, 0.5)
     tight = budget(stores, task=0.5)
     with pytest.raises(OutOfBudget, match=r"has cost up to \$0.500"):
         await granted(tight)
@@ -92,14 +93,14 @@ async def test_what_was_spent_counts_for_its_run_alone(stores: Stores, midnight:
 
 
 async def test_a_day_may_not_pass_its_limit(stores: Stores, midnight: float) -> None:
-    await stores.usage.record("r1", MODEL, ZERO, 0.5)
+    await spend(stores, "r1", MODEL, ZERO, 0.5)
     with pytest.raises(OutOfBudget, match="BUDGET_DAILY_USD"):
         await granted(budget(stores, daily=0.5), "r2")
 
 
 async def test_yesterday_is_forgotten(stores: Stores, midnight: float, clock: Clock) -> None:
     clock.now = midnight - 1
-    await stores.usage.record("r1", MODEL, ZERO, 0.5)
+    await spend(stores, "r1", MODEL, ZERO, 0.5)
     clock.now = midnight + 3600
     assert await granted(budget(stores, daily=0.5), "r2") == MOST
 
@@ -114,7 +115,7 @@ async def test_two_at_once_do_not_spend_the_same_rest(stores: Stores, midnight: 
             async with asyncio.timeout(5):
                 await inside.wait()  # neither has an answer yet
             tokens = Tokens(0, 0, SIZE, held.max_tokens)
-            await held.settle(tokens, hour_write=KEPT)
+            held.settle(tokens, hour_write=KEPT)
             return cost(MODEL, tokens, hour_write=KEPT)
 
     both: list[Awaitable[float]] = [use_it_up(run) for run in runs]
@@ -149,7 +150,7 @@ async def test_what_was_not_used_is_free_again(stores: Stores, midnight: float) 
             raise ValueError("the connection broke")
     assert (await stores.usage.of_run("r1")).requests == 0
     async with tight.reserve("r1", MODEL, PREFIX, SAID, most=MOST) as held:
-        await held.settle(Tokens(100, 0, 0, 50), hour_write=0)
+        held.settle(Tokens(100, 0, 0, 50), hour_write=0)
     spent = await stores.usage.of_run("r1")
     assert (spent.requests, spent.tokens_in, spent.tokens_out) == (1, 100, 50)
     assert spent.usd == pytest.approx(cost(MODEL, Tokens(100, 0, 0, 50)))
@@ -164,12 +165,12 @@ async def test_a_crash_leaves_the_most_it_can_have_cost(stores: Stores, midnight
 
 
 async def test_what_was_measured_is_not_guessed_again(stores: Stores, midnight: float) -> None:
-    await stores.usage.record("r1", MODEL, Tokens(200, 500, 300, 70), 0.0)
+    await spend(stores, "r1", MODEL, Tokens(200, 500, 300, 70), 0.0)
     results: Message = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "y" * 9000}]}
     messages = [*SAID, {"role": "assistant", "content": [{"type": "text", "text": "z" * 50_000}]}, results]
     size = 200 + 500 + 300 + 70 + len(json.dumps([results]))
     assert await granted(budget(stores, task=worst(2000, size=size) + 1e-9), messages=messages) == 2000
-    await stores.usage.record("r1", "claude-haiku-4-5", Tokens(1, 0, 0, 1), 0.0)
+    await spend(stores, "r1", "claude-haiku-4-5", Tokens(1, 0, 0, 1), 0.0)
     with pytest.raises(OutOfBudget):  # another model's tokens say nothing about this one's
         await granted(budget(stores, task=worst(2000, size=size) + 1e-9), messages=messages)
 

@@ -168,13 +168,14 @@ async def test_what_a_reference_brings_is_paid_for(stores: Stores) -> None:
         set_aside: list[int] = []
         affordable = bench.budget._affordable
 
-        async def noting(run: str, model: str, tokens: Any, kept: int, least: int) -> int:
+        def noting(model: str, spent: Any, tokens: Any, kept: int, least: int) -> int:
             set_aside.append(tokens.cache_write)
-            return await affordable(run, model, tokens, kept, least)
+            return affordable(model, spent, tokens, kept, least)
 
         bench.budget._affordable = noting  # type: ignore[method-assign]
         await bench.reply(messages=[*SAID, asked, {"role": "user", "content": [result]}])
-        used = await stores.usage.last_of("r1", "claude-sonnet-5-5")
+        async with stores.database.transaction() as tx:
+            used = await stores.usage.last_of(tx, "r1", "claude-sonnet-5-5")
         assert used is not None and used.prompt > 15_000 and set_aside[0] >= used.prompt
 
 

@@ -21,6 +21,7 @@ from scheduler.digests import Digests
 from tests import rack
 from tests.fakes import use
 from tests.house import ADMIN, OPERATOR, STRANGER, VIEWER, House, plain
+from tests.memory.rows import spend
 from tools.kit import Glance
 from tools.kit.registry import catalogue, discover
 
@@ -144,7 +145,7 @@ async def test_pending_shows_nobody_else_their_cards(counter: Counter) -> None:
 async def test_cost_adds_up(counter: Counter) -> None:
     house = counter.house
     house.clock.now = house.core.budget.midnight() + 60
-    await house.stores.usage.record("r", "m", Tokens(100, 300, 0, 50), 0.125)
+    await spend(house.stores, "r", "m", Tokens(100, 300, 0, 50), 0.125)
     text = await counter.says("/cost")
     assert "$0.125" in text and "75%" in text and "1 request ·" in text
 

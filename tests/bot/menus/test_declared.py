@@ -65,12 +65,26 @@ async def test_a_row_opens_into_what_may_be_done_to_it_now(menus: Menus) -> None
     menus.house.rack.items["rack/0001"].state = "off"
     view = await menus.send("/things")
     lamp, fan = await menus.press(view, "lamp"), await menus.press(view, "fan")
-    assert {"Start", "State", "Label", "↻", "‹ Back"} == labels(lamp)
-    assert {"Stop", "Press", "Remove", "State", "Label", "↻", "‹ Back"} == labels(fan)
+    assert {"Start", "State", "Label", "Chart", "↻", "‹ Back"} == labels(lamp)
+    assert {"Stop", "Press", "Remove", "State", "Label", "Chart", "↻", "‹ Back"} == labels(fan)
     assert await menus.press(fan, "Stop") is None
     assert "Switch fan off" in await menus.house.text() and not menus.house.model.asked
     assert (await menus.house.run((await menus.house.call()).run)).objective == "Stop fan"
     assert "Switch fan off" not in menus.house.rack.log, "nothing before the tap on the card"
+
+
+async def test_a_chart_is_a_picture_and_a_tap_shows_another_span(menus: Menus) -> None:
+    view = await menus.send("/chart lamp")
+    assert view is not None and view.picture is not None and view.picture["title"] == "lamp"
+    assert lines(view)[1].startswith("Power ") and {"Hour", "Week", "Month", "↻", "‹ Back"} == labels(view)
+    week = await menus.press(view, "Week")
+    again = await menus.press(week, "↻")
+    assert "Day" in labels(week) and "Week" not in labels(week) and labels(again) == labels(week)
+    assert lines(again)[1] == lines(week)[1] and lines(week)[2] != lines(view)[2]
+    assert lines(await menus.send("/chart lamp WEEK"))[2] == lines(week)[2]
+    assert "Nothing here is called" in plain(await menus.send("/chart week"))  # type: ignore[arg-type]
+    opened = await menus.press(await menus.press(await menus.send("/things"), "lamp"), "Chart")
+    assert opened is not None and opened.picture is not None and not menus.house.model.asked
 
 
 async def test_nobody_is_offered_or_given_more_than_the_role_allows(menus: Menus) -> None:

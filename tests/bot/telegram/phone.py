@@ -7,6 +7,7 @@ from typing import Any
 from telegram.error import Forbidden, TelegramError
 
 from bot.screen.drawing import Drawing
+from bot.screen.view import Format
 from bot.telegram.chats import Chats
 from bot.telegram.delivery import Delivery
 from bot.telegram.pace import Throttle
@@ -68,7 +69,8 @@ class Phone:
         chats._throttles[1] = Throttle(clock=self.time.read, sleep=self.time.sleep)
         self.throttle = chats.throttle(1)
         self.screen = TelegramScreen(house.stores, chats)
-        drawing = Drawing(house.stores, house.cards, lambda line: "", lambda where: (), self.screen.view)
+        form = Format(house.settings.zone)
+        drawing = Drawing(house.stores, house.cards, lambda line: "", lambda where: (), self.screen.view, form)
         self._worker = asyncio.create_task(Delivery(house.stores, chats, drawing.draw).run())
 
     async def close(self) -> None:

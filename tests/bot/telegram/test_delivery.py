@@ -13,7 +13,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, Re
 from bot.screen.render import Piece, escape, render
 from bot.screen.render.split import TEXT_LIMIT, utf16
 from bot.screen.view import Button, View
-from bot.telegram.chats import Chats
+from bot.telegram.chats import CAPTION_LIMIT, Chats
 from bot.telegram.delivery import MOST_DRAWS, RESENT, UNDRAWN, Delivery
 from bot.telegram.pace import Throttle
 from bot.terminal.control import Control
@@ -46,6 +46,13 @@ class FakeBot:
 
     async def edit_message_text(self, text: str, chat: int, message: int, **more: Any) -> None:
         await self.send_message(chat, text, **more)
+
+    async def send_photo(self, chat: int, photo: bytes, caption: str, caption_entities: Any, **more: Any) -> Any:
+        assert photo.startswith(b"\x89PNG") and utf16(caption) <= CAPTION_LIMIT
+        return await self.send_message(chat, f"[picture] {caption}", (), **more)
+
+    async def edit_message_media(self, media: Any, chat: int, message: int, **more: Any) -> None:
+        await self.send_message(chat, f"[in place of {message}] {media.caption}", (), **more)
 
     def words(self) -> str:
         return "\n".join([*(text for text, _ in self.said), *(label for _, row in self.said for label in row)])

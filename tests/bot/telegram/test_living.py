@@ -38,6 +38,24 @@ async def test_what_it_shows_already_is_not_said_again(phone: Phone) -> None:
     assert phone.said == [*before, last] and last == f"edit 7 – {CARD}: denied"
 
 
+async def test_a_no_is_drawn_once(phone: Phone) -> None:
+    await a_card(phone)
+    await phone.house.tap("n", message=7)
+    await phone.rest()
+    assert phone.said[1:] == [f"edit 7 – {CARD}: denied"]
+
+
+async def test_an_undo_that_goes_wrong_is_told_in_one_message(phone: Phone) -> None:
+    await a_card(phone)
+    await phone.house.tap(message=7)
+    await phone.rest()
+    done = len(phone.said)
+    phone.house.rack.fault = "lost answer"
+    await phone.house.undo(await phone.house.call())
+    await phone.rest()
+    assert [said for said in phone.said[done:] if said.startswith("send")] == ["send ? Switch lamp on: outcome unknown"]
+
+
 async def test_no_message_is_edited_by_two_at_once(phone: Phone) -> None:
     card = await a_card(phone)
     phone.gate.clear()

@@ -97,6 +97,42 @@ async def test_an_effect_that_takes_a_moment_is_waited_for(house: House) -> None
     assert (await house.call()).verified is True
 
 
+async def test_while_it_is_waited_for_its_card_says_so_and_calls_nothing_done(house: House) -> None:
+    house.rack.fault = "lie"
+    card = await house.card(use("rack_switch_off", item="lamp"))
+    told, seen = house.core.execution.outcomes.told, []
+
+    async def telling(row: Any, words: str) -> None:
+        await house.deliver()
+        await told(row, words)
+        assert ("card", {"card": card}) in await house.deliver()
+        seen.append(await house.text(card))
+
+    house.core.execution.outcomes.told = telling  # type: ignore[method-assign]
+    await house.tap(card=card)
+    [said] = seen
+    assert said.startswith("… Switch lamp off: under way\nIt was accepted; I am watching") and "✓" not in said
+    assert (await house.call()).detail == "", "what came of it takes its place"
+
+
+async def test_where_the_service_knows_when_it_can_tell_nobody_looks_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.gate.outcomes.POLL", (0.005,))
+    item = house.rack.items["rack/0001"]
+    house.rack.fault, item.settles = "lie", 0.04
+    looks: list[int] = []
+
+    def written() -> None:
+        looks.append(house.rack.reads)
+        asyncio.get_running_loop().call_later(0.025, setattr, item, "state", "off")
+
+    house.rack.on_write = written
+    await house.ask(use("rack_switch_off", item="lamp"))
+    await house.tap()
+    assert (await house.call()).verified is True and house.rack.reads - looks[0] == 2
+
+
 async def test_a_target_that_cannot_be_read_afterwards_is_not_verified(house: House) -> None:
     await house.ask(use("rack_switch_off", item="lamp"))
     house.rack.on_write = lambda: setattr(house.rack, "unreachable", True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 
+from memory.secrets import Redactor
 from tests.fakes import use
 from tests.house import House
 from tools.gate import results
@@ -37,7 +38,7 @@ def test_a_long_text_keeps_both_ends_and_says_what_is_missing() -> None:
 
 
 def test_a_long_list_loses_its_end_and_stays_json() -> None:
-    found = json.loads(results.fit(Rows(rows=[f"name-{n}" for n in range(2000)]), str))
+    found = json.loads(results.fit(Rows(rows=[f"name-{n}" for n in range(2000)]), Redactor()))
     assert found["host"] == "nas" and found["rows"][0] == "name-0"
     assert len(found["rows"]) + found["left_out"]["rows"] == 2000
 

@@ -5,60 +5,20 @@ There are two kinds here, httpx and requests (urllib3); one that joins them goes
 
 import asyncio
 import hashlib
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from lab.kit.tls import Identity, identity
 from tools.kit import Access, Api, ToolFailed, Unreachable
 from tools.kit.session import session
 
 SECRET = "geheim-1234567890"
-
-
-@dataclass
-class Identity:
-    """A self-signed certificate with its key, as files."""
-
-    certificate: Path
-    key: Path
-    fingerprint: str
-
-
-def identity(folder: Path, name: str, *, host: str = "127.0.0.1", days: int = 30) -> Identity:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    end = datetime.now(UTC) + timedelta(days=days)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(end - timedelta(days=365))
-        .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    made = Identity(
-        folder / f"{name}.pem", folder / f"{name}.key", certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-    )
-    made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    made.key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return made
 
 
 @dataclass
@@ -71,9 +31,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(shown: Identity) -> AsyncIterator[Listener]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(shown.certificate, shown.key)
-    found = Listener("")
+    context, found = shown.context(), Listener("")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
