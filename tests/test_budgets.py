@@ -13,11 +13,11 @@ from tools.kit.service import Service
 ROOT = Path(__file__).parents[1]
 A_TOOL, AT_LEAST, A_TOOL_BESIDE = 45, 300, 15
 """Non-blank lines of product a tool; of its twin and of its tests each, in all or a tool, whichever is more."""
-CEILINGS = {"docker": {"product": 4192, "tests": 3500, "twin": 2600}, "proxmox": {"twin": 600}}
+CEILINGS = {"docker": {"product": 4192, "tests": 3500, "twin": 2580}, "proxmox": {"twin": 600}}
 """What came before the budgets; these may only fall. Both twins are whole homelabs, with what people say to them."""
 CEILINGS_FOR = {"docker": 16}
 """How many tools they were for: each that has come since has the ordinary budget on top."""
-COUNTS_AS = {"docker_update_container": 8}
+COUNTS_AS = {"docker_update_container": 10}
 """A tool that is several in one: this pulls, makes anew, moves names, watches, rolls back, and finishes what was cut
 off."""
 
