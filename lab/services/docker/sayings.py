@@ -177,11 +177,9 @@ def _updates(data: Json) -> str:
 
 
 def _due_ones(data: Json) -> list[Json] | str:
-    """What runs an old image of its tag, but for what was named; another tag is only taken when it is asked for."""
-    spared = data["asked"].get("_but", "").split()
+    """What runs an old image of its tag; another tag is only taken when it is asked for."""
     due = [f"{i['host']}/{name}" for i in data["images"] if i["verdict"] == "new image" for name in i["containers"]]
-    found = [{"container": each} for each in due if each.partition("/")[2] not in spared]
-    return found or "Nothing has a new image of its tag, so there is nothing to update."
+    return [{"container": each} for each in due] or "Nothing has a new image of its tag, so there is nothing to update."
 
 
 def _all(found: list[Json]) -> str:
@@ -287,10 +285,8 @@ intents = (
            "elimina {image:tagged}")),
     Intent("docker_update_container", ("update {container}", "upgrade {container}", "aktualisiere {container}",
            "actualiza {container}")),
-    Intent("docker_update_container", ("update {_all}", "upgrade {_all}", "update {_all} except {_but}",
-           "update {_all} but {_but}", "aktualisiere {_all}", "aktualisiere {_all} außer {_but}", "actualiza {_all}"),
-           look="docker_check_image_updates", pick=_due_ones,
-           words={"_all": ("everything", "all containers", "all", "alles", "todo")}),
+    Intent("docker_update_container", ("update everything", "update all containers", "aktualisiere alles",
+           "actualiza todo"), look="docker_check_image_updates", pick=_due_ones),
     Intent("docker_roll_back_update", ("roll back {container}", "roll back update {container}",
            "take back update {container}", "rollback {container}")),
     Intent("docker_pull_image", ("pull {container}",), look="docker_get_container_details", pick=_image,
