@@ -35,6 +35,15 @@ class Program:
         return App(name, self.banner, talk, self.cpu, self.memory * MB, stop_code=self.stop_code)
 
 
+OTHER_TAGS = {
+    "jellyfin/jellyfin": ("10.8.13", "10.9.12", "10.10.7", "10.10.7-rc1", "latest", "unstable", "20240101.1-unstable"),
+    "postgres": ("15.8", "16", "16.9", "17.5", "17.5-alpine", "latest"),
+    "redis": ("7.4.1-alpine", "7.4", "8-alpine", "latest"),
+    "gitea/gitea": ("1.22", "1.22.6", "1.22.6-rootless", "1.23.8", "latest"),
+    "louislam/uptime-kuma": ("1", "1.23.16", "2.0.0", "2.0.0-beta.3"),
+}
+"""What else the registries have of some repositories, in no order."""
+
 PROGRAMS: dict[str, Program] = {
     "jellyfin": Program(
         "jellyfin/jellyfin:10.9.11",

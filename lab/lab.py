@@ -47,6 +47,7 @@ class Lab:
         self.supervisor: Supervisor | None = None
         self.telegram_url = self.claude_url = self.page_url = ""
         self.docker_hosts: dict[str, str] = {}
+        self.registries: dict[str, str] = {}
         self._reached: dict[str, str] = {}
         """The variables of the twins; before they are served, without their addresses."""
         for twin in self.twins.values():
@@ -103,6 +104,7 @@ class Lab:
             "TELEGRAM_VIEWERS": str(VIEWER),
             **claude,
             "DOCKER_HOSTS": json.dumps(self.docker_hosts),
+            "DOCKER_REGISTRIES": json.dumps(self.registries),
             **self._reached,
             "AUTONOMY": "ask",
             "DATA_DIR": str(self.directory / "data"),
@@ -118,6 +120,8 @@ class Lab:
         for host in self.world.hosts:
             server = await self._serve(self._wrapped(f"docker:{host}", docker_app(self.world, host)))
             self.docker_hosts[host] = server.url.replace("http://", "tcp://")
+        registry = await self._serve(self._wrapped("registry", self.world.registries.app()))
+        self.registries = {name: f"{registry.url}/{name}" for name in self.world.registries.names()}
         for twin in self.twins.values():
             wrapped = {
                 host: self.traffic.wrap(f"{twin.name}:{host}", app, twin.changes) for host, app in twin.apps().items()

@@ -6,11 +6,14 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
-from lab.catalogue import LOCAL_BUILDS, MB, PROGRAMS, Program
+from lab.catalogue import LOCAL_BUILDS, MB, OTHER_TAGS, PROGRAMS, Program
+from lab.kit.registry import Registries
 from lab.rack import MACHINES, SECRET, Deployment, Machine
 from lab.services.docker.engine.host import Host, shown_image
+from lab.services.docker.engine.images import repository
 from lab.services.docker.engine.model import LAST_BACKOFF, CacheRecord, Container, Image, Json, Manifest, Network, Trait
 from lab.services.docker.engine.rules import Rules, is_anonymous
 from lab.services.docker.engine.text import status_line
@@ -35,8 +38,10 @@ class World(Rules):
         """What the newest open card says, as anybody in the chat can read it; empty when there is none."""
         for program in PROGRAMS:
             self._publish(program)
+        self.registries = Registries(lambda: {tag: each.digest for tag, each in self.registry.items()}, self._token)
         self.hosts = {machine.name: self._build(machine) for machine in MACHINES}
         self._set_story()
+        self._publish_others()
 
     def summary(self) -> list[dict[str, Any]]:
         """One row per container: host, id, name, image, state, status, restarts, health."""
@@ -120,6 +125,22 @@ class World(Rules):
         program = PROGRAMS[name]
         image = _on_the_base(self._image(name, program, age=60 * DAY))
         self.registry[program.image] = Manifest(self.digest(), image)
+
+    def _token(self) -> str:
+        self.canaries.append(self.hex_id())
+        return self.canaries[-1]
+
+    def _publish_others(self) -> None:
+        """The further tags, each an image of its own; they cost the world's chance nothing."""
+        for tag, manifest in list(self.registry.items()):
+            for other in OTHER_TAGS.get(repository(tag), ()):
+                ident, digest = (
+                    f"sha256:{sha256(f'{kind} {tag} {other}'.encode()).hexdigest()}" for kind in ("id", "")
+                )
+                labels = {**manifest.image.config["Labels"], "org.opencontainers.image.version": other}
+                config = {**manifest.image.config, "Labels": labels}
+                image = replace(manifest.image, id=ident, tags=[], digests=[], config=config)
+                self.registry[f"{repository(tag)}:{other}"] = Manifest(digest, image)
 
     def _image(self, name: str, program: Program, age: float) -> Image:
         created = self.now() - age - self.rng.uniform(0, 30 * DAY)

@@ -65,7 +65,7 @@ async def test_drift_behind_its_back_runs_nothing_and_is_shown(home: Home) -> No
 
 
 async def test_drift_is_about_the_open_card_also_when_that_is_about_an_image(home: Home) -> None:
-    home.say("update redis")
+    home.say("pull redis")
     card = await home.card("Pull redis")
     assert "pulled a newer redis" in home.lab.world.change_behind_back()
     home.tap(card, "Pull redis")

@@ -135,6 +135,33 @@ async def outdated_image(place: Place) -> dict[str, Any]:
     return {"image": place.lab.world.hosts[at.host].get(at.name).config["Image"], "host": at.host}
 
 
+def jellyfins_tag_moved(place: Place) -> Any:
+    """Its registry has a newer image, and a newer one still with each call."""
+    world, tag = place.lab.world, "jellyfin/jellyfin:10.9.11"
+    world._outdate(tag)
+
+
+async def outdated_jellyfin(place: Place) -> dict[str, Any]:
+    jellyfins_tag_moved(place)
+    return JELLYFIN
+
+
+def another_digest_here(place: Place) -> Any:
+    image = nas(place).images.all[jellyfin(place).image_id]
+    image.digests = [f"jellyfin/jellyfin@{place.lab.world.digest()}"]
+
+
+def an_update_begun(place: Place) -> Any:
+    old = jellyfin(place)
+    nas(place).create({"Image": old.config["Image"]}, f"jellyfin.next-{old.id[:12]}")
+
+
+async def updated_jellyfin(place: Place) -> dict[str, Any]:
+    await place.ask(use("docker_update_container", **await outdated_jellyfin(place)))
+    await place.approve()
+    return JELLYFIN
+
+
 async def alpine(place: Place) -> dict[str, Any]:
     return {"image": "alpine:3.19", "host": "nas"}
 
@@ -308,9 +335,17 @@ CHANGES: dict[str, Stage] = {
     "docker_start_container": Stage(stopped_jellyfin, ENDED, fixed=frozenset({"health"})),
     "docker_stop_container": Stage(JELLYFIN, RUNNING),
     "docker_restart_container": Stage(JELLYFIN, RUNNING),
+    "docker_restart_project": Stage({"project": "nas/media"}, {"states": paused}),
     "docker_pull_image": Stage(outdated_image, {"local": pulled, "registry": newer_offer}),
     "docker_recreate_container": Stage(removed_container, {"state": named_again, "image_present": without_its_image}),
     "docker_remove_container": Stage(JELLYFIN, RUNNING | VOLUMES),
+    "docker_update_container": Stage(
+        outdated_jellyfin,
+        RUNNING | VOLUMES | {"here": another_digest_here, "offered": jellyfins_tag_moved, "begun": an_update_begun},
+    ),
+    "docker_roll_back_update": Stage(
+        updated_jellyfin, {"state": paused, "since": restarted}, fixed=frozenset({"begun"})
+    ),
     "docker_remove_image": Stage(
         alpine,
         {
@@ -338,6 +373,8 @@ CHANGES: dict[str, Stage] = {
 
 READS: dict[str, Args] = {
     "docker_get_container_details": JELLYFIN,
+    "docker_find_oom": JELLYFIN,
+    "docker_get_container_changes": JELLYFIN,
     "docker_get_container_logs": JELLYFIN,
     "docker_get_container_stats": JELLYFIN,
     "memory_search_memories": {"query": "backup"},

@@ -125,7 +125,6 @@ SMALL_TALK = (
     ("thanks a lot", "You're welcome|Glad to help|Any time"),
     ("how are you?", "as scripted"),
     ("who approved that?", "/audit"),
-    ("is there an update for jellyfin?", "“update jellyfin”"),
     ("what can you do?", r"why is paperless restarting\?"),
     ("write me a poem about cheese", "beyond me"),
     ("", "no text"),

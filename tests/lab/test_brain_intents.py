@@ -145,8 +145,8 @@ async def test_a_name_that_differs_in_spelling_only_is_tried_again(chat: Chat) -
     assert chat.used[-1] == ("docker_restart_container", {"container": "home-assistant"})
 
 
-async def test_update_pulls_the_image_and_does_not_claim_more(chat: Chat) -> None:
-    assert "keeps running the old one" in await chat.told("update jellyfin")
+async def test_a_pull_does_not_claim_more(chat: Chat) -> None:
+    assert "keeps running the old one" in await chat.told("pull jellyfin")
     image = chat.container("jellyfin").config["Image"]
     assert chat.used[-1] == ("docker_pull_image", {"image": image, "host": "nas"})
 

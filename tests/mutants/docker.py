@@ -1,6 +1,7 @@
 """The defences around Docker: name, file, its line, the line without it, and the test that holds it."""
 
 NEEDS, PODMAN = "tests/tools/test_docker_needs.py", "tests/tools/test_docker_podman.py"
+RENEWAL, UPDATES = "tests/tools/test_docker_update_container.py", "tests/tools/test_docker_updates.py"
 TROUBLES = "tests/tools/test_docker_troubles.py"
 
 DOCKER = [
@@ -27,6 +28,29 @@ DOCKER = [
     ("what could not be looked into is well", "tools/docker/glance.py",
            "*sorted(troubles, key=lambda trouble: not trouble.red), *unread),",
            "*sorted(troubles, key=lambda trouble: not trouble.red)),", TROUBLES),
+    ("what could not be compared is up to date", "tools/kit/registries/offers.py",
+           'if self.digest in here else ("unknown", "its digest here is not known")', "", UPDATES),
+    ("a registry's silence about tags is none", "tools/kit/registries/offers.py",
+           "        if self.why:\n", "        if self.why and not self.digest:\n", UPDATES),
+    ("a password goes wherever a registry says", "tools/kit/registries/client.py",
+           'if there.scheme != "https" and (there.scheme, there.netloc) != (here.scheme, here.netloc):', "if False:",
+           "tests/tools/kit/test_registries.py"),
+    ("an unhealthy container stays", "tools/docker/replace.py",
+           'if seen.state != "running":', "if False:", RENEWAL),
+    ("the old container may come back beside the new one", "tools/docker/replace.py",
+           'if policy != "no":', "if False:", RENEWAL),
+    ("what is done already is done again after a crash", "tools/docker/replace.py",
+           "if name_of(pair.new) != name:\n        yield", "if True:\n        yield", RENEWAL),
+    ("another image than the card's is put in", "tools/docker/renewal.py",
+           'if facts.offered not in ("unknown", digest):', "if False:", RENEWAL),
+    ("what the old image has brought is kept for ever", "tools/docker/replace.py",
+           "if line not in texts(defaults.get(\"Env\"))", "", RENEWAL),
+    ("what Undo leaves as it is runs untapped", "tools/gate/proposals.py",
+           "return not change.partial and change.way_back(", "return change.way_back(",
+           "tests/tools/gate/test_steps.py"),
+    ("nobody knows which step was the last", "tools/gate/execution.py",
+           "            await self.outcomes.told(row, self.outcomes.said(step))\n", "",
+           "tests/tools/gate/test_steps.py"),
     ("what has just come back from a crash is taken for well", "tools/docker/survey.py",
            "return 2 if row.up and row.up >= SHAKY.total_seconds() else 1", "return 2", TROUBLES),
 ]  # fmt: skip

@@ -55,6 +55,8 @@ class Rack:
     nets: KeptNets = field(default_factory=KeptNets)
     deeds: list[Deed] = field(default_factory=list)
     """What was done through the bot, newest first."""
+    steps: list[str] = field(default_factory=list)
+    """Those of the last change that has any."""
 
     @property
     def ctx(self) -> Context[DockerHosts]:
@@ -83,7 +85,11 @@ class Rack:
     async def carry_out(self, change: Change[Any], within: float = 3.0) -> Outcome:
         error = None
         try:
-            await change.do(self.writer)
+            doing = change.do(self.writer)
+            if isinstance(doing, AsyncIterator):
+                self.steps = [step async for step in doing]
+            else:
+                await doing
         except ToolFailed as failed:
             error = failed
         clock = asyncio.get_running_loop().time
@@ -124,7 +130,11 @@ async def rack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rack]:
     world, traffic = World(3), Traffic()
     world.latency = world.health_after = 0.0
     servers = {name: await serve(traffic.wrap(f"docker:{name}", docker_app(world, name))) for name in world.hosts}
-    settings = Settings(docker_hosts={name: f"tcp://127.0.0.1:{server.port}" for name, server in servers.items()})
+    registry = servers["registry"] = await serve(traffic.wrap("registry", world.registries.app()))
+    settings = Settings(
+        docker_hosts={name: f"tcp://127.0.0.1:{servers[name].port}" for name in world.hosts},
+        docker_registries={name: f"{registry.url}/{name}" for name in world.registries.names()},
+    )
     reader = await service.open(settings, Access.READ)
     writer = await service.open(settings, Access.WRITE)
     yield Rack(world, traffic, reader, writer)

@@ -13,6 +13,7 @@ from tools.kit.spare import spared
 
 if TYPE_CHECKING:
     from tools.docker.session import Session
+    from tools.kit.registries.client import Registries
 
 READ_PATIENCE, WRITE_PATIENCE, LONG_PATIENCE = 20.0, 50.0, 280.0
 """Seconds that one request may take, its whole answer included: a read, a change, a pull or a clean-up."""
@@ -60,6 +61,24 @@ class DockerHosts(Instances[Engine]):
             name: Engine(name, address, access, breaker(name), options.of(name)) for name, address in addresses.items()
         }
         super().__init__("Docker host", engines)
+        self._registries: Registries | None = None
+
+    @property
+    def registries(self) -> "Registries":
+        """What images come from."""
+        if self._registries is None:
+            from tools.kit.registries.client import Registries
+            from tools.kit.registries.keyring import Keyring
+
+            keyring = Keyring(self.options.folder, self.options.auths)
+            self._registries = Registries(lambda registry: keyring.find(registry)[0], self.options.registries)
+        return self._registries
+
+    async def close(self) -> None:
+        """Hang up on all."""
+        if self._registries is not None:
+            await self._registries.close()
+        await super().close()
 
 
 async def connect(link: Link) -> DockerHosts:
@@ -73,7 +92,7 @@ service = Service("docker", area=Area.INFRASTRUCTURE, settings=Settings, connect
 @service.advice
 async def advice(hosts: DockerHosts) -> list[str]:
     """What is wrong with the docker command's own files."""
-    from tools.docker.credentials import Keyring
+    from tools.kit.registries.keyring import Keyring
 
     trouble = await asyncio.to_thread(Keyring(hosts.options.folder, hosts.options.auths).trouble)
     return [trouble] if trouble else []

@@ -56,7 +56,7 @@ async def pull_image(ctx: Context[DockerHosts], image: ImageName, host: Host | N
 
     async def do(hosts: DockerHosts) -> None:
         report = await hosts.one(engine.name).ask(
-            lambda api: _pulled(*api.fetch(*_split(reference))), patience=LONG_PATIENCE
+            lambda api: pulled(*api.fetch(*split(reference))), patience=LONG_PATIENCE
         )
         fetched.append(report)
 
@@ -80,15 +80,11 @@ async def pull_image(ctx: Context[DockerHosts], image: ImageName, host: Host | N
 async def pull_facts(client: DockerHosts, host: str, reference: str, look_outside: bool) -> PullFacts:
     """The digests of one image here and, when it may look outside, at its registry."""
     engine = client.one(host)
-    repository = _split(reference)[0]
+    repository = split(reference)[0]
     images = records(await engine.ask(lambda api: api.images()))
     known = any(familiar(repository) in repositories_of(image) for image in images)
     local = await engine.image(reference) or {}
-    digests = [
-        _shown(digest.partition("@")[2])
-        for digest in texts(local.get("RepoDigests"))
-        if familiar(digest.partition("@")[0]) == familiar(repository)
-    ]
+    digests = [*map(_shown, digests_of(local, reference))]
     # Asking a registry tells it what was asked for. Before anybody approved, only registries in use are asked, and
     # none at all when text from outside may have chosen the tag.
     registry = await _offered(engine, reference) if known and look_outside else "unknown"
@@ -114,6 +110,13 @@ def familiar(name: str) -> str:
     return name
 
 
+def digests_of(image: Raw, name: str) -> list[str]:
+    """The digests that an image has by the name of this repository."""
+    repository = familiar(split(with_tag(name))[0])
+    pairs = (digest.partition("@") for digest in texts(image.get("RepoDigests")))
+    return sorted(digest for named, _, digest in pairs if familiar(named) == repository)
+
+
 def repositories_of(image: Raw) -> set[str]:
     """The repositories an image has a name in."""
     tags = {familiar(tag).rpartition(":")[0] for tag in tags_of(image)}
@@ -130,7 +133,7 @@ def _shown(digest: str) -> str:
     return digest[: len("sha256:") + DIGITS] if digest.startswith("sha256:") else ""
 
 
-def _split(reference: str) -> tuple[str, str]:
+def split(reference: str) -> tuple[str, str]:
     """Repository and tag or digest, as the SDK wants them."""
     if "@" in reference:
         repository, _, digest = reference.partition("@")
@@ -139,7 +142,7 @@ def _split(reference: str) -> tuple[str, str]:
     return repository, tag
 
 
-def _pulled(report: str, wrong: str) -> str:
+def pulled(report: str, wrong: str) -> str:
     """The digest in the engine's report of a pull. Raises Refused when the report ends in an error.
 
     `wrong` is what was wrong with the registry's credentials.

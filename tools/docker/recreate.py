@@ -217,10 +217,14 @@ def _derived(address: str) -> str:
 
 
 async def _make(hosts: DockerHosts, kept: Raw) -> None:
-    """Create, connect, start. Once something exists, a failure is an unknown outcome, not a clean one."""
-    engine, name = hosts.one(kept["host"]), kept["name"]
+    """Create, connect, start."""
     body = await _with_image(hosts, kept)
-    others = dict(kept["networks"])
+    await build(hosts.one(kept["host"]), kept, body, kept["name"], start=kept["running"])
+
+
+async def build(engine: Engine, kept: Raw, body: Raw, name: str, *, start: bool = False) -> None:
+    """Create and connect. Once something exists, a failure is an unknown outcome, not a clean one."""
+    body, others = dict(body), dict(kept["networks"])
     if kept["first"] in others:
         body["NetworkingConfig"] = {"EndpointsConfig": {kept["first"]: others.pop(kept["first"])}}
     made = await _create(engine, body, name)
@@ -230,7 +234,7 @@ async def _make(hosts: DockerHosts, kept: Raw) -> None:
     try:
         for network, endpoint in others.items():
             await engine.ask(lambda api, n=network, e=endpoint: api.join_network(n, reference, e))  # type: ignore[misc]
-        if kept["running"]:
+        if start:
             await engine.ask(lambda api: api.start(reference))
     except ToolFailed as error:
         raise partly(f"{name} exists again, but is not complete.", error) from error

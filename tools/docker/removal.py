@@ -82,9 +82,14 @@ async def remove_container(ctx: Context[DockerHosts], container: Container) -> C
 
 async def removal_facts(client: DockerHosts, target: str) -> RemovalFacts:
     """The facts about a container and its volumes."""
+    return (await facts_with_volumes(client, target))[1]
+
+
+async def facts_with_volumes(client: DockerHosts, target: str) -> tuple[Raw, RemovalFacts]:
+    """The same, and the inspection that they are from; empty when it is gone."""
     raw, facts = await inspected_facts(client, target)
     names = [text(item.get("Name")) for item in records(raw.get("Mounts")) if item.get("Type") == "volume"]
-    return RemovalFacts(
+    return raw, RemovalFacts(
         **facts.model_dump(),
         named_volumes=tuple(sorted(name for name in names if not is_hex_id(name))),
         unnamed_volumes=tuple(sorted(volume_label(name) for name in names if is_hex_id(name))),

@@ -19,7 +19,6 @@ from docker.constants import DEFAULT_DOCKER_API_VERSION, DEFAULT_USER_AGENT
 from docker.errors import DockerException
 from requests.adapters import BaseAdapter
 
-from tools.docker.credentials import Keyring
 from tools.docker.podman import in_dockers_words
 from tools.docker.rows import is_hex_id, short
 from tools.docker.settings import Options, there
@@ -28,8 +27,9 @@ from tools.docker.versions import VersionRefused, agreed, refuses, written
 from tools.kit import Access, BadAnswer, Gone, NoAnswer, OutcomeUnknown, ToolFailed
 from tools.kit.failures import from_answer, quote
 from tools.kit.masking import seen
-from tools.kit.raw import Raw, record, texts
+from tools.kit.raw import Raw, record, records, texts
 from tools.kit.reasons import Certificates, causes
+from tools.kit.registries.keyring import Keyring
 from tools.kit.session import HttpSession
 from tools.kit.sockets import FarSideEnded, TcpAdapter
 from tools.kit.tls import trust
@@ -132,6 +132,20 @@ class Session(HttpSession, APIClient):
         path = f"/containers/{quote_path(container)}/logs"
         return self._asked("GET", path, params=params | ({"since": since} if since else {}), stream=True)
 
+    def differences(self, container: str) -> list[Raw]:
+        """What a container has otherwise than its image, path by path."""
+        path = f"/containers/{quote_path(container)}/changes"
+        return records(parse_json(self._asked("GET", path).content, self.service))
+
+    def events_of_last(self, seconds: int, filters: dict[str, list[str]]) -> list[Raw]:
+        """What happened until now, oldest first; what happens from now on is not waited for."""
+        until = self.now()
+        params: Raw = {"since": int(until - seconds), "until": f"{until:.6f}"}
+        if filters:
+            params["filters"] = json.dumps(filters)
+        lines = self._asked("GET", "/events", params=params).content.splitlines()
+        return [record(parse_json(line, self.service)) for line in lines if line.strip()]
+
     def disk_usage(self, *kinds: str) -> Raw:
         """What `image`, `container`, `volume` and `build-cache` take, in the engine's own shape; old ones tell all."""
         return self._told("/system/df", params={"verbose": "true", "type": kinds})
@@ -165,6 +179,15 @@ class Session(HttpSession, APIClient):
         """A new container, not started."""
         seen.learn(texts(body.get("Env")))
         return record(self.create_container_from_config(body, name))  # type: ignore[no-untyped-call]
+
+    def tag(self, image: str, repository: str, tag: str) -> None:  # type: ignore[override]
+        """Give an image one more name; the SDK's own sends a parameter that no engine knows any more."""
+        self._asked("POST", f"/images/{quote_path(image)}/tag", params={"repo": repository, "tag": tag})
+
+    def set_restart_policy(self, container: str, policy: Raw) -> None:
+        """When the engine starts it by itself."""
+        path = f"/containers/{quote_path(container)}/update"
+        self._asked("POST", path, json={"RestartPolicy": policy})
 
     def join_network(self, network: str, container: str, endpoint: Raw) -> None:
         """Connect a container to a network with the given endpoint settings."""

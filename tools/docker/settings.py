@@ -4,6 +4,7 @@ import ipaddress
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from pydantic_settings import NoDecode
 from tools.docker.contexts import current, endpoint
 from tools.docker.versions import OLDEST, Version, parsed, written
 from tools.kit import ServiceSettings
+from tools.kit.registries.names import host_of
+from tools.kit.settings import checked, named
 from tools.kit.strict import unique
 from tools.kit.types import IDENT
 
@@ -44,6 +47,8 @@ class Options:
     """The newest version of the API to speak."""
     auths: str = field(default="", repr=False)
     """Credentials for registries as JSON, ahead of those in config.json."""
+    registries: Mapping[str, str] = field(default_factory=dict)
+    """Registry → where it is asked instead of under its name."""
     only_signed: bool = False
     """Whether only images may be pulled whose signature has been checked."""
 
@@ -72,6 +77,9 @@ class Settings(ServiceSettings):
     is for that host alone."""
     docker_config: str = ""
     """Folder of the docker command's config.json, for registries' credentials (~/.docker when empty)."""
+    docker_registries: Annotated[dict[str, str], NoDecode] = {}
+    """Where registries are asked for updates instead of under their names, as a JSON object:
+    {"docker.io": "https://mirror.lan", "nas:5000": "http://nas:5000"}."""
     docker_api_version: str = ""
     """Newest version of the Docker API to speak, such as 1.47; each engine is asked when empty."""
     docker_content_trust: Annotated[str, Field(exclude=True)] = ""
@@ -101,6 +109,20 @@ class Settings(ServiceSettings):
                 # A rule such as FORBIDDEN_TARGETS=nas/db would bind under one of the names only.
                 raise ValueError(f"has two names for one address, {first} and {name}: keep one of them")
         return value
+
+    @field_validator("docker_registries", mode="before")
+    @classmethod
+    def _mirrors(cls, value: Any) -> Any:
+        return named(value)
+
+    @field_validator("docker_registries")
+    @classmethod
+    def _each_mirror(cls, value: dict[str, str]) -> dict[str, str]:
+        for registry, address in value.items():
+            if not registry:
+                raise ValueError('must be a JSON object like {"docker.io": "https://mirror.lan"}')
+            checked(address)
+        return {host_of(registry): address for registry, address in value.items()}
 
     @field_validator("docker_host")
     @classmethod
@@ -167,6 +189,7 @@ class Settings(ServiceSettings):
         return Options(
             folder=_folder(self.docker_config),
             auths=self.docker_auth_config.get_secret_value(),
+            registries=self.docker_registries,
             certificates=at_home(self.docker_cert_path) if self.docker_cert_path else None,
             newest=parsed(self.docker_api_version),
             only_signed=self.docker_content_trust.strip().lower() not in ("", "0", "f", "false"),

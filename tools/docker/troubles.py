@@ -11,6 +11,7 @@ from tools.docker.changes import stop_container
 from tools.docker.models import ContainerState, RestartPolicy, Why
 from tools.docker.orchestrators import owner_of
 from tools.docker.removal import remove_container
+from tools.docker.renewal import update_container
 from tools.docker.rows import LOOPING_RESTARTS, policy_of, project_of
 from tools.kit import Deed
 from tools.kit.raw import Raw, moment, record, text
@@ -28,8 +29,8 @@ CLOCKS_DIFFER = timedelta(seconds=3)
 LONGEST_ERROR = 2000
 ASKED_TO_END = (130, 143)
 """Exit codes of a process that ended because it was asked to, politely."""
-PUT_TO_REST = (stop_container.name, remove_container.name)
-"""What leaves a container off on purpose; a removal, when it came half way."""
+PUT_TO_REST = (stop_container.name, remove_container.name, update_container.name)
+"""What leaves a container off on purpose: a removal that came half way, an update, which keeps the old one."""
 
 S = TypeVar("S", bound=ContainerState)
 _SIGNALS: dict[int, Why] = {

@@ -1,7 +1,7 @@
 """Doing it: propose again, compare, commit `started`, and do; what comes of it the outcomes tell."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -155,7 +155,9 @@ class Execution:
     async def _read(self, row: CallRow, change: Change[Any]) -> None:
         """A read that a person has let out: its answer is kept for the model, and is all there is to verify."""
         client = await self._clients.get(row.service, Access.READ)
-        answer = await self.outcomes.survive(row, change.deadline, change.do(client))
+        doing = change.do(client)
+        assert not isinstance(doing, AsyncIterator), "a read has no steps"
+        answer = await self.outcomes.survive(row, change.deadline, doing)
         came, stores = isinstance(answer, Answer), self._stores
         state = CallState.DONE if came else CallState.FAILED
         async with stores.database.transaction() as tx:
@@ -208,7 +210,11 @@ class Execution:
     async def _write(self, row: CallRow, change: Change[Any]) -> Done | CallRow:
         """Done, or the row with the task that now goes on by itself: it is kept before anything else is done."""
         client, database = await self._clients.get(row.service, Access.WRITE), self._stores.database
-        begun = await change.do(client)
+        doing = change.do(client)
+        if isinstance(doing, AsyncIterator):
+            await self._steps(row, doing)
+            return Done()
+        begun = await doing
         point("answered")
         if not isinstance(begun, Task):
             return Done()
@@ -216,6 +222,12 @@ class Execution:
         async with database.transaction() as tx:
             await self._stores.journal.begun(tx, row.id, begun.ref, until)
         return replace(row, task={"ref": begun.ref, "until": until})
+
+    async def _steps(self, row: CallRow, steps: AsyncIterator[str]) -> None:
+        """Let it go on from step to step; whoever finds it after a crash reads which one was the last to begin."""
+        async for step in steps:
+            await self.outcomes.told(row, self.outcomes.said(step))
+            point("stepped")
 
 
 def _touched(row: CallRow) -> set[tuple[str, str]]:

@@ -256,4 +256,4 @@ def _naming(reasons: list[tuple[Target, str]], targets: int) -> str:
 
 def _has_way_back(change: Change[Any]) -> bool:
     """Judged by what Undo would call now, not by whether there is a function for it."""
-    return change.way_back("net" if change.has_net else "") is not None
+    return not change.partial and change.way_back("net" if change.has_net else "") is not None

@@ -98,7 +98,8 @@ class Recovery:
         else:
             words, seen = await self._judge(row, found)
         point("recovering")
-        return f"{CUT_OFF} {words}", seen
+        step = f" The last step: {row.detail}." if row.detail else ""
+        return f"{CUT_OFF}{step} {words}", seen
 
     async def _seen(self, row: CallRow, within: float) -> Seen:
         """The target as it is now, and whether it is as a call has wanted it that another process has begun."""

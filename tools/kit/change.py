@@ -1,6 +1,6 @@
 """A change is a plan: what it rests on, what to do, how to see that it worked, how to take it back."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -106,8 +106,9 @@ class Change(Generic[F]):
     title: str
     """Verb and target, as on the button: `Restart jellyfin`."""
     facts: F
-    do: Callable[[Any], Awaitable[Any]]
-    """Receives the writing client, once, after the journal says `started`; may return a `Task`."""
+    do: Callable[[Any], Awaitable[Any] | AsyncIterator[str]]
+    """Receives the writing client, once, after the journal says `started`; may return a `Task`, or give its steps
+    one by one: each is in the journal before it begins."""
     expect: Callable[[F, F], bool | Mapping[str, bool]]
     """`expect(before, after)`: whether the target is as the change wants it; of several targets, each by its id."""
     undo: Callable[[F, str], Call | None] | None = None
@@ -119,6 +120,8 @@ class Change(Generic[F]):
     When it fails nothing is done; Undo is worked out from what it has made."""
     notes: tuple[str, ...] = ()
     """Lines for the card: what would be lost, why there is no undo."""
+    partial: bool = False
+    """Whether Undo leaves something as the change has made it: then it never runs untapped."""
     within: float = 20.0
     """Seconds until the expectation must hold."""
     deadline: float = 60.0

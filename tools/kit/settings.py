@@ -40,7 +40,7 @@ def _bare(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _named(value: Any) -> dict[str, str]:
+def named(value: Any) -> dict[str, str]:
     """A JSON object of texts as it stands, any other text under the name `ALL`. Raises ValueError."""
     if isinstance(value, str) and value.startswith("{"):
         try:
@@ -56,16 +56,16 @@ def _named(value: Any) -> dict[str, str]:
 
 def _addresses(value: Any) -> dict[str, str]:
     """Addresses by name; those of a list are called by their hosts. Raises ValueError, which never quotes one."""
-    found = _named(_bare(value))
+    found = named(_bare(value))
     if listed := found.pop(ALL, ""):
         found = {}
         for address in filter(None, map(str.strip, listed.split(","))):
-            url = _checked(address)
+            url = checked(address)
             host = url.hostname if url.hostname not in found else f"{url.hostname}-{url.port}"
             found[re.sub(r"[^\w.-]", "-", host or "", flags=re.ASCII)] = address
     places: set[tuple[Any, ...]] = set()
     for name, address in found.items():
-        url = _checked(address)
+        url = checked(address)
         if not IDENT.fullmatch(name):
             raise ValueError("has a name that is not letters, digits, '.', '_' or '-': rename it")
         place = url.scheme, url.hostname, url.port, url.path.rstrip("/")
@@ -75,7 +75,8 @@ def _addresses(value: Any) -> dict[str, str]:
     return found
 
 
-def _checked(address: str) -> Any:
+def checked(address: str) -> Any:
+    """The parts of an address that a client can be made of. Raises ValueError, which never quotes it."""
     wrong = ValueError(f"has an address that is not like https://host:port: {SEVERAL}")
     try:
         url = urlsplit(address)
@@ -91,9 +92,9 @@ def _checked(address: str) -> Any:
 
 Addresses = Annotated[dict[str, str], NoDecode, BeforeValidator(_addresses)]
 """`https://a`, `https://a,https://b` or `{"name": "https://a"}`, as addresses by name."""
-Each = Annotated[dict[str, str], NoDecode, BeforeValidator(lambda value: _named(_bare(value)))]
+Each = Annotated[dict[str, str], NoDecode, BeforeValidator(lambda value: named(_bare(value)))]
 """One text for every address, or a JSON object with one by each address's name."""
-Secrets = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(lambda value: _named(_bare(value)))]
+Secrets = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(lambda value: named(_bare(value)))]
 """The same for credentials."""
 
 

@@ -32,6 +32,7 @@ def routes() -> list[Route]:
         Route("/containers/prune", prune, methods=["POST"]),
         Route(f"{one}/json", inspect, methods=["GET"]),
         Route(f"{one}/logs", logs, methods=["GET"]),
+        Route(f"{one}/changes", changes, methods=["GET"]),
         Route(f"{one}/stats", stats, methods=["GET"]),
         Route(f"{one}/top", top, methods=["GET"]),
         Route(f"{one}/start", start, methods=["POST"]),
@@ -99,6 +100,15 @@ def _keeps_a_log(config: Json) -> bool:
     if config["Type"] in ("json-file", "local", "journald"):
         return True
     return config["Type"] != "none" and (config.get("Config") or {}).get("cache-disabled") != "true"
+
+
+async def changes(request: Request) -> Response:
+    """GET /containers/{id}/changes"""
+    container = target(request).host.get(request.path_params["ref"])
+    if not container.size_rw:
+        return JSONResponse(None)
+    paths = {"/run": 0, "/run/app.pid": 1, "/etc": 0, "/etc/hosts": 0, "/var/cache/app": 2}
+    return JSONResponse([{"Path": path, "Kind": kind} for path, kind in paths.items()])
 
 
 async def stats(request: Request) -> Response:

@@ -163,9 +163,38 @@ def _engines(data: Json) -> str:
     ])  # fmt: skip
 
 
-def _newer(data: Json) -> str:
-    name = data["asked"]["container"] or "jellyfin"
-    return f"I can't see that from here. Say “update {name}” and I propose a pull of the newest image."
+def _updates(data: Json) -> str:
+    found = data["images"]
+    due = [i for i in found if i["verdict"] in ("new image", "newer tag")]
+    lines = [f"- {_several(i)}: {_due(i)}" for i in due]
+    doubt = [f"- {_several(i)}: unknown, {i['why']}" for i in found if i["verdict"] == "unknown"]
+    if not due:
+        head = "Nothing that I could compare is outdated." if doubt else f"No. {_all(found)} up to date."
+    else:
+        head = f"Yes: {len(due)} of {len(found)} images have an update."
+    tip = "\n\nSay “update everything” or “update " + due[0]["containers"][0] + "”." if due else ""
+    return "\n".join([f"{head}\n", *lines, *doubt, *unreachable(data)]).strip() + tip
+
+
+def _due_ones(data: Json) -> list[Json] | str:
+    """What runs an old image of its tag; another tag is only taken when it is asked for."""
+    due = [f"{i['host']}/{name}" for i in data["images"] if i["verdict"] == "new image" for name in i["containers"]]
+    return [{"container": each} for each in due] or "Nothing has a new image of its tag, so there is nothing to update."
+
+
+def _all(found: list[Json]) -> str:
+    return "The one image is" if len(found) == 1 else f"All {len(found)} images are"
+
+
+def _several(i: Json) -> str:
+    return f"{', '.join(f'**{name}**' for name in i['containers'])} on {i['host']}"
+
+
+def _due(i: Json) -> str:
+    later = f", and there is {i['newer'][0]}" if i["newer"] and i["kind"] == "pinned" else ""
+    if i["verdict"] == "newer tag":
+        return f"`{i['image']}` stays as it is{later}"
+    return f"a new image of `{i['image']}`{' (here already)' if i.get('pulled') else ''}{later}"
 
 
 HOST = "{host:place}"
@@ -254,15 +283,23 @@ intents = (
            "elimina {container}", "borra {container}")),
     Intent("docker_remove_image", ("remove {image:tagged}", "delete {image:tagged}", "lösche {image:tagged}",
            "elimina {image:tagged}")),
-    Intent("docker_pull_image", ("update {container}", "upgrade {container}", "pull {container}",
-           "aktualisiere {container}", "actualiza {container}"), look="docker_get_container_details", pick=_image,
+    Intent("docker_update_container", ("update {container}", "upgrade {container}", "aktualisiere {container}",
+           "actualiza {container}")),
+    Intent("docker_update_container", ("update everything", "update all containers", "aktualisiere alles",
+           "actualiza todo"), look="docker_check_image_updates", pick=_due_ones),
+    Intent("docker_roll_back_update", ("roll back {container}", "roll back update {container}",
+           "take back update {container}", "rollback {container}")),
+    Intent("docker_pull_image", ("pull {container}",), look="docker_get_container_details", pick=_image,
            note=NOT_RECREATED),
     Intent("docker_pull_image", ("pull {image:tagged}", "update {image:tagged}"), note=NOT_RECREATED),
     Intent("docker_prune_system", ("clean up", "prune", "tidy up", "free space", "free some space", "make room",
            "remove unused", "delete unused", "clean {_kind}", "lösche ungenutzte", "lösche ungenutzten",
            "borra sin uso", "räume auf", "räum auf", "aufräumen", "limpia"),
            look="docker_get_system_info", pick=_clean, maybe="{_host:place} {_kind}", words={"_kind": tuple(RUBBISH)}),
-    Intent("", ("is there update {container}", "update available {container}", "newer version {container}",
-           "any updates {container}", "is {container} up to date", "is {container} outdated",
-           "gibt es update {container}", "hay actualización {container}"), _newer),
+    Intent("docker_check_image_updates", ("do I have updates", "any updates", "are there updates", "check updates",
+           "what is outdated", "which containers updates", "what updates", "gibt es updates", "hay actualizaciones"),
+           _updates, maybe=HOST),
+    Intent("docker_check_image_updates", ("is there update {container}", "update available {container}",
+           "newer version {container}", "any updates {container}", "is {container} up to date",
+           "is {container} outdated", "gibt es update {container}", "hay actualización {container}"), _updates),
 )  # fmt: skip

@@ -106,13 +106,21 @@ async def pull(host: Host, ref: str) -> AsyncIterator[bytes]:
     yield _json_line({"status": f"Status: {news} for {familiar(ref)}"})
 
 
-async def events(host: Host, since: float | None, until: float | None) -> AsyncIterator[bytes]:
+async def events(
+    host: Host, since: float | None, until: float | None, given: dict[str, list[str]]
+) -> AsyncIterator[bytes]:
     """What happened since a moment; without `until` it goes on for ever."""
+
+    def wanted(event: Event) -> bool:
+        found = {"container": (event.id, event.attributes["name"]), "event": (event.action,), "type": (event.kind,)}
+        return all({*found.get(name, ())} & {*values} for name, values in given.items())
+
     seen = next((n for n, event in enumerate(host.events) if event.at >= (since or math.inf)), len(host.events))
     async for _ in ticks():
         now = host.rules.now()
         while seen < len(host.events) and host.events[seen].at <= (until or math.inf):
-            yield _json_line(_event(host.events[seen]))
+            if wanted(host.events[seen]):
+                yield _json_line(_event(host.events[seen]))
             seen += 1
         if until is not None and until <= now:
             return

@@ -126,7 +126,8 @@ async def disk_usage(request: Request) -> Response:
 async def events(request: Request) -> Response:
     """GET /events"""
     since, until = query.moment(request, "since"), query.moment(request, "until")
-    flow = streams.events(target(request).host, since, until)
+    given = query.filters(request, ("container", "event", "type", "image", "label", "network", "volume", "daemon"))
+    flow = streams.events(target(request).host, since, until, given)
     return StreamingResponse(flow, media_type="application/json")
 
 

@@ -11,12 +11,10 @@ from typing import Any
 from tools.kit.failures import quote
 from tools.kit.masking import seen
 from tools.kit.raw import Raw, record, text
+from tools.kit.registries.names import HUB, Credentials, host_of, registry_of
 from tools.kit.strict import strict_json
 from tools.kit.threads import term
 
-Credentials = dict[str, str]
-
-HUB = "docker.io"
 HUB_KEY = "https://index.docker.io/v1/"
 """What Docker Hub is called where credentials are kept."""
 PUBLIC = frozenset({"username", "serveraddress"})
@@ -42,11 +40,16 @@ class Keyring:
 
     def header_for(self, image: str) -> tuple[dict[str, str], str]:
         """The header that gets the engine into the image's registry, none without usable credentials; what is wrong."""
-        found, wrong = self._find(registry_of(image))
+        found, wrong = self.find(registry_of(image))
         if not found:
             return {}, wrong
-        seen.learn(f"{name}_SECRET={value}" for name, value in found.items() if name not in PUBLIC)
         return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(found).encode()).decode()}, wrong
+
+    def find(self, registry: str) -> tuple[Credentials, str]:
+        """What is kept for a registry, and what is wrong with it; no message quotes any of it later."""
+        found, wrong = self._find(registry)
+        seen.learn(f"{name}_SECRET={value}" for name, value in found.items() if name not in PUBLIC)
+        return found, wrong
 
     def trouble(self) -> str:
         """What is wrong with what is kept, and what to do; empty when nothing is."""
@@ -109,19 +112,6 @@ class Keyring:
                 if kept:
                     return kept, wrong
         return {}, wrong
-
-
-def registry_of(image: str) -> str:
-    """The registry that an image comes from."""
-    first, slash, _ = image.partition("/")
-    elsewhere = slash and (first == "localhost" or "." in first or ":" in first)
-    return host_of(first) if elsewhere else HUB
-
-
-def host_of(address: str) -> str:
-    """A registry's host, however its address is written."""
-    host = re.sub(r"^https?://", "", address).partition("/")[0]
-    return HUB if host == f"index.{HUB}" else host
 
 
 def _credentials(registry: str, entry: Any) -> Credentials | None:

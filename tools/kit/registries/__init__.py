@@ -1,0 +1,1 @@
+"""Container registries: what they offer, and what the docker command keeps for them."""
