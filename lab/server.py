@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,24 @@ async def serve(app: ASGIApp, *, port: int = 0, uds: str | None = None, tls: ssl
     listener = await loop.create_server(connection, host="127.0.0.1", port=port, family=socket.AF_INET, ssl=tls)
     bound = listener.sockets[0].getsockname()[1]
     return Server(f"http{'s' if tls else ''}://127.0.0.1:{bound}", bound, listener, state)
+
+
+@dataclass
+class LineServer:
+    """A running server of a line protocol."""
+
+    url: str
+    _listener: asyncio.Server
+
+    async def stop(self) -> None:
+        """Close the port; whoever is connected is hung up on with the loop."""
+        self._listener.close()
+
+
+async def serve_lines(handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> LineServer:
+    """Serve a conversation in lines on a free port of 127.0.0.1."""
+    listener = await asyncio.start_server(handler, "127.0.0.1", 0)
+    return LineServer(f"tcp://127.0.0.1:{listener.sockets[0].getsockname()[1]}", listener)
 
 
 def _typed(app: ASGIApp) -> Any:
