@@ -12,6 +12,11 @@ from tools.kit.settings import AddressSettings, Each, NutAddresses
 
 PORT = 3493
 TEST = "test.battery.start.quick"
+Test = Literal["passed", "with a warning", "failed", "aborted", "running", "none", "unclear"]
+RESULTS: dict[str, Test] = {
+    "pass": "passed", "warn": "with a warning", "err": "failed", "fail": "failed", "abort": "aborted",
+    "progress": "running", "no test": "none",
+}  # fmt: skip
 State = Literal["on mains", "on battery", "battery low", "off", "not heard from"]
 
 
@@ -48,6 +53,11 @@ def _number(value: Any) -> Any:
         return None
 
 
+def _result(text: Any) -> str:
+    """`Done and passed` and the like, as the drivers write it."""
+    return next((word for mark, word in RESULTS.items() if mark in str(text).lower()), "unclear")
+
+
 Number = Annotated[float | None, BeforeValidator(_number)]
 
 
@@ -62,7 +72,7 @@ class Ups(kit.Result):
     runtime_s: Annotated[Number, kit.at("battery.runtime")] = None
     battery_since: Annotated[kit.Outside | None, kit.at("battery.date")] = None
     """When its battery was made or put in, as the UPS writes it."""
-    test_result: Annotated[kit.Outside | None, kit.at("ups.test.result")] = None
+    last_test: Annotated[Test, BeforeValidator(_result), kit.at("ups.test.result")] = "none"
     model: Annotated[kit.Outside | None, kit.at("ups.model")] = None
 
 
@@ -116,13 +126,13 @@ class Tested(kit.Facts):
 
     state: kit.Shown[State]
     charge_percent: Annotated[kit.Shown[float | None], kit.Tolerance(5)]
-    last_test: kit.Shown[kit.Outside | None]
+    last_test: kit.Shown[Test]
 
 
 async def _tested(servers: Servers, ups: str) -> Tested:
     server, name = servers.at(ups)
     found = await _ups(server, name)
-    return Tested(state=found.state, charge_percent=found.charge_percent, last_test=found.test_result)
+    return Tested(state=found.state, charge_percent=found.charge_percent, last_test=found.last_test)
 
 
 @service.tool(kit.Risk.CHANGE, word="test")
@@ -135,7 +145,7 @@ async def run_ups_test(ctx: kit.Context[Servers], ups: UpsName) -> kit.Change[Te
         f"Test the battery of {ups}",
         facts=facts,
         do=lambda servers: servers.at(ups)[0].command(servers.at(ups)[1], TEST),
-        expect=lambda before, after: after.last_test not in (None, before.last_test),
+        expect=lambda before, after: after.last_test != before.last_test,
         notes=("Its load runs from the battery for some seconds: with a dead battery, it goes dark.",),
         within=60.0,
     )
