@@ -13,7 +13,6 @@ from tools.kit import (
     Call,
     Change,
     Context,
-    Dot,
     Facts,
     Field,
     Gone,
@@ -51,7 +50,7 @@ class Item:
     secret: str = NET_SECRET
     forbidden: bool = False
     protected: str = ""
-    dot: Dot = "🟢"
+    dot: kit.Dot = "🟢"
     shelf: str = "upper"
     group: str = ""
     settles: float | None = None
@@ -350,9 +349,9 @@ async def put_back(ctx: Context[RackApi], net: Annotated[str, Field(max_length=1
 async def get_power(ctx: Context[RackApi], item: ItemName, span: kit.Span = "day") -> kit.Chart:
     """What an item has drawn over time."""
     step = timedelta(minutes={"hour": 1, "day": 24, "week": 168, "month": 720}[span])
-    times = [datetime(2026, 11, 3, tzinfo=UTC) + step * number for number in range(60)]
-    curve = kit.Curve(name="Power", unit="W", times=times, values=[number % 7 for number in range(60)])
-    return kit.Chart(name=ctx.client.rack.items[item].name, curves=[curve])
+    times, values = [datetime(2026, 11, 3, tzinfo=UTC) + step * at for at in range(60)], [at % 7 for at in range(60)]
+    drawn = kit.Curve(name="Power", unit="W", times=times, values=values)
+    return kit.Chart(name=ctx.client.rack.items[item].name, curves=[drawn])
 
 
 @service.page("things", verbs=(switch_on, switch_off, press, remove_item), looks=(get_item, read_label, get_power))

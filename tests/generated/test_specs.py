@@ -23,7 +23,7 @@ from tools.kit.service import Risk, Tool
 
 SPECS = Path(os.environ.get("SPECS_DIR") or Path(__file__).parents[3] / "shared" / "specs")
 TOOLS = [tool for tool in catalogue(discover()).values() if not tool.service.own]
-NOT_DESCRIBED = re.compile(r"/v[\d.]+/distribution/")
+NOT_DESCRIBED = re.compile(r"/(v[\d.]+|api/endpoints/\d+/docker)/distribution/")
 """What the descriptions leave out although the service has it."""
 GO = frozenset({"docker", "portainer"})
 """Written in Go, where null and an empty list or object are the same."""

@@ -1,6 +1,7 @@
 """The defences of the wire to Docker and of the doctor: name, file, its line, the line without it, and its test."""
 
 TLS, SSH = "tests/tools/test_docker_tls.py", "tests/tools/test_docker_ssh.py"
+PORTAINER = "tests/tools/test_portainer.py"
 
 WIRE = [
     ("TLS that docker was told to speak is left out", "tools/docker/settings.py",
@@ -36,6 +37,18 @@ WIRE = [
      'found: ToolFailed = ToolFailed(" ".join([done, *map(str, errors)]))', "tests/tools/test_pihole.py"),
     ("what nobody has signed is pulled", "tools/docker/pull.py",
      "if ctx.client.options.only_signed:", "if False:", "tests/tools/test_docker_registry.py"),
+    ("a value that goes on over lines is told", "tools/kit/masking.py",
+     "_NAME.match(line) if depth == level else None", "_NAME.match(line)", "tests/tools/kit/test_masking.py"),
+    ("the login in a repository's address is told", "tools/portainer.py",
+     "complaint_without_secrets(url) if isinstance(url, str) else url", "url", PORTAINER),
+    ("a stack is stopped untapped although its containers' own data goes", "tools/portainer.py",
+     'protected="" if one.state == "inactive" else LAYERS', 'protected=""', PORTAINER),
+    ("a redeployment counts as done whatever it brought", "tools/portainer.py",
+     "and all(brought) and enough", "and enough", PORTAINER),
+    ("a redeployment loses the stack's variables", "tools/portainer.py",
+     '{"Env": one.env or [], "Prune": one.prune}', '{"Prune": one.prune}', PORTAINER),
+    ("an environment that is not up is asked", "tools/portainer.py",
+     "if not stack.reached:", "if False:", PORTAINER),
     ("the doctor takes any key for a good one", "bot/doctor.py",
      'await model.trouble() if isinstance(model, Claude) else ""', '""', "tests/bot/test_doctor.py"),
 ]  # fmt: skip

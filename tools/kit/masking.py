@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from memory.secrets import MASK, secrets_of
+from memory.secrets import MASK, secrets_of, without_secrets
 
 MOST_VALUES = 2000
 LONGEST_VALUE = 8192
@@ -57,3 +57,24 @@ class Seen:
 
 seen = Seen()
 """What this process has seen: the error of one host may quote what the client of another has read."""
+
+_OPENS = re.compile(r"(\s*[\"']?environment[\"']?\s*:)(.*)")
+_NAME = re.compile(r"\s*(?:-\s*)?[\"']?[\w.]+[\"']?\s*[:=]\s*")
+
+
+def compose_file(text: str, env: Iterable[str]) -> str:
+    """A compose file without the values of any environment, nor what else is secret, in `env` too, or looks like it."""
+    lines, inside, level = [], -1, -1
+    for line in text.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if line.strip() and (depth < inside or (depth == inside and not line.lstrip().startswith("-"))):
+            inside = -1
+        if inside >= 0 and line.strip():
+            level = depth if level < 0 else level
+            name = _NAME.match(line) if depth == level else None  # what is deeper goes on with the value before it
+            line = f"{name[0] if name else ' ' * depth}{MASK}"
+        elif opened := _OPENS.fullmatch(line):
+            inside, level, line = depth, -1, f"{opened[1]} {MASK}" if opened[2].strip() else line
+        lines.append(line)
+    seen.learn(env := list(env))
+    return without_secrets(seen("\n".join(lines)), secrets_of(env))

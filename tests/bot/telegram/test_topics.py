@@ -83,7 +83,7 @@ async def test_everything_stays_in_the_topic(live: Live, chat: int, monkeypatch:
     live.model.script.append("It is off.")
     assert await live.press_as(newest, newest.button("Stop jellyfin")) == "Approved."
     await live.hear("It is off", chat)
-    receipt = next(m for m in live.lab.telegram.sent(chat) if "✓ Stopped jellyfin" in m.text)
+    receipt = await live.hear("✓ Stopped jellyfin", chat)
     live.mark = live.lab.telegram.version
     assert await live.press_as(receipt, receipt.button("Undo")) == "Taking it back."
     await live.hear("✓ Started jellyfin", chat)

@@ -3,7 +3,7 @@
 import json
 import threading
 
-from tools.kit.masking import Seen
+from tools.kit.masking import Seen, compose_file
 
 ENV = [
     "DB_PASSWORD=correct horse",
@@ -55,3 +55,32 @@ def test_many_threads_may_learn_at_once() -> None:
     for thread in threads:
         thread.join()
     assert len(seen) == 50
+
+
+def test_a_compose_file_is_told_without_what_its_environments_say() -> None:
+    text = """services:
+  a:
+    environment:
+    - A=one
+    - B: two
+      three
+    ports: ["80:80"]
+    labels:
+      - shown=yes
+  b:
+    environment: {A: four,
+      B: five}
+    "environment" :
+      A: |
+        six
+      B: |
+
+        seven==
+    command: run --password eight --key ninth-0123
+"""
+    told = compose_file(text, ["KEY=ninth-0123"])
+    assert not [
+        word for word in ["one", "two", "three", "four", "five", "six", "seven", "eight", "ninth"] if word in told
+    ]
+    assert all(word in told for word in ("- A=•••", "80:80", "shown=yes", "command: run"))
+    assert told.count("\n") == text.count("\n") - 1, "no line is lost"
