@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from lab.claude import Claude, claude_app
 from lab.kit.twin import discover, intents
 from lab.page import page_app
-from lab.server import LineServer, Server, serve, serve_lines
+from lab.server import LineServer, Server, serve
 from lab.services.docker.app import docker_app
 from lab.supervisor import Supervisor
 from lab.telegram import ADMIN, OPERATOR, VIEWER, TelegramWorld, telegram_app
@@ -124,9 +124,8 @@ class Lab:
             }
             urls = {host: (await self._serve(app, tls=twin.tls(host))).url for host, app in wrapped.items()}
             for host, session in twin.sessions().items():
-                self._servers.append(
-                    await serve_lines(lines(self.traffic, f"{twin.name}:{host}", session, twin.changes))
-                )
+                handler = lines(self.traffic, f"{twin.name}:{host}", session, twin.changes)
+                self._servers.append(await LineServer(handler).start())
                 urls[host] = self._servers[-1].url
             self._reached |= twin.environment(urls)
 

@@ -101,22 +101,35 @@ async def serve(app: ASGIApp, *, port: int = 0, uds: str | None = None, tls: ssl
     return Server(f"http{'s' if tls else ''}://127.0.0.1:{bound}", bound, listener, state)
 
 
-@dataclass
-class LineServer:
-    """A running server of a line protocol."""
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-    url: str
-    _listener: asyncio.Server
+
+class LineServer:
+    """A server of a line protocol on a free port of 127.0.0.1."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler, self._open = handler, set[asyncio.Task[None]]()
+        self.url = ""
+
+    async def start(self) -> "LineServer":
+        """Listen."""
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"tcp://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        return self
 
     async def stop(self) -> None:
-        """Close the port; whoever is connected is hung up on with the loop."""
+        """Close the port and every conversation."""
         self._listener.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
 
-
-async def serve_lines(handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> LineServer:
-    """Serve a conversation in lines on a free port of 127.0.0.1."""
-    listener = await asyncio.start_server(handler, "127.0.0.1", 0)
-    return LineServer(f"tcp://127.0.0.1:{listener.sockets[0].getsockname()[1]}", listener)
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "each conversation is one"
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        await self._handler(reader, writer)
 
 
 def _typed(app: ASGIApp) -> Any:

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lab.server import HANG_UP
+from lab.server import HANG_UP, Handler
 
 KEPT = 20_000
 """Requests remembered; the oldest are forgotten first, so that a demo can run for days."""
@@ -162,7 +162,7 @@ class Traffic:
 
 def lines(
     traffic: Traffic, service: str, session: Callable[[], Callable[[str], str]], changes: Callable[[str, str], bool]
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+) -> Handler:
     """A server of a line protocol, recorded and spoiled like the others: a line's first word counts as the method.
 
     `session` begins a conversation: what answers each of its lines.
@@ -170,7 +170,7 @@ def lines(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answer = session()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
             while line := (await reader.readline()).decode().strip():
                 verb, _, rest = line.partition(" ")
                 request = Request(service, verb, rest, "", {}, line.encode(), time.time(), changes(verb, rest), 200)
@@ -185,7 +185,6 @@ def lines(
                 request.answer = said.encode()
                 writer.write(said.encode())
                 await writer.drain()
-        writer.close()
 
     return serve
 

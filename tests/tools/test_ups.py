@@ -1,6 +1,7 @@
 """UPS: what the generated tests need to know of it, what is special about it, and a real NUT server."""
 
 import asyncio
+import contextlib
 import getpass
 import os
 import socket
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lab.server import LineServer
 from lab.services.ups import UpsServer
 from memory.models import CallRow
 from tests.fakes import use
@@ -135,14 +137,19 @@ async def test_a_server_that_is_gone_or_silent_is_not_a_ups_that_is(place: Place
 
 async def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.kit.lines.DEADLINE", 0.05)
-    listener = await asyncio.start_server(lambda reader, writer: asyncio.sleep(1), "127.0.0.1", 0)
-    server = Server("UPS", "127.0.0.1", listener.sockets[0].getsockname()[1], access=Access.WRITE)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            await reader.read()
+
+    listener = await LineServer(silent).start()
+    server = Server("UPS", "127.0.0.1", int(listener.url.rpartition(":")[2]), access=Access.WRITE)
     server.user = server.password = "x"
     with pytest.raises(NoAnswer):
         await server.names()
     with pytest.raises(OutcomeUnknown):
         await server.command("rack", "test.battery.start.quick")
-    listener.close()
+    await listener.stop()
 
 
 def test_the_address_is_nut_and_may_name_one_ups() -> None:
