@@ -92,7 +92,10 @@ class Audit:
         return [_entry(row) for row in await self._db.all("SELECT * FROM audit ORDER BY seq")]
 
     async def verify(self, head: str = "") -> Chain:
-        """Recompute the chain; `head` is one that was seen before (SEQ:HEX) and must still be in it."""
+        """Recompute the chain; `head` is one that was seen before (SEQ:HEX) and must still be in it.
+
+        From the anchor on, every time: an edit may be younger than any check, and of a record that was fine then.
+        """
         async with self._moving:
             anchor = await self._anchor()
             if anchor is None:

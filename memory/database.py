@@ -58,30 +58,33 @@ def pick_driver() -> tuple[ModuleType, bool]:
 
 
 class Transaction:
-    """The writing connection inside one `BEGIN IMMEDIATE … COMMIT`."""
+    """The writing connection inside one `BEGIN IMMEDIATE … COMMIT`.
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    Its statements run at once, on the event loop: they touch a few rows that are in memory, and to have a thread do
+    it takes longer. What waits for the disk, the beginning and the commit, is a thread's.
+    """
+
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.committed: list[Callable[[], None]] = []
         """Called once it is committed: whoever is woken earlier would find nothing."""
 
     async def run(self, sql: str, *values: Any) -> int:
         """Number of rows changed."""
-        cursor = await self._connection.execute(sql, values)
-        return cursor.rowcount
+        return int(self._connection.execute(sql, values).rowcount)
 
     async def many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """The same statement for every row."""
-        await self._connection.executemany(sql, rows)
+        self._connection.executemany(sql, rows)
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
-        rows = list(await self._connection.execute_fetchall(sql, values))
+        rows = await self.all(sql, *values)
         return rows[0] if rows else None
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
         """Every row."""
-        return list(await self._connection.execute_fetchall(sql, values))
+        return list(self._connection.execute(sql, values).fetchall())
 
 
 class Database:
@@ -99,6 +102,7 @@ class Database:
         self._late: list[tuple[str, tuple[Any, ...]]] = []
         self._connections: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection
+        self._at_once: Any
         self._reader: aiosqlite.Connection
 
     @classmethod
@@ -131,14 +135,14 @@ class Database:
             # Before a connection is made: turning on WAL already rewrites the file's header.
             raise DatabaseBroken(f"{path} belongs to another program: set DATA_DIR to a folder of its own.")
         try:
-            self._writer = await self._connect(module, loadable)
+            self._writer, self._at_once = await self._connect(module, loadable)
             if size is not None:
                 await self._check()
             if not as_it_is:
                 await self._migrate()
             for row in await self._writer.execute_fetchall("SELECT CAST(value AS REAL) FROM meta WHERE key = 'clock'"):
                 self.steady.seen(row[0])
-            self._reader = await self._connect(module, loadable)
+            self._reader, _ = await self._connect(module, loadable)
             await self._reader.execute("PRAGMA query_only=ON")
         except BaseException as error:
             await self.close()  # an open connection has a thread that would keep the process alive
@@ -149,11 +153,10 @@ class Database:
             raise
         return self
 
-    async def _connect(self, module: ModuleType, loadable: bool) -> aiosqlite.Connection:
-        connection = aiosqlite.Connection(
-            lambda: module.connect(str(self.path), isolation_level=None, check_same_thread=False),
-            iter_chunk_size=64,
-        )
+    async def _connect(self, module: ModuleType, loadable: bool) -> tuple[aiosqlite.Connection, Any]:
+        """A connection with a thread of its own, and the same without."""
+        bare = await asyncio.to_thread(module.connect, str(self.path), isolation_level=None, check_same_thread=False)
+        connection = aiosqlite.Connection(lambda: bare, iter_chunk_size=64)
         await connection
         self._connections.append(connection)
         connection.row_factory = module.Row
@@ -161,7 +164,7 @@ class Database:
             await connection.execute(f"PRAGMA {pragma}")
         if loadable:
             await self._load_vectors(connection)
-        return connection
+        return connection, bare
 
     async def _load_vectors(self, connection: aiosqlite.Connection) -> None:
         package = importlib.util.find_spec("sqlite_vec")
@@ -206,7 +209,7 @@ class Database:
             self._writing, late = asyncio.current_task(), [*self._late]
             try:
                 await self._writer.execute("BEGIN IMMEDIATE")
-                tx = Transaction(self._writer)
+                tx = Transaction(self._at_once)
                 for sql, values in late:
                     await tx.run(sql, *values)
                 yield tx

@@ -65,8 +65,9 @@ def _watched(owner: type, name: str, found: list[str]) -> Any:
         if sql not in _known and "/memory/" in asker and "/tests/" not in asker and "migrations" not in asker:
             _known.add(sql)
             if sql.startswith(("SELECT", "UPDATE", "DELETE")) and not sql.startswith((*WHOLE,)):
-                connection = self._connection if isinstance(self, Transaction) else self._reader
-                rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}", values)
+                plan = f"EXPLAIN QUERY PLAN {sql}"
+                direct = self._connection if isinstance(self, Transaction) else None
+                rows = direct.execute(plan, values) if direct else await self._reader.execute_fetchall(plan, values)
                 found.extend(f"{asker}: {sql}: {step}" for step in scans(sql, [row["detail"] for row in rows]))
         return await plain(self, sql, *values)
 

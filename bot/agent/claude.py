@@ -15,6 +15,7 @@ from tenacity.wait import wait_exponential_jitter
 from bot.agent.budget import LEAST_OUTPUT, Budget, Reservation
 from bot.agent.model import ModelUnavailable, OutOfBudget, RunStopped
 from bot.agent.reply import UNREADABLE, Incomplete, Reply, parsed
+from bot.agent.sse import events
 from bot.agent.toolbox import Toolbox
 from memory.models import Message, Run
 from memory.secrets import Redactor
@@ -202,15 +203,13 @@ class Claude:
 
 async def _listen(response: Any, reply: Reply) -> None:
     """Take in the events of a stream, read by ourselves: the SDK's reading trips over whatever is null or missing."""
-    from anthropic import APIStatusError, AsyncStream
+    from anthropic import APIStatusError
 
     try:
-        async with aclosing(AsyncStream.raw_events(response)) as events:  # type: ignore[type-var]
-            async for sent in events:
-                if not sent.data:
-                    continue
-                event = parsed(sent.data)
-                if "error" in (sent.event, event.get("type")):
+        async with aclosing(events(response.aiter_bytes())) as stream:
+            async for name, data in stream:
+                event = parsed(data)
+                if "error" in (name, event.get("type")):
                     raise APIStatusError("", response=response, body=event)
                 reply.take(event)
     except UnicodeDecodeError:

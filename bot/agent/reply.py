@@ -34,6 +34,7 @@ MOST_TOKENS = 10_000_000
 USE_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 LONGEST_NAME = 128
+STRICT = json.JSONDecoder(object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
 
 
 class Incomplete(Exception):
@@ -211,7 +212,7 @@ def _arguments(written: str) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
+    return STRICT.decode(text)
 
 
 def _object(value: Any) -> dict[str, Any]:

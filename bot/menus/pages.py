@@ -3,7 +3,7 @@
 from bot.menus.commands import changes_line, unknown_outcomes
 from bot.menus.desk import Desk, Request
 from bot.menus.listing import BACK
-from bot.menus.menu import MENU, beside, command, few, page
+from bot.menus.menu import MENU, MOST_BESIDE, beside, command, few, page
 from bot.menus.places import Place, data
 from bot.menus.soon import soon
 from bot.screen.render import escape
@@ -63,7 +63,10 @@ async def _glances(desk: Desk, request: Request) -> View:
     ]
     notes: list[Note] = [*(trouble for _, trouble in troubles), *quiet]
     outside = any(error.outside for error in broken.values()) or any(note.outside for note in notes)
-    rows = (tuple(openers), (*few(desk.openers(request), MENU), Button("↻", STATUS.data)))
+    ways = few(desk.openers(request), MENU)
+    again = Button("↻", STATUS.data)
+    # Five in a row could not be read on a phone.
+    rows = (tuple(openers), ways, (again,)) if len(ways) == MOST_BESIDE else (tuple(openers), (*ways, again))
     return View("\n".join([*lines, desk.looked()]), tuple(row for row in rows if row), outside=outside)
 
 

@@ -179,9 +179,8 @@ async def test_somebody_else_changes_what_the_card_is_about(chat: Chat) -> None:
     chat.lab.telegram.card = lambda: card  # type: ignore[method-assign]
     assert chat.lab._view.drift({}) == {"said": "Somebody else paused blocking on attic."}
     rows = chat.lab._view.parts(1, 0)["services"]
-    assert [(row["name"], row["state"], row["dot"]) for each in rows for row in each["rows"]][:2] == [
-        ("attic", "paused", "odd"), ("cellar", "blocks", "good"),
-    ]  # fmt: skip
+    shown = [(row["name"], row["state"], row["dot"]) for each in rows for row in each["rows"]]
+    assert {("attic", "paused", "odd"), ("cellar", "blocks", "good")} < {*shown}
 
 
 def test_a_paste_is_not_read_to_its_end() -> None:

@@ -12,6 +12,7 @@ from bot.screen.charts import MOST_CURVES, chart_text, charts_of, painted, sketc
 from bot.screen.picture import FOOT, PANEL, TITLE, WIDTH, Axis
 from bot.screen.render import render
 from bot.screen.view import Format
+from memory.secrets import Redactor
 from tools.gate.results import fit
 from tools.kit import Chart, Curve
 
@@ -85,11 +86,11 @@ def test_a_chart_in_words_fits_below_a_picture() -> None:
 def test_a_run_tells_its_charts_as_they_were_read() -> None:
     curves = [curve("CPU", "percent", *range(30)), curve("In", "MB/s", 1), curve("x", "W", 2, 1)]
     chart = Chart(name="pve1", curves=curves)
-    told = fit(chart, str)
+    told = fit(chart, Redactor())
     blocks = [
         {"type": "tool_result", "tool_use_id": "one", "content": told},
         {"type": "tool_result", "tool_use_id": "bad", "content": told, "is_error": True},
-        {"type": "tool_result", "tool_use_id": "empty", "content": fit(Chart(name="a", curves=[]), str)},
+        {"type": "tool_result", "tool_use_id": "empty", "content": fit(Chart(name="a", curves=[]), Redactor())},
         *({"type": "tool_result", "tool_use_id": "odd", "content": odd} for odd in ("[]", "{", "null", '{"name":1}')),
         {"type": "tool_result", "tool_use_id": "evil", "content": told.replace("3600.0", '"x"')},
         {"type": "text", "text": told},
@@ -99,4 +100,4 @@ def test_a_run_tells_its_charts_as_they_were_read() -> None:
 
 def test_a_day_of_a_node_is_within_what_a_model_is_told() -> None:
     curves = [curve(name, "MB/s", *(number / 7 for number in range(144))) for name in ("CPU", "Memory", "In", "Out")]
-    assert Chart.model_validate_json(fit(Chart(name="pve1", curves=curves), str)).curves[0].values[1] == 0.1429
+    assert Chart.model_validate_json(fit(Chart(name="pve1", curves=curves), Redactor())).curves[0].values[1] == 0.1429
