@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 from lab.claude import Claude, claude_app
 from lab.kit.twin import discover, intents
 from lab.page import page_app
-from lab.server import Server, serve
+from lab.server import LineServer, Server, serve
 from lab.services.docker.app import docker_app
 from lab.supervisor import Supervisor
 from lab.telegram import ADMIN, OPERATOR, VIEWER, TelegramWorld, telegram_app
-from lab.traffic import Traffic, never
+from lab.traffic import Traffic, lines, never
 from lab.view import View
 from lab.world import World
 
@@ -51,7 +51,7 @@ class Lab:
         self._reached: dict[str, str] = {}
         """The variables of the twins; before they are served, without their addresses."""
         for twin in self.twins.values():
-            self._reached |= twin.environment(dict.fromkeys(twin.apps(), ""))
+            self._reached |= twin.environment(dict.fromkeys([*twin.apps(), *twin.sessions()], ""))
         claude = None if real_claude else self.claude
         self._view = View(self.telegram, self.traffic, self.world, claude, services=list(self.twins.values()))
         self._port = port
@@ -59,7 +59,7 @@ class Lab:
         self._claude_key = f"sk-ant-lab-{secrets.token_hex(12)}"
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="rackhand-lab-"))
-        self._servers: list[Server] = []
+        self._servers: list[Server | LineServer] = []
 
     @property
     def token(self) -> str:
@@ -127,6 +127,10 @@ class Lab:
                 host: self.traffic.wrap(f"{twin.name}:{host}", app, twin.changes) for host, app in twin.apps().items()
             }
             urls = {host: (await self._serve(app, tls=twin.tls(host))).url for host, app in wrapped.items()}
+            for host, session in twin.sessions().items():
+                handler = lines(self.traffic, f"{twin.name}:{host}", session, twin.changes)
+                self._servers.append(await LineServer(handler).start())
+                urls[host] = self._servers[-1].url
             self._reached |= twin.environment(urls)
 
     def _wrapped(self, service: str, app: ASGIApp) -> ASGIApp:

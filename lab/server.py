@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,37 @@ async def serve(app: ASGIApp, *, port: int = 0, uds: str | None = None, tls: ssl
     listener = await loop.create_server(connection, host="127.0.0.1", port=port, family=socket.AF_INET, ssl=tls)
     bound = listener.sockets[0].getsockname()[1]
     return Server(f"http{'s' if tls else ''}://127.0.0.1:{bound}", bound, listener, state)
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class LineServer:
+    """A server of a line protocol on a free port of 127.0.0.1."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler, self._open = handler, set[asyncio.Task[None]]()
+        self.url = ""
+
+    async def start(self) -> "LineServer":
+        """Listen."""
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"tcp://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        return self
+
+    async def stop(self) -> None:
+        """Close the port and every conversation."""
+        self._listener.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "each conversation is one"
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        await self._handler(reader, writer)
 
 
 def _typed(app: ASGIApp) -> Any:

@@ -1,6 +1,7 @@
 """Everything that reaches the simulated services: recorded, and spoiled on demand."""
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lab.server import HANG_UP
+from lab.server import HANG_UP, Handler
 
 KEPT = 20_000
 """Requests remembered; the oldest are forgotten first, so that a demo can run for days."""
@@ -157,6 +158,35 @@ class Traffic:
                 request.ended = time.time()
 
         return noting
+
+
+def lines(
+    traffic: Traffic, service: str, session: Callable[[], Callable[[str], str]], changes: Callable[[str, str], bool]
+) -> Handler:
+    """A server of a line protocol, recorded and spoiled like the others: a line's first word counts as the method.
+
+    `session` begins a conversation: what answers each of its lines.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = session()
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            while line := (await reader.readline()).decode().strip():
+                verb, _, rest = line.partition(" ")
+                request = Request(service, verb, rest, "", {}, line.encode(), time.time(), changes(verb, rest), 200)
+                traffic.requests.append(request)
+                fault = traffic._take(request)
+                if fault and (fault.drop or fault.stall):
+                    await (reader.read() if fault.stall else asyncio.sleep(0))
+                    break
+                said = fault.body.decode() if fault and fault.body else answer(line)
+                if fault and fault.drop_after:
+                    break
+                request.answer = said.encode()
+                writer.write(said.encode())
+                await writer.drain()
+
+    return serve
 
 
 def _is_no_read(method: str, path: str) -> bool:

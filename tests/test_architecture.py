@@ -236,7 +236,7 @@ def test_a_dependency_outside_the_lock_is_seen() -> None:
 def test_the_bot_knows_no_service_by_name() -> None:
     """Pages, commands, help and buttons follow from what services declare: the second one needs no line in bot/."""
     named = [service.name for service in discover() if not service.own]
-    word = re.compile(rf"{'|'.join(named)}|container", re.IGNORECASE)
+    word = re.compile(rf"\b(?:{'|'.join(named)})|container", re.IGNORECASE)
     bot = [path for path in FILES if short(path).startswith("bot/")]
     assert {short(path): hit[0] for path in bot if (hit := word.search(path.read_text()))} == {} and "docker" in named
 

@@ -46,6 +46,10 @@ class Twin(ABC):
     def environment(self, urls: Mapping[str, str]) -> Mapping[str, str]:
         """The variables that point a bot at these servers, given each host's address."""
 
+    def sessions(self) -> Mapping[str, Callable[[], Callable[[str], str]]]:
+        """For a service that speaks lines over TCP instead: a server for each host, by what begins a conversation."""
+        return {}
+
     def tls(self, host: str) -> ssl.SSLContext | None:
         """What a host's server shows its certificate with; None for plain HTTP."""
         return None

@@ -4,6 +4,10 @@ TLS, SSH = "tests/tools/test_docker_tls.py", "tests/tools/test_docker_ssh.py"
 PORTAINER = "tests/tools/test_portainer.py"
 
 WIRE = [
+    ("a prune that is not only tried passes a reading client", "tools/kit/proxmox_session.py",
+     'parse_qs(str(request.body)).get("dry-run") == ["1"]', "True", "tests/tools/kit/test_proxmox.py"),
+    ("a guest without a backup where nobody could look is called unprotected", "tools/kit/backups.py",
+     'if state == "unprotected" and blind:', "if False:", "tests/tools/kit/test_backups.py"),
     ("TLS that docker was told to speak is left out", "tools/docker/settings.py",
      're.sub("^tcp:", "https:", address)', "address", TLS),
     ("the public authorities vouch for any engine", "tools/kit/sockets.py",

@@ -54,18 +54,18 @@ def named(value: Any) -> dict[str, str]:
     return {name: text.strip() for name, text in value.items() if text.strip()}
 
 
-def _addresses(value: Any) -> dict[str, str]:
+def _addresses(value: Any, schemes: tuple[str, ...] = ("http", "https")) -> dict[str, str]:
     """Addresses by name; those of a list are called by their hosts. Raises ValueError, which never quotes one."""
     found = named(_bare(value))
     if listed := found.pop(ALL, ""):
         found = {}
         for address in filter(None, map(str.strip, listed.split(","))):
-            url = checked(address)
+            url = checked(address, schemes)
             host = url.hostname if url.hostname not in found else f"{url.hostname}-{url.port}"
             found[re.sub(r"[^\w.-]", "-", host or "", flags=re.ASCII)] = address
     places: set[tuple[Any, ...]] = set()
     for name, address in found.items():
-        url = checked(address)
+        url = checked(address, schemes)
         if not IDENT.fullmatch(name):
             raise ValueError("has a name that is not letters, digits, '.', '_' or '-': rename it")
         place = url.scheme, url.hostname, url.port, url.path.rstrip("/")
@@ -75,15 +75,15 @@ def _addresses(value: Any) -> dict[str, str]:
     return found
 
 
-def checked(address: str) -> Any:
+def checked(address: str, schemes: tuple[str, ...] = ("http", "https")) -> Any:
     """The parts of an address that a client can be made of. Raises ValueError, which never quotes it."""
-    wrong = ValueError(f"has an address that is not like https://host:port: {SEVERAL}")
+    wrong = ValueError(f"has an address that is not like {schemes[-1]}://host:port: {SEVERAL}")
     try:
         url = urlsplit(address)
         port = url.port
     except ValueError:
         raise wrong from None
-    if url.scheme not in ("http", "https") or not url.hostname or not address.isprintable() or " " in address:
+    if url.scheme not in schemes or not url.hostname or not address.isprintable() or " " in address:
         raise wrong
     if url.username is not None or url.query or url.fragment or port == 0:
         raise ValueError("has an address with a credential, ? or # in it: credentials have a setting of their own")
@@ -92,6 +92,8 @@ def checked(address: str) -> Any:
 
 Addresses = Annotated[dict[str, str], NoDecode, BeforeValidator(_addresses)]
 """`https://a`, `https://a,https://b` or `{"name": "https://a"}`, as addresses by name."""
+NutAddresses = Annotated[dict[str, str], NoDecode, BeforeValidator(lambda value: _addresses(value, ("nut",)))]
+"""The same of UPS servers: `nut://host`, or `nut://host:3493/ups` for one of its UPSes."""
 Each = Annotated[dict[str, str], NoDecode, BeforeValidator(lambda value: named(_bare(value)))]
 """One text for every address, or a JSON object with one by each address's name."""
 Secrets = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(lambda value: named(_bare(value)))]
@@ -108,20 +110,11 @@ class Place:
     fingerprint: str
 
 
-class HttpSettings(ServiceSettings):
-    """Settings of a service that is reached over HTTP; a subclass adds its credential as `Secrets`."""
+class AddressSettings(ServiceSettings):
+    """Settings of a service that has addresses; a subclass adds its credential as `Secrets`."""
 
     url: Addresses = {}
     """Its address; several with commas, or as {"name": "https://host"}. Empty turns the service off."""
-    ca_file: Each = {}
-    """PEM file of the authority behind its certificate, where that is not a public one."""
-    fingerprint: Each = {}
-    """SHA-256 fingerprint of its certificate, where that is self-signed: this one and no other."""
-
-    def places(self) -> Iterator[Place]:
-        """Every address with what belongs to it."""
-        for name, url in self.url.items():
-            yield Place(name, url, self._of(self.ca_file, name), self._of(self.fingerprint, name))
 
     def secret(self, field: str, name: str) -> str:
         """The credential in this field for the address of this name; empty when there is none."""
@@ -131,3 +124,17 @@ class HttpSettings(ServiceSettings):
     @staticmethod
     def _of(values: dict[str, Any], name: str) -> Any:
         return values.get(name, values.get(ALL, ""))
+
+
+class HttpSettings(AddressSettings):
+    """Settings of a service that is reached over HTTP."""
+
+    ca_file: Each = {}
+    """PEM file of the authority behind its certificate, where that is not a public one."""
+    fingerprint: Each = {}
+    """SHA-256 fingerprint of its certificate, where that is self-signed: this one and no other."""
+
+    def places(self) -> Iterator[Place]:
+        """Every address with what belongs to it."""
+        for name, url in self.url.items():
+            yield Place(name, url, self._of(self.ca_file, name), self._of(self.fingerprint, name))

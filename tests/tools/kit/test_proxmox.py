@@ -188,3 +188,16 @@ async def test_a_token_that_cannot_be_one_is_said(bench: Bench, token: str, secr
     with pytest.raises(ToolFailed, match="token"):
         await Proxmox("Proxmox VE", "PVE", list(settings.places()), settings, Access.READ).read(dict, "/x")
     assert not bench.asked
+
+
+@pytest.mark.parametrize("params", [{}, {"dry-run": False}, {"dry-run": "0"}])
+async def test_a_reading_client_only_ever_tries_a_prune(bench: Bench, params: dict[str, Any]) -> None:
+    client = bench.client(product="PBS")
+    path = "/admin/datastore/{}/prune"
+    with pytest.raises(WriteRefused):
+        await client.send("POST", path, "main", params={"backup-id": "100", **params})
+    assert bench.asked == []
+    with pytest.raises(Gone):  # there is none here, and it was asked
+        await client.tried(list[Any], path, "main", params={"backup-id": "100", **params})
+    assert b"dry-run=1" in bench.asked[-1].raw
+    client.close()
