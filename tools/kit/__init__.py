@@ -41,7 +41,7 @@ __all__ = [
     "Access", "Addresses", "Answers", "Api", "Area", "at", "at_home", "Backup", "BadAnswer", "Broken", "Call", "Change",
     "Chart", "Cidr", "CircuitOpen", "Conflict", "Context", "Contributed", "Count", "countdown", "counted", "Curve",
     "Deed", "Domain", "Done", "Dot", "Down", "Facts", "Field", "Glance", "Gone", "Guest", "HttpSettings", "Ident",
-    "Identity", "Instances", "Ip", "IPv4", "IPv6", "judged", "Judged", "later", "Link", "listed", "Listing", "Login",
+    "Identity", "Instances", "Ip", "IPv4", "IPv6", "Judged", "judged", "later", "Link", "listed", "Listing", "Login",
     "Mac", "Minutes", "NamedOutside", "NetId", "NoAnswer", "Note", "one_by_one", "or_else", "OutcomeUnknown", "Outside",
     "Own", "Page", "partly", "Percent", "Port", "RateLimited", "Refused", "Resolve", "Result", "Risk", "Row", "Secrets",
     "SecretStr", "Series", "Service", "ServiceSettings", "Shown", "so_far", "Span", "Taken", "Target", "Task",
