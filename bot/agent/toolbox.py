@@ -89,16 +89,16 @@ class Toolbox:
 
 
 def filled(tools: Iterable[Tool]) -> Toolbox:
-    """A toolbox of these tools: in turn of each service the one that is needed most, until no more may be in view.
+    """A toolbox of these tools: first what the authors have marked as needed often, of each service in turn.
 
-    Within a service what its author has marked as needed often comes first, then what reads, then the rest.
+    Then what reads and then the rest, in turn as well, until no more may be in view.
     """
     ranks: Counter[str] = Counter()
     ranked = []
     for tool in sorted(tools, key=lambda tool: (not tool.often, tool.risk is not Risk.READ)):
         ranks[tool.service.name] += 1
         ranked.append((ranks[tool.service.name], tool.service.name, tool))
-    in_turn = [tool for _, _, tool in sorted(ranked, key=lambda entry: entry[:2])]
+    in_turn = [tool for _, _, tool in sorted(ranked, key=lambda entry: (not entry[2].often, *entry[:2]))]
     if len(in_turn) <= MOST_EAGER:
         return Toolbox(_sorted(in_turn), [])
     first, rest = in_turn[: MOST_EAGER - 1], in_turn[MOST_EAGER - 1 :]

@@ -91,7 +91,7 @@ async def get_container_details(ctx: Context[DockerHosts], container: Container)
     return details.model_copy(update=judgement.said)
 
 
-@service.tool(Risk.READ)
+@service.tool(Risk.READ, often=True)
 async def get_container_stats(ctx: Context[DockerHosts], container: Container) -> Stats:
     """Measure what one running container uses now: processor, memory, network, disk, processes."""
     engine, reference = ctx.client.at(container)
