@@ -394,7 +394,7 @@ async def page(ctx: Ctx) -> kit.Page:
         dot = dots.get(one.state, "🟡") if one.reached else "🔴"
         how = f"{one.state} · from {'git' if one.git else 'a file'}" if one.reached else "its environment is not up"
         verbs = (start_stack if one.state == "inactive" else stop_stack, redeploy_stack) if one.reached else ()
-        rows.append(kit.Row(dot, one.name, one.environment, how, id, one.environment, verbs, outside=True))
+        rows.append(kit.Row(dot, one.name, one.environment, how, id, verbs=verbs, outside=True))
     title = f"{sum(row.dot == '🟢' for row in rows)} of {kit.counted(len(rows), 'stack')} active"
     down = {one.name: one.reason for one in found.down}
     return kit.Page(title, rows, [found.note or ""][: bool(found.note)], down, bool(down))

@@ -80,10 +80,12 @@ class Choice:
 def choices(rows: Sequence[Row]) -> list[Choice]:
     """What these rows can be narrowed down to: the unwell ones, one host's, one group's."""
     hosts, groups = Counter(row.where for row in rows), Counter(row.group for row in rows)
+    alone = len(hosts) == len(rows)  # each where nothing else is: that narrows nothing down
     found = [(Place(0, SICK), "Unwell", sum(row.dot in UNWELL for row in rows))]
     found += [(Place(0, WHERE, short(name)), name, count) for name, count in sorted(hosts.items()) if name]
     found += [(Place(0, GROUP, short(name)), name, count) for name, count in sorted(groups.items()) if name]
-    return [Choice(*each, helps=(each[0].kind == GROUP) < each[2] < len(rows)) for each in found]
+    least = {SICK: 1, WHERE: len(rows) if alone else 1, GROUP: 2}
+    return [Choice(*each, helps=least[each[0].kind] <= each[2] < len(rows)) for each in found]
 
 
 def written(text: str, rows: Sequence[Row]) -> Place:
