@@ -38,7 +38,7 @@ class World(Rules):
         """What the newest open card says, as anybody in the chat can read it; empty when there is none."""
         for program in PROGRAMS:
             self._publish(program)
-        self.registries = Registries(lambda: {tag: each.digest for tag, each in self.registry.items()}, self._token)
+        self.registries = Registries(self._offers, self._token)
         self.hosts = {machine.name: self._build(machine) for machine in MACHINES}
         self._set_story()
         self._publish_others()
@@ -125,6 +125,9 @@ class World(Rules):
         program = PROGRAMS[name]
         image = _on_the_base(self._image(name, program, age=60 * DAY))
         self.registry[program.image] = Manifest(self.digest(), image)
+
+    def _offers(self) -> dict[str, str]:
+        return {tag: each.digest for tag, each in self.registry.items()}
 
     def _token(self) -> str:
         self.canaries.append(self.hex_id())

@@ -377,9 +377,9 @@ async def glance(ctx: Ctx) -> kit.Glance:
     found = await _all(ctx.client)
     places, stacks = found.environments.values(), found.stacks.values()
     troubles = [one.trouble("portainer") for one in found.down]
-    troubles += [kit.Trouble(one.name, "portainer", one.state, outside=True) for one in places if one.state != "up"]
-    troubles += [kit.Trouble(s.name, s.environment, "failed", outside=True) for s in stacks if s.state == "failed"]
-    off = [kit.Note(s.name, s.environment, "stopped", outside=True) for s in stacks if s.state == "inactive"]
+    troubles += [kit.Trouble(one.name, "environment", one.state) for one in places if one.state != "up"]
+    troubles += [kit.Trouble(one.name, one.environment, "failed") for one in stacks if one.state == "failed"]
+    off = [kit.Note(one.name, one.environment, "stopped") for one in stacks if one.state == "inactive"]
     up, active = sum(one.state == "up" for one in places), sum(one.state == "active" for one in stacks)
     summary = f"{up} of {kit.counted(len(places), 'environment')} up, {active} of {len(stacks)} stacks active"
     return kit.Glance(summary, tuple(troubles), {f"{s.environment}/{s.name}": s.state for s in stacks}, tuple(off))
@@ -394,7 +394,7 @@ async def page(ctx: Ctx) -> kit.Page:
         dot = dots.get(one.state, "🟡") if one.reached else "🔴"
         how = f"{one.state} · from {'git' if one.git else 'a file'}" if one.reached else "its environment is not up"
         verbs = (start_stack if one.state == "inactive" else stop_stack, redeploy_stack) if one.reached else ()
-        rows.append(kit.Row(dot, one.name, one.environment, how, id, verbs=verbs, outside=True))
+        rows.append(kit.Row(dot, one.name, one.environment, how, id, verbs=verbs))
     title = f"{sum(row.dot == '🟢' for row in rows)} of {kit.counted(len(rows), 'stack')} active"
-    down = {one.name: one.reason for one in found.down}
-    return kit.Page(title, rows, [found.note or ""][: bool(found.note)], down, bool(down))
+    lines, down = [found.note or ""][: bool(found.note)], {one.name: one.reason for one in found.down}
+    return kit.Page(title, rows, lines, down, bool(down))

@@ -17,6 +17,9 @@ from tests.place import Place
 TELEGRAM_SAYS = '{"ok": false, "error_code": %d, "description": "%s"}'
 Opening = Callable[..., Awaitable[Place]]
 
+OTHERS = ("PIHOLE_URL", "PORTAINER_URL", "PROXMOX_URL", "PBS_URL", "UPS_URL")
+"""Where there could be something to look after beside containers."""
+
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Opening]:
@@ -143,9 +146,7 @@ async def test_without_anything_to_look_after_it_is_not_well(
     place: Opening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.docker.settings.DEFAULT_SOCKET", tmp_path / "docker.sock")
-    check = await found(
-        await place(DOCKER_HOSTS="", PIHOLE_URL="", PORTAINER_URL="", PROXMOX_URL="", PBS_URL=""), "docker"
-    )
+    check = await found(await place(**dict.fromkeys((*OTHERS, "DOCKER_HOSTS"), "")), "docker")
     assert (
         check.level == "bad" and f"there is no {tmp_path}/docker.sock: start Docker, or set DOCKER_HOSTS" in check.text
     )

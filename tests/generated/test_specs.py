@@ -22,7 +22,9 @@ from tools.kit.registry import catalogue, discover
 from tools.kit.service import Risk, Tool
 
 SPECS = Path(os.environ.get("SPECS_DIR") or Path(__file__).parents[3] / "shared" / "specs")
-TOOLS = [tool for tool in catalogue(discover()).values() if not tool.service.own]
+NO_HTTP = frozenset({"ups"})
+"""Services that speak lines: nothing of the kind describes them."""
+TOOLS = [tool for tool in catalogue(discover()).values() if not tool.service.own and tool.service.name not in NO_HTTP]
 NOT_DESCRIBED = re.compile(r"/(v[\d.]+|api/endpoints/\d+/docker)/distribution/")
 """What the descriptions leave out although the service has it."""
 GO = frozenset({"docker", "portainer"})

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from tools.kit.types import trusted_name
+
 
 @dataclass(frozen=True)
 class Note:
@@ -17,7 +19,10 @@ class Note:
     target: str = ""
     """What a menu can open, e.g. `nas/3f2a9c1b7d20`."""
     outside: bool = False
-    """Whether any of it is text that its owner has not written."""
+    """Whether any of it is text that its owner has not written; a name that is no plain one is."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outside", self.outside or not trusted_name(self.name))
 
     @property
     def dot(self) -> str:

@@ -26,7 +26,7 @@ async def glance(ctx: kit.Context[Servers]) -> kit.Glance:
     verdicts = kit.judged(kit.Contributed({}, []), kit.Contributed({"pbs": rows}, down)).verdicts
     bad = [(one, one.state == "unprotected") for one in verdicts if one.state != "protected"]
     troubles = [one.trouble("pbs") for one in down] + [one for each in full.values() for one in each]
-    troubles += [kit.Trouble(one.name or one.id, "pbs", one.why, target=one.where[0], red=red) for one, red in bad]
+    troubles += [kit.Trouble(one.name or one.id, "backups", one.why, target=one.where[0], red=red) for one, red in bad]
     newest = max((row.newest for row in rows if row.newest), default=None)
     last = f", the last {kit.so_far(newest)} ago" if newest else ""
     items: dict[str, str] = {one.where[0]: one.state for one in verdicts}
@@ -37,7 +37,8 @@ async def glance(ctx: kit.Context[Servers]) -> kit.Glance:
 async def _full(server: Proxmox) -> list[kit.Trouble]:
     rows = await kit.or_else(usage(server), [])  # how full it is says nothing of the backups
     full = [(row.id, 100 * (row.used or 0) / (row.total or 1)) for row in rows]
-    return [kit.Trouble(store, "pbs", f"{percent:.0f} % full", red=False) for store, percent in full if percent >= FULL]
+    over = [(store, f"{percent:.0f} % full") for store, percent in full if percent >= FULL]
+    return [kit.Trouble(store, "datastore", how, red=False) for store, how in over]
 
 
 @service.page("backups", verbs=(start_verify,), looks=(list_snapshots,))

@@ -27,7 +27,7 @@ OTHERS = "🟢 2 of 2 Pi-holes block"
 @pytest.fixture
 async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
     """A homelab of containers alone, in which nothing is wrong."""
-    async with Place(tmp_path, PIHOLE_URL="", PORTAINER_URL="", PROXMOX_URL="", PBS_URL="") as place:
+    async with Place(tmp_path, PIHOLE_URL="", PORTAINER_URL="", PROXMOX_URL="", PBS_URL="", UPS_URL="") as place:
         culprit, world = place.lab.world.story.culprit, place.lab.world
         world.hosts[culprit.host].traits.clear()
         world.hosts[culprit.host].restart(culprit.name)
