@@ -270,7 +270,7 @@ async def _row(desk: Desk, request: Request, page: Declared[Any], target: Target
         row: Row = await desk.proposals.reads.read(request.actor, page.service, lambda ctx: one(ctx, target.id))
         return row
     for row in (await read(desk, request, page)).rows:
-        if row.target in (target.id, target.short):
+        if row.target and row.target in (target.id, target.short):
             return row
     raise Gone(GONE)
 

@@ -24,7 +24,7 @@ CHANGES: Rights = {
                    "Datastore.Backup"},
     "/remote": {"Remote.Audit", "Remote.Read"},
 }  # fmt: skip
-STALE, FAILED, UNVERIFIED, NONE, GIVEN_UP = 102, 101, 112, 105, 116
+STALE, FAILED, UNVERIFIED, NONE, GIVEN_UP = 104, 108, 105, 109, 106
 """Guests: the last backup is old; the newest is broken; none was ever verified; none at all; its only one broke off."""
 STAMPS = frozenset({"backup-time", "upid", "last-run-upid", "last-run-endtime", "next-run", "key"})
 STORE = ("store", "comment", "mount-status")

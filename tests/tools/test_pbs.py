@@ -53,7 +53,7 @@ def collected(**values: Any) -> Move:
 
 
 async def oldest(place: Place) -> dict[str, Any]:
-    return {"backup": f"pbs/main/vm/102/{stamp(rows(place, 102)[-1])}"}
+    return {"backup": f"pbs/main/vm/104/{stamp(rows(place, 104)[-1])}"}
 
 
 def stamp(row: dict[str, Any]) -> str:
@@ -61,22 +61,22 @@ def stamp(row: dict[str, Any]) -> str:
 
 
 def oldest_is(**values: Any) -> Move:
-    return lambda place: twin(place).snapshots.change(rows(place, 102)[-1]["key"], **values)
+    return lambda place: twin(place).snapshots.change(rows(place, 104)[-1]["key"], **values)
 
 
 ONE: dict[str, Move] = {
-    "proof": proved(102, "failed", -1),
+    "proof": proved(104, "failed", -1),
     "gb": oldest_is(size=10**9),
-    "left": one_more(102, "vm"),
-    "newest_good_left": one_more(102, "vm"),
+    "left": one_more(104, "vm"),
+    "newest_good_left": one_more(104, "vm"),
     "prune_job": job("prune", "p-daily", **{"keep-daily": 1}),
     "protected": oldest_is(protected=True),
 }
 STAGES: dict[str, Stage | Args] = {
     "pbs_start_verify": Stage(
-        {"of": "git"},
+        {"of": "paperless"},
         {
-            "backups": one_more(112, "ct"),
+            "backups": one_more(105, "ct"),
             "never_verified": proved(UNVERIFIED, "ok"),
             "broken": proved(UNVERIFIED, "failed"),
         },
@@ -121,12 +121,13 @@ def states(found: dict[str, Any]) -> dict[str, str]:
 
 async def test_no_comes_first_and_each_fault_has_its_guest(place: Place) -> None:
     found = await checked(place)
-    assert found["fine"] == "no" and found["conclusion"].startswith("No: 1 without a good backup, 3 in need of")
+    assert found["fine"] == "no" and found["conclusion"].startswith("No: 2 without a good backup, 3 in need of")
     why = {one.get("name"): one["why"] for one in found["verdicts"]}
-    assert states(found) == {"scratch": "unprotected", "vault": "attention", "files": "attention", "git": "attention"}
-    assert why["vault"].endswith("the newest failed its verification") and why["files"].endswith("it is late")
-    assert why["git"].endswith("none was ever verified") and "was not finished" in why["scratch"]
-    assert {one["name"]: one["offsite"] for one in found["verdicts"] if "name" in one}["dns"] is False
+    attention = dict.fromkeys(("vault", "media", "paperless"), "attention")
+    assert states(found) == {"immich": "unprotected", "k3s": "unprotected", **attention}
+    assert why["vault"].endswith("the newest failed its verification") and why["media"].endswith("it is late")
+    assert why["paperless"].endswith("none was ever verified") and "was not finished" in why["immich"]
+    assert {one["name"]: one.get("offsite") for one in found["verdicts"]}["unifi"] is False
 
 
 async def test_what_cannot_be_read_is_unknown_and_not_lost(place: Place) -> None:
@@ -138,7 +139,7 @@ async def test_what_cannot_be_read_is_unknown_and_not_lost(place: Place) -> None
 
 async def test_a_copy_elsewhere_counts_only_while_it_works(place: Place) -> None:
     job("sync", "s-cellar", **{"last-run-state": "connection refused"})(place)
-    assert not any(one["offsite"] for one in (await checked(place))["verdicts"])
+    assert not any(one.get("offsite") for one in (await checked(place))["verdicts"])
     twin(place).server.tokens[TOKEN] = (twin(place).key, {"/datastore": {"Datastore.Audit"}})
     assert all("offsite" not in one for one in (await checked(place))["verdicts"]), "who may not know says nothing"
 
@@ -173,7 +174,7 @@ async def test_a_protected_backup_is_not_forgotten(place: Place) -> None:
 
 
 async def test_the_last_good_one_is_said_to_be_the_last(place: Place) -> None:
-    for row in rows(place, 102)[:-1]:
+    for row in rows(place, 104)[:-1]:
         twin(place).snapshots.remove(row["key"])
     await place.ask(use("pbs_forget_snapshot", **await oldest(place)))
     view = (await place.view()).text
@@ -189,15 +190,15 @@ async def test_a_lost_task_is_unknown(place: Place) -> None:
 async def test_the_page_has_the_worst_first_and_verifies(place: Place) -> None:
     menus = Menus(**vars(a_counter(place)))
     view = await menus.send("/backups")
-    assert lines(view)[0].startswith("No: 1 without a good backup") and lines(view)[1].startswith("🔴 scratch")
-    assert await menus.press(await menus.press(view, "git"), "Verify") is None
+    assert lines(view)[0].startswith("No: 2 without a good backup") and lines(view)[1].startswith("🔴 immich")
+    assert await menus.press(await menus.press(view, "paperless"), "Verify") is None
     await place.approve()
-    assert any(line.startswith("🟢 git") for line in lines(await menus.send("/backups git")))
+    assert any(line.startswith("🟢 paperless") for line in lines(await menus.send("/backups paperless")))
 
 
 async def test_the_glance_has_the_age_of_the_last_backup(place: Place) -> None:
     twin(place).stores.change("main", used=79 * 10**11)
     glance = (await place.core.proposals.reads.glances(ADMIN))["pbs"]
-    assert isinstance(glance, Glance) and glance.summary == "9 of 13 backups fine, the last 8 h ago"
+    assert isinstance(glance, Glance) and glance.summary == "10 of 14 backups fine, the last 8 h ago"
     assert {one.name: one.detail for one in glance.troubles}["main"] == "99 % full"
-    assert [one.name for one in glance.troubles if one.red] == ["scratch"]
+    assert [one.name for one in glance.troubles if one.red] == ["immich"]

@@ -57,6 +57,6 @@ async def page(ctx: kit.Context[Servers]) -> kit.Page:
 def _row(one: kit.Verdict, target: str) -> kit.Row:
     elsewhere = {True: " · also elsewhere", False: " · only here", None: ""}[one.offsite if target else None]
     return kit.Row(
-        DOTS[one.state], one.name or one.id, f"{one.kind} {one.id}", f"{one.why}{elsewhere}", target,
+        DOTS[one.state], one.name or one.id, f"{one.kind}/{one.id}", f"{one.why}{elsewhere}", target,
         verbs=(start_verify,) if target and not one.verified else (), outside=any(outside_text(one)),
     )  # fmt: skip
