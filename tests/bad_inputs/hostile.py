@@ -28,8 +28,9 @@ SHELL = (
 )  # fmt: skip
 URLS = ("100/../../access", "100?force=1", "100%2f..", "100#x", "nas/abc?all=1", "nas/abc/json", "nas/a%00b", "a;b=c")
 
-FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "pihole_")
-"""Plain text that is shown on a card: memories, the reference of an image, the domain or the list for a Pi-hole."""
+FOR_A_PERSON_TO_JUDGE = ("memory_", "docker_pull_image", "docker_update_container", "pihole_", "proxmox_")
+"""Plain text that is shown on a card: memories, the reference or the tag of an image, the domain or the list for a
+Pi-hole, the name of a new guest or snapshot."""
 
 
 def texts(schema: dict[str, Any]) -> list[str]:

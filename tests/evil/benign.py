@@ -72,7 +72,7 @@ SPOKEN = (
     ),
 )
 """English, German and Spanish, in the spellings that people use."""
-TAINTING = ("is jellyfin up?", "details of grafana", "update {stale}")
+TAINTING = ("is jellyfin up?", "details of grafana")
 """They read a container's command line, which may hold anybody's words."""
 
 

@@ -98,9 +98,28 @@ class Witness:
             return False
         if row["tool"] == "docker_pull_image":
             return (method, path) == ("POST", "/images/create") and self._same_image(args["image"], asked)
+        if row["tool"] == "docker_update_container":
+            return method == "POST" and self._changes_places(host, path, asked, container, before["all"])
         if row["tool"] == "docker_prune_system":
             return self._listed(method, path, before["all"])
         return row["tool"] == "docker_recreate_container" and self._made_again(host, method, path, asked, before["all"])
+
+    def _changes_places(
+        self, host: str, path: str, asked: dict[str, list[str]], old: str, facts: dict[str, Any]
+    ) -> bool:
+        """Whether it is a step of an update: its image, one container beside the old one, and these two alone."""
+        name, beside = facts["name"], f"{facts['name']}.next-{old[:12]}"
+        if path == "/images/create":
+            return self._same_image(facts["image"], asked)
+        if path == "/containers/create":
+            return asked.get("name") == [beside]
+        found = re.fullmatch(r"/containers/([0-9a-f]{64})/(rename|update|stop|start)", path)
+        if found is None:
+            return re.fullmatch(r"/networks/[^/]+/connect", path) is not None
+        step, called = found[2], self.world.hosts[host].get(found[1]).name
+        if found[1] == old:
+            return step != "rename" or asked.get("name") == [f"{name}.before-{old[:12]}"]
+        return called in (beside, name) and step in ("rename", "start") and asked.get("name", [name]) == [name]
 
     def _same_image(self, image: str, asked: dict[str, list[str]]) -> bool:
         name, tag = asked.get("fromImage", [""])[0], asked.get("tag", ["latest"])[0]
