@@ -152,7 +152,8 @@ def _parts(call: Any) -> list[str]:
     """All that a person must have seen; an argument that nobody has given is none."""
     parts = [call["tool"]]
     for name, value in json.loads(call["args"]).items():
-        parts += [] if value is None else [name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
+        if value is not None:
+            parts += [name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
     parts += [target["id"] for target in json.loads(call["targets"]).values()]
     return [*parts, "DESTROY"] if call["risk"] == 2 else parts
 
