@@ -28,7 +28,7 @@ def ci(tmp_path: Path) -> Ci:
         (tmp_path / name).chmod(0o755)
 
     def run(broken: str = "", minutes: int = 40, **variables: str) -> tuple[int, list[str]]:
-        (checkout / ".ci/run").write_text(script.replace("most_minutes=40", f"most_minutes={minutes}"))
+        (checkout / ".ci/run").write_text(script.replace("most_minutes=43", f"most_minutes={minutes}"))
         env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path), "RACKHAND_BROKEN": broken}
         ended = subprocess.run(["bash", ".ci/run"], cwd=checkout, env=env | variables, capture_output=True, text=True)
         assert not list(tmp_path.glob("rackhand-engines*")), "an engine was left running"
