@@ -109,12 +109,13 @@ class LineServer:
 
     def __init__(self, handler: Handler) -> None:
         self._handler, self._open = handler, set[asyncio.Task[None]]()
-        self.url = ""
+        self.url, self.port = "", 0
 
     async def start(self) -> "LineServer":
         """Listen."""
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"tcp://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"tcp://127.0.0.1:{self.port}"
         return self
 
     async def stop(self) -> None:
