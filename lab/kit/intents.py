@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 from lab.kit import language
@@ -54,13 +55,13 @@ class Intent:
     note: str = ""
     """What to add when a change is done."""
 
-    @property
+    @cached_property
     def thing(self) -> str:
         """The argument that is the name of a thing; empty when there is none."""
         found = (self._slots(example) for example in self.examples)
         return next((name for slots in found for name, kind in slots.items() if kind == "thing"), "")
 
-    @property
+    @cached_property
     def whole(self) -> str:
         """The kind of a slot that takes the line as it is: text or question; empty when none does."""
         return next((kind for kind in self._slots(self.examples[0]).values() if kind in WHOLE), "")
@@ -83,8 +84,12 @@ class Intent:
         fits = [found for example in self.examples if (found := self._fits(example, line, earlier))]
         return max(fits, key=lambda found: found[0], default=None)
 
-    def _slots(self, text: str) -> dict[str, str]:
-        """The arguments in a text, each with its kind."""
+    @cached_property
+    def _slots(self) -> Callable[[str], dict[str, str]]:
+        """What tells the arguments in a text, each with its kind; of each text it is found out once."""
+        return cache(self._slots_in)
+
+    def _slots_in(self, text: str) -> dict[str, str]:
         kinds = {slot[1]: slot[2] or slot[1] for slot in SLOT.finditer(text)}
         known = (*SLOTS, *WHOLE, "place")
         return {n: k if k in known else "words" if n in self.words else "thing" for n, k in kinds.items()}

@@ -70,10 +70,16 @@ def folded(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """The words and names of a folded text."""
+    return list(_tokens(text))
+
+
+@lru_cache(10_000)  # each line is held against every example of every row
+def _tokens(text: str) -> tuple[str, ...]:
     found = [token.rstrip(".-:") for token in TOKEN.findall(text)]
-    return [RUN_IN.sub(r"\1", token) for token in found if len(token) > 1 or token.isdigit()]
+    return tuple(RUN_IN.sub(r"\1", token) for token in found if len(token) > 1 or token.isdigit())
 
 
+@lru_cache(10_000)
 def alike(token: str, word: str, *, exactly: bool) -> bool:
     """Whether two words are one: in another form unless `exactly`, or with two letters swapped or one wrong."""
     if token == word or (not exactly and _stem(token) == _stem(word)):
@@ -89,6 +95,7 @@ def alike(token: str, word: str, *, exactly: bool) -> bool:
     return swapped or (len(differ) == 1 and len(word) > 5)
 
 
+@lru_cache(10_000)
 def _stem(word: str) -> str:
     root = re.sub(r"(?:ing|ed|es|en|e|s|n)$", "", word)
     return re.sub(r"(.)\1$", r"\1", root)[:STEM] if len(root) > 1 else word
